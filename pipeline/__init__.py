@@ -1,0 +1,1 @@
+"""Data pipeline of NN-Former Bench: files in, predictions out, scores last."""

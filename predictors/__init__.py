@@ -1,0 +1,1 @@
+"""Predictors of neural-architecture accuracy and latency: one file each, class ``Predictor``."""

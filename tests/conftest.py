@@ -1,0 +1,20 @@
+"""Shared fixtures: where the real source files are, and one thread a test process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """Folder of real source files; tests that need it are skipped where it is absent."""
+    folder = Path(os.environ.get("BENCH_MIRROR") or ROOT.parent / "shared" / "mirror")
+    if not folder.is_dir():
+        pytest.skip(f"no mirror of real source files at {folder}; set BENCH_MIRROR to one")
+    return folder
