@@ -76,7 +76,7 @@ def read_parquet(path: Path | str) -> pl.DataFrame:
 
 
 def read_meta(path: Path | str) -> dict:
-    """The JSON stored by `write_parquet` under "bench"; {} when there is none. Raises BenchError as `read_parquet` does."""
+    """The JSON stored by `write_parquet` under "bench"; {} when there is none. Errors as `read_parquet`."""
     content = _read_bytes(Path(path))
     try:
         return json.loads(pl.read_parquet_metadata(io.BytesIO(content)).get(META_KEY, "{}"))
