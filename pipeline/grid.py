@@ -1,0 +1,224 @@
+"""A grid of benchmark cells: read a config file, check it, list its cells.
+
+A cell is one trained predictor: data set, target, device, label with its overrides, training size, seed. Its
+predictions file does not depend on the grid that asked for it, so grids that share a cell share the work. No torch and
+no data are needed here: the workflow reads a grid each time it starts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import jsonschema
+import yaml
+
+from pipeline import datasets
+from pipeline.errors import BenchError
+
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = ROOT / "workflow" / "schemas" / "grid.schema.json"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One trained predictor.
+
+    `overrides` is JSON with sorted keys; `train` is the wildcard: "0.005" (fraction) or "n900" (number of labels).
+    """
+
+    dataset: str
+    protocol: str
+    target: str
+    device: str
+    label: str
+    overrides: str
+    train: str
+    seed: int
+
+    @property
+    def predictor(self) -> str:
+        """Module name in predictors/."""
+        return predictor_of(self.label)
+
+    @property
+    def variant(self) -> str:
+        """Folder of the predictor: its label, and a hash of the overrides where there are any."""
+        if self.overrides == "{}":
+            return self.label
+        return f"{self.label}-{hashlib.blake2b(self.overrides.encode(), digest_size=4).hexdigest()}"
+
+    @property
+    def path(self) -> str:
+        """Predictions file, relative to the project's root; the protocol is not part of it."""
+        folder = f"results/predictions/{self.dataset}/{self.target}/{self.device}/{self.variant}/{self.train}"
+        return f"{folder}/{self.seed}.parquet"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A checked grid. `mirror` is a folder or None; `timeout_s` limits the training of one cell."""
+
+    name: str
+    path: str
+    torch_device: str
+    timeout_s: float
+    mirror: str | None
+    cells: tuple[Cell, ...]
+
+
+def load_grid(path: str | Path) -> Grid:
+    """Read and check a grid config. Raises BenchError (one line: which file, what is wrong, what to do)."""
+    raw = _read_yaml(path)
+    _check_schema(path, raw)
+    predictors = known_predictors()
+    for label in raw["predictors"]:
+        name = predictor_of(label)
+        if name not in predictors:
+            known = ", ".join(predictors)
+            raise BenchError(f"{path}: predictors.{label}: there is no predictors/{name}.py; known: {known}")
+    known_datasets = datasets.load()
+    cells: dict[tuple, Cell] = {}
+    for position, task in enumerate(raw["tasks"]):
+        where = f"{path}: tasks[{position}]"
+        for cell, n in _task_cells(where, raw, task, known_datasets):
+            key = (cell.dataset, cell.protocol, cell.target, cell.device, cell.label, n, cell.seed)
+            if key in cells:
+                name = f"{cell.dataset} {cell.protocol} {cell.target} {cell.device} {cell.label}"
+                raise BenchError(
+                    f"{where}: duplicate cell: {name}, {n} labels, seed {cell.seed}; remove one of the two"
+                )
+            cells[key] = cell
+    return Grid(
+        name=raw["grid"],
+        path=str(path),
+        torch_device=raw.get("torch_device", "auto"),
+        timeout_s=raw.get("timeout_s", 3600),
+        mirror=raw.get("mirror"),
+        cells=tuple(cells.values()),
+    )
+
+
+def known_predictors(folder: Path = ROOT / "predictors") -> list[str]:
+    """Names of the predictor files in a folder: every module but base.py and those that start with an underscore."""
+    names = (path.stem for path in folder.glob("*.py"))
+    return sorted(name for name in names if name != "base" and not name.startswith("_"))
+
+
+def predictor_of(label: str) -> str:
+    """The predictor (module name) of a label `<predictor>` or `<predictor>-<variant>`."""
+    return label.split("-", 1)[0]
+
+
+def n_labels(train: str, n_graphs: int) -> int:
+    """Number of labels of a `train` wildcard: "n900" -> 900, "0.005" of N graphs -> floor(0.005 N + 0.5)."""
+    if train.startswith("n"):
+        return int(train[1:])
+    return math.floor(Decimal(train) * n_graphs + Decimal("0.5"))
+
+
+def _task_cells(
+    where: str, raw: dict, task: dict, known_datasets: dict[str, datasets.Dataset]
+) -> Iterator[tuple[Cell, int]]:
+    """The cells of one task, each with its number of labels."""
+    _check_known(where, "data set", task["dataset"], known_datasets)
+    dataset = known_datasets[task["dataset"]]
+    _check_known(where, "target", task["target"], dataset.targets)
+    devices = task.get("devices", ["any"])
+    for device in devices:
+        _check_known(where, "device", device, dataset.targets[task["target"]])
+    if task["protocol"] == "tnasp" and (task["target"] != "val_acc" or "test_acc" not in dataset.targets):
+        raise BenchError(f"{where}: protocol tnasp trains on val_acc and scores on test_acc; write direct instead")
+    labels = task.get("predictors", list(raw["predictors"]))
+    for label in labels:
+        _check_known(where, "predictor", label, raw["predictors"])
+    sizes = [_size(f"{where}.train[{position}]", size, dataset) for position, size in enumerate(task["train"])]
+    for device in devices:
+        for label in labels:
+            overrides = json.dumps(raw["predictors"][label], sort_keys=True)
+            for train, n in sizes:
+                for seed in range(task.get("seeds", raw["seeds"])):
+                    cell = Cell(
+                        dataset=task["dataset"],
+                        protocol=task["protocol"],
+                        target=task["target"],
+                        device=device,
+                        label=label,
+                        overrides=overrides,
+                        train=train,
+                        seed=seed,
+                    )
+                    yield cell, n
+
+
+def _size(where: str, size: str | int, dataset: datasets.Dataset) -> tuple[str, int]:
+    """A training size of the config as (wildcard, number of labels)."""
+    train = f"n{size}" if isinstance(size, int) else size
+    if isinstance(size, str):
+        if not re.fullmatch(r"[0-9]+\.[0-9]+", size):
+            raise BenchError(f'{where}: {size!r} is not a fraction; write "0.05", or an integer number of labels')
+        if not 0 < Decimal(size) <= 1:
+            raise BenchError(f'{where}: fraction {size} is not above 0 and at most 1; write a part, such as "0.05"')
+    n = n_labels(train, dataset.n_graphs)
+    held_out = sum(int(part * dataset.n_graphs + 0.5) for part in (dataset.split.val, dataset.split.test))
+    n_pool = dataset.n_graphs - held_out
+    if n < 1:
+        raise BenchError(f"{where}: {size} of {dataset.n_graphs} graphs is less than one label; take a larger size")
+    if n > n_pool:
+        raise BenchError(f"{where}: {size} is {n} labels, the pool of {dataset.name} has {n_pool}; take a smaller size")
+    return train, n
+
+
+def _check_known(where: str, kind: str, name: str, known) -> None:
+    if name not in known:
+        raise BenchError(f"{where}: unknown {kind} {name!r}; known: {', '.join(known)}")
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML that refuses a key given twice (plain YAML silently keeps the last)."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = []
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key!r}", key_node.start_mark)
+            seen.append(key)
+        return super().construct_mapping(node, deep)
+
+
+def _read_yaml(path: str | Path) -> object:
+    try:
+        return yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_StrictLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BenchError(f"{path}: cannot read: {reason}; give a grid of config/") from error
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise BenchError(f"{path}: line {line}: {error.problem}; correct the YAML") from error
+    except yaml.YAMLError as error:
+        raise BenchError(f"{path}: not YAML: {error}; correct the file") from error
+
+
+def _check_schema(path: str | Path, raw: object) -> None:
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(raw))
+    if error is None:
+        return
+    where = error.json_path.removeprefix("$").removeprefix(".") or "top level"
+    message = error.message
+    if error.validator == "additionalProperties":
+        known = error.schema["properties"]
+        extra = ", ".join(sorted(str(key) for key in error.instance if key not in known))
+        message = f"unknown key {extra}; known keys: {', '.join(known)}"
+    elif isinstance(error.instance, float) and ".train" in where:
+        message = f'{error.instance} is not quoted; write a fraction as a string, "{error.instance}"'
+    elif "description" in error.schema:
+        message = f"{message}; it is: {error.schema['description']}"
+    raise BenchError(f"{path}: {where}: {message}")
