@@ -203,7 +203,7 @@ def _read_yaml(path: str | Path) -> object:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise BenchError(f"{path}: line {line}: {error.problem}; correct the YAML") from error
     except yaml.YAMLError as error:
-        raise BenchError(f"{path}: not YAML: {error}; correct the file") from error
+        raise BenchError(f"{path}: not YAML: {' '.join(str(error).split())}; correct the file") from error
 
 
 def _check_schema(path: str | Path, raw: object) -> None:
