@@ -1,0 +1,54 @@
+"""HELP: latency (ms) of every NAS-Bench-201 cell on 27 devices and batch sizes; graph_id = index of the API.
+
+Source: one <device>.pt per device, a list of 15,625 numbers in the API's order, without the cells; the cells are those
+of cifar10_avg.csv (see nasbench201). Some phones report whole milliseconds; raspi4 and pixel3 have a few outliers near
+zero. Both are kept as they are.
+"""
+
+from pathlib import Path
+
+import polars as pl
+
+from pipeline import cells, datasets
+from pipeline.convert import _common, _unpickle
+from pipeline.errors import BenchError
+
+NAME = "help_nasbench201"
+TARGET = "latency_ms"
+MEDIANS = {"1080ti_1": 9.5253, "titan_rtx_256": 18.0573, "eyeriss": 5.1202, "fpga": 3.7250}
+
+
+def convert(raw: Path, out: Path) -> None:
+    """Convert the files in `raw` to graphs.parquet and targets.parquet in `out`. Raises BenchError."""
+    names = _common.read_csv(raw / "cifar10_avg.csv", ["arch_str"])["arch_str"].to_list()
+    tables = []
+    for device in datasets.get(NAME).targets[TARGET]:
+        path = raw / f"{device}.pt"
+        values = _unpickle.load_torch_list(path)
+        if len(values) != len(names):
+            raise BenchError(f"{path}: {len(values)} latencies for {len(names)} cells; fetch it again")
+        tables.append(_common.target_frame(TARGET, device, [float(value) for value in values], batch_size(device)))
+    graphs = cells.graphs_frame(
+        names, "nasbench201", [cells.cell_201(cells.parse_arch(name)) for name in names], cells.VOCAB_201
+    )
+    _common.publish(NAME, out, graphs, pl.concat(tables), cells.VOCAB_201, sanity)
+
+
+def batch_size(device: str) -> int:
+    """The batch size in the name of a device, as in titan_rtx_256; 1 where the source names none."""
+    suffix = device.rpartition("_")[2]
+    return int(suffix) if suffix in ("1", "32", "256") else 1
+
+
+def sanity(graphs: pl.DataFrame, targets: pl.DataFrame) -> None:
+    """Known facts: the space, no missing latency, and medians of four devices."""
+    _common.expect_space_201(NAME, graphs)
+    labels = targets.group_by("device").len()
+    _common.expect(NAME, "labels per device", set(labels["len"]), {15_625})
+    for device, median in MEDIANS.items():
+        found = _common.values_of(targets, TARGET, device).median()
+        _common.expect(NAME, f"median {TARGET} of {device}", found, median, 1e-4)
+
+
+if __name__ == "__main__":
+    _common.cli(NAME, convert)

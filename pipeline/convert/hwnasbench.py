@@ -1,0 +1,69 @@
+"""HW-NAS-Bench on NAS-Bench-201: latency (ms) and energy (mJ) for three input sizes on six devices.
+
+Source: hw_{cifar10,cifar100,ImageNet16-120}.csv. `net` is a 6-tuple in NASLib's codes and edge order; -1 means missing.
+"""
+
+import re
+from pathlib import Path
+
+import polars as pl
+
+from pipeline import cells
+from pipeline.convert import _common
+from pipeline.errors import BenchError
+
+NAME = "hwnasbench"
+FILES = {"cifar10": "hw_cifar10.csv", "cifar100": "hw_cifar100.csv", "imagenet16": "hw_ImageNet16-120.csv"}
+LATENCY_DEVICES = ("edgegpu", "raspi4", "edgetpu", "pixel3", "eyeriss", "fpga")
+ENERGY_DEVICES = ("edgegpu", "eyeriss", "fpga")
+COLUMNS = {f"{device}_latency": ("latency_ms", device) for device in LATENCY_DEVICES} | {
+    f"{device}_energy": ("energy_mj", device) for device in ENERGY_DEVICES
+}
+EDGETPU_MISSING = 4_699
+MEDIANS_CIFAR10 = {"edgegpu": 5.3121, "eyeriss": 5.1202, "fpga": 3.7250}
+
+
+def convert(raw: Path, out: Path) -> None:
+    """Convert the three CSV files in `raw` to graphs.parquet and targets.parquet in `out`. Raises BenchError."""
+    tables = {space: _common.read_csv(raw / file, ["net", *COLUMNS]) for space, file in FILES.items()}
+    nets = tables["cifar10"]["net"]
+    for space, table in tables.items():
+        if not table["net"].equals(nets):
+            raise BenchError(f"{raw / FILES[space]}: cells differ from those of hw_cifar10.csv; fetch all three again")
+    archs = [cells.from_naslib(_codes(net, raw / FILES["cifar10"])) for net in nets]
+    names = [cells.format_arch(ops) for ops in archs]
+    graphs = cells.graphs_frame(names, "nasbench201", [cells.cell_201(ops) for ops in archs], cells.VOCAB_201)
+    targets = pl.concat(
+        _common.target_frame(f"{space}_{metric}", device, _without_missing(table[column]))
+        for space, table in tables.items()
+        for column, (metric, device) in COLUMNS.items()
+    )
+    _common.publish(NAME, out, graphs, targets, cells.VOCAB_201, sanity)
+
+
+def sanity(graphs: pl.DataFrame, targets: pl.DataFrame) -> None:
+    """Known facts: the space, the missing edgetpu latencies and no others, and medians of modelled devices."""
+    _common.expect_space_201(NAME, graphs)
+    for space in FILES:
+        for metric, device in COLUMNS.values():
+            target = f"{space}_{metric}"
+            missing = graphs.height - len(_common.values_of(targets, target, device))
+            _common.expect(NAME, f"missing {target} of {device}", missing, EDGETPU_MISSING * (device == "edgetpu"))
+    for device, median in MEDIANS_CIFAR10.items():
+        found = _common.values_of(targets, "cifar10_latency_ms", device).median()
+        _common.expect(NAME, f"median cifar10_latency_ms of {device}", found, median, 1e-4)
+
+
+def _codes(net: str, path: Path) -> tuple[int, ...]:
+    if not re.fullmatch(r"\((\d, ){5}\d\)", net):
+        raise BenchError(f"{path}: net {net!r} is not a tuple of 6 operation codes; fetch it again")
+    return tuple(int(code) for code in net[1:-1].split(", "))
+
+
+def _without_missing(values: pl.Series) -> pl.Series:
+    """`values` with null where the source says -1."""
+    return values.to_frame().select(pl.when(pl.first() != -1).then(pl.first())).to_series()
+
+
+if __name__ == "__main__":
+    _common.cli(NAME, convert)
