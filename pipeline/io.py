@@ -91,6 +91,17 @@ def file_sha256(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def content_problem(content: bytes, size: int, sha256: str) -> str | None:
+    """What is wrong with `content`, which should be `size` bytes with that SHA-256; None if nothing is."""
+    if len(content) != size:
+        return (
+            f"wrong size: {'larger than' if len(content) > size else f'{len(content)} bytes instead of'} {size} bytes"
+        )
+    if hashlib.sha256(content).hexdigest() != sha256:
+        return "wrong sha256: altered, or another version"
+    return None
+
+
 def _read_bytes(path: Path) -> bytes:
     with os_errors(path, "read"):
         return path.read_bytes()
