@@ -68,7 +68,7 @@ class Grid:
     name: str
     path: str
     torch_device: str
-    timeout_s: float
+    timeout_s: int
     mirror: str | None
     cells: tuple[Cell, ...]
 

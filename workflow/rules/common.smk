@@ -1,0 +1,58 @@
+# The grid of this run and what follows from it.
+import sys
+from pathlib import Path
+
+from pipeline import datasets
+from pipeline.code_files import code_files
+from pipeline.errors import BenchError
+from pipeline.grid import load_grid
+from pipeline.workdir import take_over
+
+# Jobs run the Python that runs Snakemake, whether its environment is activated or not; polars, like the others, one thread.
+shell.prefix(f"export PATH={Path(sys.executable).parent}:$PATH POLARS_MAX_THREADS=1; ")
+
+try:
+    if len(workflow.configfiles) > 1:
+        raise BenchError("--configfile: more than one grid; give one")
+    GRID = load_grid(workflow.configfiles[0] if workflow.configfiles else "config/benchmark.yaml")
+    DATASETS = datasets.load()
+except BenchError as error:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(1)
+
+CELLS = {cell.path: cell for cell in GRID.cells}
+PREDICTIONS = list(CELLS)
+USED_DATASETS = sorted({cell.dataset for cell in GRID.cells})
+TABLES = expand("data/parquet/{dataset}/{table}.parquet", dataset=USED_DATASETS, table=["graphs", "targets"])
+SPLITS = sorted({f"data/splits/{cell.dataset}/{cell.seed}.parquet" for cell in GRID.cells})
+DATA_FILES = TABLES + SPLITS
+RESULTS = f"results/{GRID.name}"
+IS_DEFAULT_GRID = GRID.name == "benchmark"
+
+
+wildcard_constraints:
+    dataset=r"[a-z0-9_]+",
+    target=r"[a-z0-9_]+",
+    device=r"[^/]+",
+    variant=r"[^/]+",
+    train=r"[^/]+",
+    seed=r"[0-9]+",
+
+
+def facts(wildcards):
+    """What config/datasets.yaml says of the data set: when it changes, the data are made again."""
+    return repr(DATASETS[wildcards.dataset])
+
+
+def cell_of(wildcards):
+    """The grid's cell whose predictions file has these wildcards."""
+    folder = f"results/predictions/{wildcards.dataset}/{wildcards.target}/{wildcards.device}/{wildcards.variant}"
+    return CELLS[f"{folder}/{wildcards.train}/{wildcards.seed}.parquet"]
+
+
+onstart:
+    try:
+        run_lock = take_over()
+    except BenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

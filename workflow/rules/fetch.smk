@@ -1,0 +1,22 @@
+# Source files. The output is a mark, so that a run cut short keeps the files it already has; the sha256 of each file is
+# checked by the fetcher. stderr stays on the terminal: it shows the progress.
+rule fetch:
+    input:
+        code_files("pipeline/fetch.py"),
+    output:
+        touch("data/raw/{dataset}/.fetched"),
+    log:
+        "logs/fetch/{dataset}.log",
+    conda:
+        "../envs/bench.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        facts=facts,
+        mirror=f"--mirror {GRID.mirror}" if GRID.mirror else "",
+    message:
+        "Fetch the source files of {wildcards.dataset}"
+    shell:
+        "python -m pipeline.fetch {wildcards.dataset} {params.mirror} --out data/raw/{wildcards.dataset} > {log}"

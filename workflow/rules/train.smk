@@ -1,0 +1,31 @@
+# One cell, one job, one file. The grid's file is no input: a cell does not depend on the grid. Where and how long it may
+# train are resources, not params: another time limit is no reason to train again.
+rule train_cell:
+    input:
+        tables=multiext("data/parquet/{dataset}/", "graphs.parquet", "targets.parquet"),
+        split="data/splits/{dataset}/{seed}.parquet",
+        code=code_files("pipeline/train.py"),
+        predictor=lambda wildcards: code_files(f"predictors/{cell_of(wildcards).predictor}.py"),
+    output:
+        "results/predictions/{dataset}/{target}/{device}/{variant}/{train}/{seed}.parquet",
+    log:
+        "logs/train/{dataset}/{target}/{device}/{variant}/{train}/{seed}.log",
+    conda:
+        "../envs/bench.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=int(GRID.timeout_s / 60) + 15,
+        timeout_s=GRID.timeout_s,
+        torch_device=GRID.torch_device,
+    params:
+        label=lambda wildcards: cell_of(wildcards).label,
+        overrides=lambda wildcards: cell_of(wildcards).overrides,
+    message:
+        "Train {wildcards.variant} on {wildcards.dataset} {wildcards.target} {wildcards.device}"
+        ", size {wildcards.train}, seed {wildcards.seed}"
+    shell:
+        "python -m pipeline.train --dataset {wildcards.dataset} --target {wildcards.target} --device {wildcards.device}"
+        " --predictor {params.label} --config {params.overrides:q} --train {wildcards.train} --seed {wildcards.seed}"
+        " --data data/parquet/{wildcards.dataset} --split {input.split}"
+        " --torch-device {resources.torch_device} --timeout {resources.timeout_s} --out {output} 2> {log}"
