@@ -1,0 +1,108 @@
+"""What every neural predictor shares: label scaling, training, and prediction in batches of distinct inputs."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from scipy.stats import kendalltau
+from torch import Tensor, nn
+
+from pipeline.data import Dense, Graphs, to_device
+from predictors._train_loop import Recipe, train
+from predictors.base import BasePredictor, Diverged, require_finite
+
+
+def standardiser(task: str, y: Tensor) -> tuple[float, float]:
+    """Mean and standard deviation of the labels, of their logarithm for costs."""
+    z = y.log() if task == "cost" else y
+    spread = float(z.std(correction=0)) if len(z) > 1 else 0.0
+    return float(z.mean()), spread if spread > 1e-12 else 1.0
+
+
+class NeuralPredictor(BasePredictor):
+    """A predictor whose model is a `torch.nn.Module` over padded graphs.
+
+    A subclass gives `build` (vocabulary size -> module) and may give `encode` (padded graphs -> the tensors its module
+    takes, one row a graph). Costs are learned as standardised logarithms, accuracies standardised. A model trained by
+    order alone is brought to the labels' units by a straight line through the training points.
+    """
+
+    @dataclass(frozen=True)
+    class Config(Recipe):
+        """Training settings; subclasses add the model's."""
+
+    @abstractmethod
+    def build(self, n_ops: int) -> nn.Module:
+        """A fresh module for graphs over ``n_ops`` kinds of operation; its output is (batch,)."""
+
+    def encode(self, dense: Dense) -> tuple[Tensor, ...]:
+        """Tensors of n rows each that the module takes; made once for a data set, on ``torch_device``."""
+        return dense.op, dense.adj, dense.mask
+
+    def recipe(self, n: int) -> Recipe:
+        """The training recipe for ``n`` labels."""
+        return self.config
+
+    def fit(self, train_graphs: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
+        torch.manual_seed(self.seed)
+        self.notes["vocab"] = list(train_graphs.vocab)
+        mean, std = standardiser(self.task, y)
+        scaled = self._scale(y, mean, std).to(self.torch_device)
+        inputs = self._inputs(train_graphs)
+        validate = None
+        if val is not None and len(val):
+            val_inputs, val_y = self._inputs(val), y_val.numpy()
+
+            def validate(module: nn.Module) -> float:
+                return float(kendalltau(self._forward(module, val_inputs).numpy(), val_y).statistic)
+
+        module = self.build(len(train_graphs.vocab)).to(self.torch_device)
+        recipe = self.recipe(len(y))
+        self.module = train(
+            module, lambda i: tuple(t[i] for t in inputs), scaled, recipe, self.seed, validate
+        )
+        raw = self._forward(self.module, inputs).double()
+        slope, shift = 1.0, 0.0
+        if not {"mse", "l1"} & set(recipe.loss.replace("*", "+").split("+")):
+            slope, shift = _line(raw, self._scale(y, mean, std).double())
+        self.notes["scale"] = [slope * std, shift * std + mean]
+        self.tensors = dict(self.module.state_dict())
+
+    def predict(self, graphs: Graphs) -> Tensor:
+        first, inverse = graphs.distinct()
+        slope, shift = self.notes["scale"]
+        z = slope * self._forward(self.module, self._inputs(graphs[first])).double() + shift
+        return require_finite(z.exp() if self.task == "cost" else z, "a prediction")[inverse]
+
+    def restored(self) -> None:
+        self.module = self.build(len(self.notes["vocab"]))
+        self.module.load_state_dict(self.tensors)
+        self.module.to(self.torch_device).eval()
+
+    def _scale(self, y: Tensor, mean: float, std: float) -> Tensor:
+        z = y.log() if self.task == "cost" else y
+        return ((z - mean) / std).float()
+
+    def _inputs(self, graphs: Graphs) -> tuple[Tensor, ...]:
+        return self.encode(to_device(graphs.dense(), self.torch_device))
+
+    @torch.inference_mode()
+    def _forward(self, module: nn.Module, inputs: tuple[Tensor, ...], size: int = 512) -> Tensor:
+        module.eval()
+        parts = [module(*(t[i : i + size] for t in inputs)).float() for i in range(0, len(inputs[0]), size)]
+        return require_finite(torch.cat(parts).cpu(), "a prediction")
+
+
+def _line(x: Tensor, y: Tensor) -> tuple[float, float]:
+    """Slope and shift of the least-squares line y = slope * x + shift; a slope that would turn the order is refused."""
+    spread = float(((x - x.mean()) ** 2).sum())
+    slope = float(((x - x.mean()) * (y - y.mean())).sum()) / spread if spread > 0 else 1.0
+    if slope <= 0:
+        raise Diverged("the model ranks its own training set backwards")
+    return slope, float(y.mean() - slope * x.mean())
+
+
+Inputs = Callable[[Tensor], tuple[Tensor, ...]]
