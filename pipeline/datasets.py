@@ -78,7 +78,7 @@ def load(path: Path | str = CONFIG) -> dict[str, Dataset]:
     except OSError as error:
         raise BenchError(f"{path}: cannot read: {error.strerror}; restore the file") from error
     except yaml.YAMLError as error:
-        raise BenchError(f"{path}: not YAML: {error}; mend that line") from error
+        raise BenchError(f"{path}: not YAML: {' '.join(str(error).split())}; mend that line") from error
     validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
     error = jsonschema.exceptions.best_match(validator.iter_errors(blocks))
     if error:
