@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 from tqdm import tqdm
@@ -112,7 +113,7 @@ def read_member(archive: Path, member: str, size: int) -> bytes:
                 raise DownloadError(f"{archive.name}: {member} has {found[0].file_size} bytes, expected {size}")
             with file.open(found[0]) as stream:
                 content = stream.read(size + 1)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
         raise DownloadError(f"{archive.name} is damaged: {error}") from error
     if len(content) != size:
         raise DownloadError(f"{archive.name}: {member} is not {size} bytes long")

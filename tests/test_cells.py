@@ -1,4 +1,4 @@
-"""Cells as graphs, pruning, and the isomorphism hash: against networkx on small graphs, and NAS-Bench-201's known facts."""
+"""Cells as graphs, pruning, and the isomorphism hash: against networkx on small graphs, and known facts."""
 
 import itertools
 import random

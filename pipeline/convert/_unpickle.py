@@ -3,6 +3,7 @@
 import io
 import pickle
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def load_torch_list(path: Path) -> list:
             if members[0].file_size > MAX_BYTES:
                 raise BenchError(f"{path}: member of {members[0].file_size} bytes refused; fetch it again")
             content = archive.read(members[0])
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         raise BenchError(f"{path}: damaged file: {error}; fetch it again") from error
     values = loads(content, {}, path)
     if not isinstance(values, list) or not all(type(value) in (int, float) for value in values):
