@@ -1,0 +1,195 @@
+"""One cell of a grid: fit one predictor on the first labels of one split and write its predictions for every graph."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import signal
+import time
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import torch
+from torch import Tensor
+
+from pipeline import host, io
+from pipeline.data import Graphs, load_graphs, load_labels
+from pipeline.errors import BenchError, run_cli
+from pipeline.grid import n_labels
+from predictors import base
+
+
+class _Timeout(Exception):
+    pass
+
+
+def pick_torch_device(name: str) -> str:
+    """``auto`` becomes ``cuda`` where there is one, else ``cpu``.
+
+    Raises:
+        BenchError: ``cuda`` was asked for and there is none.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise BenchError(
+            "torch_device: cuda was asked for and torch sees none; set torch_device: auto in the grid config"
+        )
+    return name
+
+
+def training_rows(split: pl.DataFrame, labels: Tensor, n: int, where: str) -> Tensor:
+    """Ids of the first ``n`` pool graphs, by rank, that have a label.
+
+    Raises:
+        BenchError: the pool has fewer.
+    """
+    pool = torch.from_numpy(split.filter(pl.col("role") == "pool").sort("rank")["graph_id"].to_numpy().astype("int64"))
+    pool = pool[~labels[pool].isnan()]
+    if n > len(pool):
+        raise BenchError(f"{where}: {n} training labels were asked for and the pool holds {len(pool)}; lower `train`")
+    return pool[:n]
+
+
+def task_of(target: str) -> str:
+    """``cost`` for latencies and energies (``_ms``, ``_mj``), else ``accuracy``."""
+    return "cost" if target.endswith(("_ms", "_mj")) else "accuracy"
+
+
+@contextmanager
+def time_limit(seconds: int):
+    """Raise `_Timeout` in the main thread after ``seconds``."""
+
+    def stop(*_):
+        raise _Timeout(f"took longer than {seconds} s")
+
+    previous = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def checked(prediction: Tensor, n: int, label: str) -> Tensor:
+    """``prediction`` if it is (n,) finite numbers.
+
+    Raises:
+        BenchError: not a tensor of shape (n,): a fault of the predictor's code.
+        Diverged: NaN or infinity.
+    """
+    if not isinstance(prediction, Tensor) or prediction.shape != (n,):
+        got = tuple(prediction.shape) if isinstance(prediction, Tensor) else type(prediction).__name__
+        raise BenchError(f"predictors/{label.partition('-')[0]}.py: predict gave {got}, not a tensor ({n},); mend it")
+    return base.require_finite(prediction.detach().cpu().double(), "a prediction")
+
+
+def run_cell(predictor: base.BasePredictor, graphs: Graphs, labels: Tensor, rows: Tensor, val_rows: Tensor, timeout: int,
+             label: str) -> tuple[Tensor | None, dict]:  # fmt: skip
+    """Fit and predict under a time limit. Returns predictions (n,) or None, and what it cost and how it ended."""
+    about: dict = {"status": "ok", "message": ""}
+    prediction = None
+    missing = predictor.needs - available_inputs(graphs)
+    try:
+        if missing:
+            raise base.Unsupported(f"the data set lacks {', '.join(sorted(missing))}")
+        with time_limit(timeout):
+            wall, cpu = time.perf_counter(), time.process_time()
+            val = (graphs[val_rows], labels[val_rows]) if len(val_rows) else (None, None)
+            predictor.fit(graphs[rows], labels[rows], *val)
+            about |= {"fit_s": time.perf_counter() - wall, "fit_cpu_s": time.process_time() - cpu}
+            wall, cpu = time.perf_counter(), time.process_time()
+            prediction = checked(predictor.predict(graphs), len(graphs), label)
+            about |= {"predict_s": time.perf_counter() - wall, "predict_cpu_s": time.process_time() - cpu}
+        about["n_params"] = predictor.n_params
+    except base.Unsupported as error:
+        about |= {"status": "unsupported", "message": str(error)}
+    except base.Diverged as error:
+        about |= {"status": "diverged", "message": str(error)}
+    except _Timeout as error:
+        about |= {"status": "timeout", "message": str(error)}
+    about["peak_mem_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return (prediction if about["status"] == "ok" else None), about
+
+
+def available_inputs(graphs: Graphs) -> set[str]:
+    """What a predictor may name in ``needs``: attrs, out_shape, flops, macs, params."""
+    have = {k for k in ("flops", "macs", "params") if not getattr(graphs, k).isnan().any()}
+    return have | {k for k in ("attrs", "out_shape") if getattr(graphs, k).shape[1]}
+
+
+def main() -> None:
+    args = _parse()
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    data, name = Path(args.data), args.predictor.partition("-")[0]
+    overrides = json.loads(args.config)
+    device = pick_torch_device(args.torch_device)
+    try:
+        predictor = base.load(args.predictor)(overrides, task_of(args.target), args.seed, device)
+    except ValueError as error:
+        raise BenchError(f"predictors/{name}.py with {args.config}: {error}") from error
+    graphs, meta = load_graphs(data)
+    labels = load_labels(data, args.target, args.device, len(graphs))
+    split = io.read_parquet(args.split)
+    rows = training_rows(
+        split, labels, n_labels(args.train, len(graphs)), f"{args.dataset} {args.target} {args.device}"
+    )
+    val = torch.from_numpy(split.filter(pl.col("role") == "val").sort("rank")["graph_id"].to_numpy().astype("int64"))
+    val = val[~labels[val].isnan()]
+    try:
+        prediction, about = run_cell(predictor, graphs, labels, rows, val, args.timeout, args.predictor)
+    except BenchError:
+        raise
+    except Exception as error:
+        at = error.__traceback__
+        while at.tb_next:
+            at = at.tb_next
+        place = f"{Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}"
+        raise BenchError(
+            f"predictors/{name}.py failed on {args.dataset} {args.train} seed {args.seed}: "
+            f"{type(error).__name__}: {error} (at {place}); mend the predictor"
+        ) from error
+    about |= {
+        "dataset": args.dataset, "dataset_version": meta["version"], "target": args.target, "device": args.device,
+        "predictor": args.predictor, "config_hash": base.config_hash(predictor.config),
+        "config": asdict(predictor.config), "train": args.train, "n_train": len(rows), "n_val": len(val),
+        "seed": args.seed, "torch_device": device, "host_cpu": host.cpu(), "host_gpu": host.gpu(),
+        "torch_version": torch.__version__, "code_rev": host.code_rev(),
+        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }  # fmt: skip
+    ids = graphs.graph_id if prediction is not None else torch.empty(0, dtype=torch.long)
+    values = prediction if prediction is not None else torch.empty(0)
+    frame = pl.DataFrame({"graph_id": ids.numpy(), "prediction": values.numpy()}).cast(
+        {"graph_id": pl.UInt32, "prediction": pl.Float32}
+    )
+    io.write_parquet(Path(args.out), frame, about)
+    if about["status"] != "ok":
+        print(f"{args.out}: {about['status']}: {about['message']}")
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m pipeline.train", description=__doc__)
+    parser.add_argument("--dataset", required=True, help="name in config/datasets.yaml")
+    parser.add_argument("--target", required=True, help="label to learn, such as test_acc")
+    parser.add_argument("--device", default="any", help="device whose cost is predicted; `any` for accuracy")
+    parser.add_argument("--predictor", required=True, help="<predictor> or <predictor>-<variant>")
+    parser.add_argument("--config", default="{}", help="settings as JSON, over the predictor's defaults")
+    parser.add_argument("--train", required=True, help="training size: a fraction such as 0.005, or n900")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", required=True, help="folder with graphs.parquet and targets.parquet")
+    parser.add_argument("--split", required=True, help="split file of this seed")
+    parser.add_argument("--torch-device", default="auto", choices=["auto", "cpu", "cuda"])
+    parser.add_argument("--timeout", type=int, default=3600, help="seconds for fit and predict together")
+    parser.add_argument("--out", required=True, help="predictions file to write")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    run_cli(main)
