@@ -20,8 +20,6 @@ from pipeline import grid as grids
 from pipeline import io, metrics, score_rows, splits
 from pipeline.errors import BenchError, run_cli
 
-# What a protocol scores a prediction against, given the target trained on.
-SCORED_ON = {"direct": lambda target: (target,), "tnasp": lambda target: ("val_acc", "test_acc")}
 PROVENANCE = ("torch_device", "host_cpu", "host_gpu", "torch_version", "code_rev", "finished_at")
 
 
@@ -141,7 +139,7 @@ def score_cell(cell: grids.Cell, data: Data) -> list[dict]:
     status = meta["status"]
     predictions = read_predictions(path, len(data.graphs(cell.dataset)), status)
     rows = []
-    for scored_on in SCORED_ON[cell.protocol](cell.target):
+    for scored_on in score_rows.scored_on(cell.protocol, cell.target):
         common = {
             "dataset": cell.dataset,
             "dataset_version": meta["dataset_version"],

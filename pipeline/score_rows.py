@@ -45,6 +45,11 @@ QUALITY_SPLITS = ("test", "all", "novel")
 RUN_METRICS = ("fit_s", "fit_cpu_s", "predict_s", "predict_cpu_s", "n_params", "peak_mem_mb")
 
 
+def scored_on(protocol: str, target: str) -> tuple[str, ...]:
+    """The labels that predictions trained on `target` are compared with under `protocol`."""
+    return ("val_acc", "test_acc") if protocol == "tnasp" else (target,)
+
+
 def check(rows: pl.DataFrame, where: Path | str) -> None:
     """Raise BenchError unless `rows` keeps to the schema, holds no NaN and has one row per key."""
     if rows.schema != SCHEMA:

@@ -1,0 +1,121 @@
+"""Placing text in figures: labels at line ends that keep apart, and labels beside points that avoid each other."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
+from matplotlib.transforms import Bbox
+
+HALO = [withStroke(linewidth=2.5, foreground="white")]
+# Where a label may stand, in points from its marker, the best place first: dx, dy, horizontal and vertical alignment.
+SIDES = [(9, 0, "left", "center"), (7, 7, "left", "bottom"), (7, -7, "left", "top"), (-9, 0, "right", "center")]
+SIDES += [(-7, 7, "right", "bottom"), (-7, -7, "right", "top"), (0, 9, "center", "bottom"), (0, -9, "center", "top")]
+SIDES += [(9, 18, "left", "bottom"), (9, -18, "left", "top"), (-9, 18, "right", "bottom"), (-9, -18, "right", "top")]
+
+
+class Label(NamedTuple):
+    """A text at a data point."""
+
+    text: str
+    x: float
+    y: float
+    colour: str
+    strong: bool
+
+
+def spread(positions: list[float], gap: float, low: float, high: float) -> list[float]:
+    """Move `positions` as little as needed so that neighbours are `gap` apart inside [low, high].
+
+    With too little room the gap shrinks to fit. Classic pool-adjacent-violators on positions less their rank times gap.
+    """
+    if not positions:
+        return []
+    order = np.argsort(positions, kind="stable")
+    n = len(positions)
+    gap = min(gap, (high - low) / max(n - 1, 1))
+    blocks: list[list[float]] = []  # [sum, count] of shifted positions
+    for rank, index in enumerate(order):
+        blocks.append([positions[index] - rank * gap, 1.0])
+        while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] >= blocks[-1][0] / blocks[-1][1]:
+            total, count = blocks.pop()
+            blocks[-1][0] += total
+            blocks[-1][1] += count
+    shifted = np.repeat([total / count for total, count in blocks], [int(count) for _, count in blocks])
+    shifted = np.clip(shifted, low, high - (n - 1) * gap)
+    placed = [0.0] * n
+    for rank, index in enumerate(order):
+        placed[index] = float(shifted[rank] + rank * gap)
+    return placed
+
+
+def label_ends(ax: Axes, ends: list[Label], points: float = 11.5) -> None:
+    """Write each line's name right of its last point, tied to it by a thin line. Texts stay `points` apart."""
+    if not ends:
+        return
+    ax.figure.canvas.draw()
+    box, scale = ax.get_window_extent(), ax.figure.dpi / 72
+    pixels = [ax.transData.transform((end.x, end.y))[1] for end in ends]
+    placed = spread(pixels, points * scale, box.y0 + 4 * scale, box.y1 - 4 * scale)
+    for end, at, pixel in zip(ends, placed, pixels, strict=True):
+        right = (box.x1 - ax.transData.transform((end.x, end.y))[0]) / scale + 6
+        ax.annotate(
+            end.text, (end.x, end.y), xytext=(right, (at - pixel) / scale), textcoords="offset points",
+            color=end.colour, va="center", fontsize=9, fontweight="bold" if end.strong else "normal",
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": end.colour, "lw": 0.7, "alpha": 0.6, "shrinkA": 1, "shrinkB": 4},
+        )  # fmt: skip
+
+
+def label_points(ax: Axes, labels: list[Label], line: list[tuple[float, float]]) -> None:
+    """Write each point's name beside it, where it covers the other points, names and the polyline `line` least."""
+    figure = ax.figure
+    figure.canvas.draw()
+    scale, frame = figure.dpi / 72, ax.get_window_extent()
+    dots = [ax.transData.transform((label.x, label.y)) for label in labels]
+    taken = [_square(x, y, 10 * scale) for x, y in dots]
+    thin = [_square(x, y, 2 * scale) for x, y in _along([ax.transData.transform(point) for point in line], 3 * scale)]
+    for label, (x, y) in zip(labels, dots, strict=True):
+        options = []
+        for rank, (dx, dy, ha, va) in enumerate(SIDES):
+            note = ax.annotate(
+                label.text, (label.x, label.y), xytext=(dx, dy), textcoords="offset points", ha=ha, va=va,
+                color=label.colour, fontsize=9, fontweight="bold" if label.strong else "normal",
+                annotation_clip=False, path_effects=HALO,
+            )  # fmt: skip
+            box = note.get_window_extent(figure.canvas.get_renderer())
+            own = _square(x, y, 10 * scale).bounds
+            covered = sum(_overlap(box, other) for other in taken if other.bounds != own)
+            crossed = sum(_overlap(box, other) for other in thin)
+            options.append((1e3 * (covered + _outside(box, frame)) + 3.0 * crossed / scale + rank, rank, note, box))
+        best = min(options, key=lambda option: option[:2])
+        for option in options:
+            if option is not best:
+                option[2].remove()
+        taken.append(best[3])
+
+
+def _square(x: float, y: float, side: float) -> Bbox:
+    return Bbox.from_bounds(x - side / 2, y - side / 2, side, side)
+
+
+def _along(corners: list[np.ndarray], step: float) -> list[np.ndarray]:
+    """Points at most `step` apart along a polyline."""
+    found = []
+    for start, end in zip(corners, corners[1:], strict=False):
+        parts = max(int(np.hypot(*(end - start)) / step), 1)
+        found += [start + (end - start) * k / parts for k in range(parts + 1)]
+    return found
+
+
+def _overlap(a: Bbox, b: Bbox) -> float:
+    width = min(a.x1, b.x1) - max(a.x0, b.x0)
+    height = min(a.y1, b.y1) - max(a.y0, b.y0)
+    return max(width, 0.0) * max(height, 0.0)
+
+
+def _outside(box: Bbox, frame: Bbox) -> float:
+    over = max(frame.x0 - box.x0, 0) + max(box.x1 - frame.x1, 0) + max(frame.y0 - box.y0, 0) + max(box.y1 - frame.y1, 0)
+    return float(over)

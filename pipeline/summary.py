@@ -1,0 +1,194 @@
+"""Score rows to the numbers of a board: every metric over seeds, for each table of a grid. No text, no drawing."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from pipeline import grid as grids
+from pipeline import metrics, score_rows
+from pipeline.datasets import Dataset
+from pipeline.errors import BenchError
+
+
+@dataclass(frozen=True)
+class Stat:
+    """One metric of one predictor at one training size, over seeds.
+
+    `values` holds the seeds that have a number; `expected` counts the seeds of the grid; `failed` lists the others as
+    (seed, status), with status "undefined" where a run ended well and the metric has no value, and "missing" where
+    there is no row.
+    """
+
+    values: tuple[float, ...]
+    expected: int
+    failed: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """True when every seed of the grid has a number."""
+        return 0 < self.expected == len(self.values)
+
+    @property
+    def mean(self) -> float | None:
+        """Mean over the seeds that have a number; None without any."""
+        return statistics.fmean(self.values) if self.values else None
+
+    @property
+    def sd(self) -> float | None:
+        """Sample standard deviation over seeds; None with fewer than two."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+
+@dataclass(frozen=True)
+class Size:
+    """A training size: the grid's wildcard, labels trained on, and the range of validation labels over predictors."""
+
+    fraction: str
+    n_train: int
+    n_val: tuple[int, int]
+
+
+class Table:
+    """All scores of one (dataset, protocol, target, scored_on): predictors x sizes x devices x seeds."""
+
+    def __init__(self, cells: list[grids.Cell], scored_on: str, rows: pl.DataFrame, about: Dataset):
+        first = cells[0]
+        self.about, self.synthetic = about, about.synthetic
+        self.dataset, self.protocol, self.target = first.dataset, first.protocol, first.target
+        self.scored_on = scored_on
+        self.rows = rows
+        self.devices = list(dict.fromkeys(cell.device for cell in cells))
+        self.predictors = list(dict.fromkeys(cell.label for cell in cells))
+        self.seeds = sorted({cell.seed for cell in cells})
+        self.sizes = _sizes(rows)
+        self.is_cost = metrics.is_cost(scored_on)
+        self.metric = "mape" if self.is_cost else "kendall_tau"
+        self._expected: dict[tuple, set[int]] = {}
+        for cell in cells:
+            self._expected.setdefault((cell.label, cell.train, cell.device), set()).add(cell.seed)
+        columns = ("predictor", "fraction", "device", "seed", "split", "metric", "value", "status")
+        self._found: dict[tuple, dict[int, tuple[float | None, str]]] = {}
+        for *key, value, status in rows.select(columns).iter_rows():
+            predictor, fraction, device, seed, split, metric = key
+            at = self._found.setdefault((predictor, fraction, device, split, metric), {})
+            at[seed] = (value, status)
+
+    @property
+    def name(self) -> str:
+        """File and anchor name: dataset, protocol, the label scored on."""
+        return f"{self.dataset}-{self.protocol}-{self.scored_on}"
+
+    @property
+    def version(self) -> str:
+        """Version of the data set the scores were made from."""
+        return ", ".join(sorted(self.rows["dataset_version"].unique()))
+
+    def stat(self, predictor: str, size: Size, metric: str, split: str, device: str | None = None) -> Stat:
+        """A metric over seeds; without `device`, the mean over all devices, for the seeds that have them all."""
+        devices = [device] if device else self.devices
+        expected = set().union(*(self._expected.get((predictor, size.fraction, d), set()) for d in devices))
+        values, failed = [], []
+        for seed in sorted(expected):
+            found = [self._one(predictor, size, d, split, metric, seed) for d in devices]
+            bad = next((status for value, status in found if value is None), None)
+            if bad is None:
+                values.append(statistics.fmean(value for value, _ in found))
+            else:
+                failed.append((seed, bad))
+        return Stat(tuple(values), len(expected), tuple(failed))
+
+    def _one(self, predictor, size, device, split, metric, seed) -> tuple[float | None, str]:
+        at = self._found.get((predictor, size.fraction, device, split, metric), {})
+        value, status = at.get(seed, (None, "missing"))
+        return (value, status) if value is not None or status != "ok" else (None, "undefined")
+
+    def better(self, metric: str, value: float) -> float:
+        """`value` turned so that more is better."""
+        return -value if metric in metrics.LOWER_IS_BETTER else value
+
+    def overall(self, predictor: str, split: str = "all") -> float | None:
+        """Mean of the main metric over all sizes; None when a size lacks a seed."""
+        stats = [self.stat(predictor, size, self.metric, split) for size in self.sizes]
+        if not stats or not all(stat.complete for stat in stats):
+            return None
+        return statistics.fmean(stat.mean for stat in stats)
+
+    def ranked(self) -> list[str]:
+        """Predictors, best mean over sizes first; those that lack a number come last, by how many sizes they have."""
+
+        def order(predictor: str) -> tuple:
+            overall = self.overall(predictor)
+            if overall is not None:
+                return (0, -self.better(self.metric, overall), predictor)
+            stats = [self.stat(predictor, size, self.metric, "all") for size in self.sizes]
+            means = [self.better(self.metric, stat.mean) for stat in stats if stat.mean is not None]
+            return (1, -len(means), -statistics.fmean(means) if means else 0.0, predictor)
+
+        return sorted(self.predictors, key=order)
+
+    def ranked_at(
+        self, size: Size, metric: str | None = None, split: str = "all", device: str | None = None
+    ) -> list[str]:
+        """Predictors with all seeds at `size`, best first."""
+        metric = metric or self.metric
+        stats = {p: self.stat(p, size, metric, split, device) for p in self.predictors}
+        complete = [p for p in self.predictors if stats[p].complete]
+        return sorted(complete, key=lambda p: (-self.better(metric, stats[p].mean), p))
+
+    def summary_sizes(self) -> list[Size]:
+        """The sizes of a short summary: 1 % and 5 % of the data set, or else the smallest and the largest."""
+        chosen = [size for size in self.sizes if size.fraction in ("0.01", "0.05")]
+        if len(chosen) == 2 or len(self.sizes) < 2:
+            return chosen if len(chosen) == 2 else list(self.sizes)
+        return [self.sizes[0], self.sizes[-1]]
+
+
+def _sizes(rows: pl.DataFrame) -> list[Size]:
+    """The training sizes in `rows`, smallest first."""
+    grouped = rows.group_by("fraction", "n_train").agg(low=pl.col("n_val").min(), high=pl.col("n_val").max())
+    return [
+        Size(fraction, n_train, (low, high))
+        for fraction, n_train, low, high in grouped.sort("n_train", "fraction").iter_rows()
+    ]
+
+
+def tables(grid: grids.Grid, rows: pl.DataFrame, known: dict[str, Dataset], where: Path | str) -> list[Table]:
+    """The tables of a grid, in its order; those without any score are left out. `known` are the data sets by name.
+
+    Raises BenchError when `rows` hold a cell that the grid lacks, or one label with two configurations.
+    """
+    groups: dict[tuple, list[grids.Cell]] = {}
+    for cell in grid.cells:
+        groups.setdefault((cell.dataset, cell.protocol, cell.target), []).append(cell)
+    cells_known = {(c.dataset, c.protocol, c.target, c.device, c.label, c.train, c.seed) for c in grid.cells}
+    _refuse_strangers(rows, cells_known, where)
+    found = []
+    for (dataset, protocol, target), cells in groups.items():
+        for label in score_rows.scored_on(protocol, target):
+            part = rows.filter(dataset=dataset, protocol=protocol, target=target, scored_on=label)
+            if part.height:
+                found.append(Table(cells, label, part, known[dataset]))
+    if not found:
+        raise BenchError(f"{where}: no scores of this grid; run the scoring step first")
+    return found
+
+
+def _refuse_strangers(rows: pl.DataFrame, known: Iterable[tuple], where: Path | str) -> None:
+    columns = ["dataset", "protocol", "target", "device", "predictor", "fraction", "seed"]
+    for cell in rows.select(columns).unique(maintain_order=True).iter_rows():
+        if cell not in known:
+            raise BenchError(f"{where}: {' '.join(map(str, cell))} is not a cell of the grid; score the grid again")
+    labels = ["dataset", "protocol", "target", "predictor"]
+    several = (
+        rows.group_by(labels, maintain_order=True)
+        .agg(pl.col("config_hash").n_unique())
+        .filter(pl.col("config_hash") > 1)
+    )
+    if several.height:
+        label = " ".join(several.select(labels).row(0))
+        raise BenchError(f"{where}: {label} was run with two configurations; run the older cells again")

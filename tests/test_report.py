@@ -1,0 +1,274 @@
+"""The board: exact text for a tiny case, and honest display of what is missing, failed, made up or compared."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from score_fixtures import DATASET, make_cell, make_data, score_rows_of, write_predictions
+
+from pipeline import board, plot_labels, published, report, score, score_rows, summary
+from pipeline import grid as grids
+from pipeline.datasets import Ceiling, Dataset, SplitFractions
+from pipeline.errors import BenchError
+
+ABOUT = Dataset(
+    name=DATASET,
+    version="v0",
+    description="Hand-made numbers",
+    citation="none",
+    synthetic=False,
+    n_graphs=1000,
+    targets={"val_acc": ("any",), "test_acc": ("any",), "lat_ms": ("phone", "watch")},
+    split=SplitFractions(0.0, 0.2),
+    ceilings=(Ceiling("test_acc and another_acc", 0.95), Ceiling("val_acc and lat_ms", 0.5)),
+    files=(),
+)
+TAUS = {
+    ("mean", "0.01", 0): None, ("mean", "0.01", 1): None, ("mean", "0.05", 0): None, ("mean", "0.05", 1): None,
+    ("gbdt", "0.01", 0): 0.70, ("gbdt", "0.01", 1): 0.72, ("gbdt", "0.05", 0): 0.80, ("gbdt", "0.05", 1): 0.80,
+    ("nn_former", "0.01", 0): 0.80, ("nn_former", "0.01", 1): 0.82, ("nn_former", "0.05", 0): 0.88,
+    ("nn_former", "0.05", 1): "timeout",
+}  # fmt: skip
+
+
+def grid_of(taus: dict, name: str = "tiny", **changes) -> grids.Grid:
+    cells = tuple(
+        make_cell(**{"target": "test_acc", "label": label, "train": train, "seed": seed, **changes})
+        for label, train, seed in taus
+    )
+    return grids.Grid(
+        name=name, path=f"config/{name}.yaml", torch_device="cpu", timeout_s=60, mirror=None, cells=cells
+    )  # fmt: skip
+
+
+def table_of(taus: dict, rows: pl.DataFrame | None = None, about: Dataset = ABOUT) -> summary.Table:
+    found = summary.tables(grid_of(taus), score_rows_of(taus) if rows is None else rows, {DATASET: about}, "scores")
+    assert len(found) == 1
+    return found[0]
+
+
+def test_the_board_of_a_tiny_case_word_for_word():
+    assert board.main_table(table_of(TAUS)) == [
+        "| Predictor | 1 %<br>10 labels | 5 %<br>50 labels | Mean | Fit, CPU-s<br>at 50 | Predict, s | Parameters |",
+        "| :--- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| `gbdt` | 0.710 ± 0.014 | **0.800 ± 0.000** | **0.755** | 10 | 0.5 | 1.23k |",
+        "| `nn_former` | **0.810 ± 0.014** | 0.880 (1 of 2 seeds) | – | 10 | 0.5 | 1.23k |",
+        "| `mean` | undefined | undefined | – | 10 | 0.5 | 1.23k |",
+    ]
+
+
+def test_the_second_table_gives_test_and_novel():
+    lines = board.pair_table(table_of(TAUS), [("kendall_tau", "test"), ("kendall_tau", "novel")])
+    assert lines[2] == "| `gbdt` | 0.690 / 0.660 | 0.780 / 0.750 |"
+    assert lines[4] == "| `mean` | undefined | undefined |"
+
+
+def test_the_glance_names_the_best_and_nn_former():
+    assert board.glance([table_of(TAUS)])[2:] == [
+        "| [synthetic_toy: test_acc](#synthetic_toy-test_acc) | 10 (1 %) | Kendall's τ ↑ "
+        "| **`nn_former` 0.810 ± 0.014** | `nn_former` 0.810 ± 0.014, rank 1 of 2 | `gbdt` 0.710 ± 0.014 |",
+        "| [synthetic_toy: test_acc](#synthetic_toy-test_acc) | 50 (5 %) | Kendall's τ ↑ | **`gbdt` 0.800 ± 0.000** "
+        "| `nn_former` 0.880 (1 of 2 seeds) | `gbdt` 0.800 ± 0.000 |",
+    ]
+
+
+def test_a_failed_run_is_named_below_the_table():
+    assert board.failures(table_of(TAUS)) == ["- `nn_former`, 50 labels: timeout (seed 1)"]
+
+
+def test_a_status_stands_where_no_seed_has_a_number():
+    taus = {("gbdt", "0.01", 0): 0.5, ("mlp", "0.01", 0): "diverged"}
+    assert board.main_table(table_of(taus))[3].startswith("| `mlp` | diverged | – |")
+
+
+def test_a_missing_cell_prints_as_a_dash():
+    rows = score_rows_of(TAUS).filter(~((pl.col("predictor") == "gbdt") & (pl.col("fraction") == "0.05")))
+    table = table_of(TAUS, rows)
+    row = next(line for line in board.main_table(table) if "`gbdt`" in line)
+    assert row == "| `gbdt` | 0.710 ± 0.014 | – | – | – | – | – |"
+    assert "- `gbdt`, 50 labels: missing (seed 0, 1)" in board.failures(table)
+
+
+def test_one_seed_has_no_spread():
+    assert board.main_table(table_of({("gbdt", "0.01", 0): 0.5}))[2].startswith("| `gbdt` | **0.500** | **0.500** |")
+
+
+def test_held_back_labels_stand_in_the_title():
+    rows = score_rows_of({("gbdt", "0.01", 0): 0.5}, n_val=3)
+    assert "10 + 3 val labels" in board.main_table(table_of({("gbdt", "0.01", 0): 0.5}, rows))[0]
+
+
+def test_counts_and_fractions_of_one_size_are_named():
+    assert board.size_header(summary.Size("n900", 900, (0, 0))) == "900 labels"
+    assert board.size_name(summary.Size("0.005", 78, (0, 0))) == "0.5 %"
+    assert board.size_name(summary.Size("0.1", 1563, (0, 0))) == "10 %"
+    assert [board.compact(v) for v in (None, 0.0203, 62.0, 5160.0, 4.9e6)] == ["–", "0.0203", "62", "5.16k", "4.9M"]
+
+
+def test_scores_of_another_grid_are_refused():
+    rows = score_rows_of(TAUS)
+    with pytest.raises(BenchError, match="synthetic_toy direct test_acc any .* is not a cell of the grid"):
+        summary.tables(grid_of({("gbdt", "0.01", 0): 0}), rows, {DATASET: ABOUT}, "scores")
+
+
+def test_a_label_with_two_configurations_is_refused():
+    rows = score_rows_of(TAUS)
+    first = (pl.col("seed") == 0) & (pl.col("predictor") == "gbdt")
+    mixed = rows.with_columns(config_hash=pl.when(first).then(pl.lit("0000")).otherwise(pl.col("config_hash")))
+    with pytest.raises(BenchError, match="gbdt was run with two configurations"):
+        table_of(TAUS, mixed)
+
+
+def test_duplicate_rows_are_refused(tmp_path):
+    rows = score_rows_of(TAUS)
+    with pytest.raises(BenchError, match="share their key"):
+        score_rows.check(pl.concat([rows, rows.head(1)]), "scores")
+
+
+def test_published_figures_stand_beside_ours():
+    figure = published.Figure(DATASET, "direct", 10, "nn_former", "kendall_tau", "mean", 0.79, "S", "a review")
+    other = replace(figure, n_train=11)
+    lines = board.published_table(table_of(TAUS), [figure, other])
+    assert lines[2:4] == [
+        "| `nn_former` | 10 | Kendall's τ | 0.810 ± 0.014 | 0.790 (S) | +0.020 | a review |",
+        "",
+    ]
+    assert "S: second-hand" in lines[4] and "M:" not in lines[4]
+    assert board.published_table(table_of(TAUS), [other]) == []
+
+
+def test_the_published_name_of_a_variant():
+    known = {"pinat", "pinat_bce", "nn_former"}
+    assert published.name_of("pinat-bce", known) == "pinat_bce"
+    assert published.name_of("nn_former-paper", known) == "nn_former"
+    assert published.name_of("gbdt", known) is None
+
+
+def test_the_published_file_is_well_formed(tmp_path):
+    figures = published.load()
+    assert len({(f.dataset, f.protocol, f.n_train, f.predictor, f.metric) for f in figures}) == len(figures) > 100
+    bad = tmp_path / "published.csv"
+    bad.write_text(",".join(published.FIELDS) + "\nd,p,ten,x,kendall_tau,mean,0.5,V,s\n")
+    with pytest.raises(BenchError, match=r"published\.csv: line 2: .*ten"):
+        published.load(bad)
+
+
+def test_metrics_json_holds_plain_numbers():
+    found = report.metrics_json([table_of(TAUS)])
+    assert found == {
+        "synthetic_toy/test_acc": {"gbdt": {"0.01": 0.71, "0.05": 0.8}, "nn_former": {"0.01": 0.81, "0.05": 0.88}}
+    }
+
+
+def test_end_labels_keep_apart_and_inside():
+    placed = plot_labels.spread([10.0, 10.0, 11.0, 90.0], 5.0, 0.0, 100.0)
+    assert sorted(placed) == placed and min(b - a for a, b in zip(placed, placed[1:], strict=False)) >= 5.0 - 1e-9
+    assert placed[3] == 90.0
+    crowded = plot_labels.spread([50.0] * 30, 10.0, 0.0, 100.0)
+    assert min(crowded) >= -1e-9 and max(crowded) <= 100.0 + 1e-9
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run the report command on hand-made scores in an empty folder; returns the folder of the board."""
+
+    def go(taus: dict, about: Dataset = ABOUT, rows: pl.DataFrame | None = None, name: str = "tiny") -> Path:
+        monkeypatch.chdir(tmp_path)
+        grid = grid_of(taus, name)
+        monkeypatch.setattr(report.grids, "load_grid", lambda path: grid)
+        monkeypatch.setattr(report.datasets, "load", lambda: {DATASET: about})
+        out = Path("results") / name
+        score_rows.write(out / "scores.parquet", score_rows_of(taus) if rows is None else rows)
+        arguments = ["--scores", f"{out}/scores.parquet", "--grid", grid.path, "--out", str(out)]
+        monkeypatch.setattr("sys.argv", ["report", *arguments, "--root-board", "results/leaderboard.md"])
+        report.main()
+        return out
+
+    return go
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_the_same_scores_give_the_same_bytes(run):
+    out = run(TAUS)
+    first = contents(out.parent)
+    (out / "plots" / "of-an-earlier-grid.png").write_bytes(b"")
+    assert contents(run(TAUS).parent) == first
+    assert {Path(name).suffix for name in first} == {".md", ".json", ".svg", ".png", ".parquet"}
+
+
+def test_the_board_says_where_its_numbers_come_from(run):
+    out = run(TAUS)
+    text = (out / "leaderboard.md").read_text()
+    for part in (
+        "Hand-made numbers", "test_acc and another_acc: τ 0.950", "mean ± sd over 2 seeds", "abc1234", "Test CPU",
+        "2.0 on cpu", "`snakemake --cores all --configfile config/tiny.yaml`", "version v0",
+        "[config/tiny.yaml](../../config",
+    ):  # fmt: skip
+        assert part in text
+    assert "val_acc and lat_ms" not in text and "SYNTHETIC" not in text
+    assert json.loads((out / "metrics.json").read_text())["synthetic_toy/test_acc"]["gbdt"]["0.05"] == 0.8
+
+
+def test_every_link_of_both_boards_leads_somewhere(run):
+    run({("gbdt", "0.01", 0): 0.5}, name="earlier")
+    run(TAUS)
+    for place in (Path("results/tiny/leaderboard.md"), Path("results/leaderboard.md")):
+        links = [part.partition(")")[0] for part in place.read_text().split("](")[1:]]
+        files = [link for link in links if not link.startswith("#") and "config/" not in link]
+        assert files and all((place.parent / link).is_file() for link in files)
+    root = Path("results/leaderboard.md").read_text()
+    assert "Other boards: [earlier](earlier/leaderboard.md)" in root and "(../config/tiny.yaml)" in root
+
+
+def test_made_up_labels_are_said_to_be_made_up(run):
+    out = run(TAUS, replace(ABOUT, synthetic=True))
+    assert (out / "leaderboard.md").read_text().count("SYNTHETIC LABELS: test only") == 2
+
+
+def test_one_predictor_one_seed_one_size(run):
+    text = (run({("gbdt", "n20", 0): 0.5}) / "leaderboard.md").read_text()
+    assert "| `gbdt` | **0.500** |" in text and "one seed" in text
+
+
+def test_nothing_but_failures_still_makes_a_board(run):
+    out = run({("gbdt", "n20", 0): "timeout", ("mean", "n20", 0): None})
+    text = (out / "leaderboard.md").read_text()
+    assert "| `gbdt` | timeout |" in text and not list((out / "plots").iterdir())
+
+
+def test_a_root_board_elsewhere_is_refused(run, monkeypatch):
+    out = run(TAUS)
+    arguments = ["--scores", f"{out}/scores.parquet", "--grid", "g", "--out", str(out), "--root-board", "board.md"]
+    monkeypatch.setattr("sys.argv", ["report", *arguments])
+    with pytest.raises(BenchError, match="must be in the folder that holds"):
+        report.main()
+
+
+def test_devices_scatter_plots_and_heat_map_from_predictions(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = make_data(tmp_path)
+    targets = score.io.read_parquet(data / "parquet" / DATASET / "targets.parquet")
+    watch = targets.filter(target="lat_ms").with_columns(device=pl.lit("watch"), value=pl.col("value") * 3)
+    meta = {"dataset": DATASET, "version": "v0"}
+    score.io.write_parquet(data / "parquet" / DATASET / "targets.parquet", pl.concat([targets, watch]), meta)
+    cells = [
+        make_cell(target="lat_ms", device=device, label=label, train=train)
+        for device in ("phone", "watch") for label in ("gbdt", "nn_former") for train in ("n4", "n8")
+    ]  # fmt: skip
+    for cell in cells:
+        scale, off = (3 if cell.device == "watch" else 1), (1.1 if cell.label == "gbdt" else 1.02)
+        write_predictions(cell, [scale * off * (1 + i) for i in range(20)])
+    grid = replace(grid_of(TAUS), cells=tuple(cells))
+    rows = score.score(cells, score.Data(data))
+    table = summary.tables(grid, rows, {DATASET: ABOUT}, "scores")[0]
+    lines = board.device_table(table, table.sizes[0])
+    assert lines[0] == "| Device | `nn_former` | `gbdt` |"
+    assert lines[2].startswith("| phone | **2.00** / 100.00 / 1.000 | 10.00 / ")
+    assert lines[-1].startswith("| **mean of devices** | **2.00** /")
+    drawn = report.write_plots([table], grid, data, tmp_path / "plots")
+    assert "error by device" in drawn[table.name] and "predicted against true" in drawn[table.name]
