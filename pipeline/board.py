@@ -10,7 +10,7 @@ from pipeline.summary import Size, Stat, Table
 
 MISSING = "–"
 DIGITS = {"kendall_tau": 3, "spearman": 3}  # all other metrics are percentages: 2
-TITLES = {"kendall_tau": "Kendall's τ", "mape": "MAPE (%)", "acc10": "Acc(10 %) (%)"}
+TITLES = {"kendall_tau": "Kendall's τ", "mape": "MAPE, %", "acc10": "Acc(10 %), %"}
 MISSION = "nn_former"
 
 
@@ -77,11 +77,18 @@ def costs(table: Table, predictor: str) -> list[str]:
     return [compact(table.stat(predictor, table.sizes[-1], name, "run").mean) for name in names]
 
 
+def best_of(table: Table, size: Size, metric: str, device: str | None = None) -> set[str]:
+    """Predictors whose printed mean equals that of the best with all seeds, over the whole labelled space."""
+    order = table.ranked_at(size, metric, "all", device)
+    texts = [number(table.stat(p, size, metric, "all", device).mean, metric) for p in order]
+    return {p for p, text in zip(order, texts, strict=True) if text == texts[0]}
+
+
 def main_table(table: Table) -> list[str]:
     """Predictors by sizes, the main metric over the whole labelled space, with the cost of each."""
     cost_header = [f"Fit, CPU-s<br>at {table.sizes[-1].n_train:,}", "Predict, s", "Parameters"]
     header = ["Predictor", *map(size_header, table.sizes), "Mean", *cost_header]
-    best = {size: table.ranked_at(size)[:1] for size in table.sizes}
+    best = {size: best_of(table, size, table.metric) for size in table.sizes}
     order = table.ranked()
     rows = []
     for predictor in order:
@@ -94,9 +101,10 @@ def main_table(table: Table) -> list[str]:
     return markdown(header, rows)
 
 
-def slashed(stats: list[tuple[str, Stat]], bold: bool = False) -> str:
-    """Means of several (metric, stat), parted by slashes, the first bold if asked; one word where all say the same."""
-    texts = [cell(stat, metric, bold and not position, False) for position, (metric, stat) in enumerate(stats)]
+def slashed(stats: list[tuple[str, Stat]], bold: tuple[bool, ...] = ()) -> str:
+    """Means of several (metric, stat), parted by slashes, in bold where asked; one word where all say the same."""
+    bold = bold or (False,) * len(stats)
+    texts = [cell(stat, metric, strong, False) for (metric, stat), strong in zip(stats, bold, strict=True)]
     if all(stat.mean is None for _, stat in stats) and len(set(texts)) == 1:
         return texts[0]
     return " / ".join(texts)
@@ -112,15 +120,29 @@ def pair_table(table: Table, keys: list[tuple[str, str]]) -> list[str]:
 
 
 def device_table(table: Table, size: Size) -> list[str]:
-    """Devices by predictors at one size: MAPE / Acc(10 %) / τ over the whole labelled space, best MAPE in bold."""
+    """Devices by predictors at one size: MAPE / Acc(10 %) / τ over the whole labelled space, the best of each bold."""
     keys = ("mape", "acc10", "kendall_tau")
     order = table.ranked()
     rows = []
     for device in (*table.devices, None):
-        best = table.ranked_at(size, "mape", "all", device)[:1]
-        row = [slashed([(m, table.stat(p, size, m, "all", device)) for m in keys], p in best) for p in order]
+        best = [best_of(table, size, metric, device) for metric in keys]
+        row = []
+        for predictor in order:
+            stats = [(metric, table.stat(predictor, size, metric, "all", device)) for metric in keys]
+            row.append(slashed(stats, tuple(predictor in names for names in best)))
         rows.append(["**mean of devices**" if device is None else device, *row])
     return markdown(["Device", *(f"`{p}`" for p in order)], rows)
+
+
+def near_zero_devices(table: Table) -> list[str]:
+    """Devices where the best predictor is within 10 % for over a third of the graphs, yet its MAPE is above 100 %."""
+    size, found = table.sizes[-1], []
+    for device in table.devices:
+        best = next(iter(table.ranked_at(size, "acc10", "all", device)), None)
+        means = {m: table.stat(best, size, m, "all", device).mean or 0.0 for m in ("mape", "acc10")} if best else {}
+        if means and means["mape"] > 100 and means["acc10"] > 100 / 3:
+            found.append(device)
+    return found
 
 
 def failures(table: Table) -> list[str]:
@@ -192,7 +214,7 @@ def _glance_row(table: Table, size: Size) -> list[str]:
     return [
         f"{loud}[{title(table)}](#{anchor(table)})",
         labels(size) if size.fraction.startswith("n") else f"{labels(size)} ({size_name(size)})",
-        "MAPE (%) ↓" if table.is_cost else "Kendall's τ ↑",
+        TITLES[table.metric],
         f"**{shown(order[0])}**" if order else MISSING,
         shown(ours) + rank,
         shown(next((p for p in order if predictor_of(p) != MISSION), None)),

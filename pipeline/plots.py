@@ -15,14 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from pipeline import io, plot_labels
-from pipeline.board import MISSION, compact, number
+from pipeline.board import MISSION, TITLES, compact, number
 from pipeline.grid import predictor_of
 from pipeline.summary import Size, Table
 
 STYLE = Path(__file__).with_name("bench.mplstyle")
 VERMILION = "#D55E00"
 MARKERS = "osD^vPX"
-METRIC_NAMES = {"kendall_tau": "Kendall's τ", "mape": "MAPE (%)"}
 
 
 def style():
@@ -55,18 +54,14 @@ def look(table: Table) -> dict[str, tuple[str, str]]:
     return looks
 
 
-def worth_showing(table: Table, values: dict[str, list[float]]) -> tuple[list[str], list[str]]:
-    """Predictors to draw and those far off the scale (which would squash it): below 40 % of the best tau, or beyond
-    four times the best MAPE, at every size. Predictors without any number are in neither list."""
+def worth_showing(values: dict[str, list[float]]) -> tuple[list[str], list[str]]:
+    """Predictors to draw, and those below 40 % of the best at every size, which would squash the axis.
+
+    Predictors without any number are in neither list.
+    """
     present = {p: v for p, v in values.items() if v}
-    if not present:
-        return [], []
-    if table.is_cost:
-        limit = 4.0 * min(max(v) for v in present.values())
-        far = [p for p, v in present.items() if min(v) > limit]
-    else:
-        limit = 0.4 * max(max(v) for v in present.values())
-        far = [p for p, v in present.items() if max(v) < limit]
+    limit = 0.4 * max((max(v) for v in present.values()), default=0.0)
+    far = [p for p, v in present.items() if max(v) < limit]
     return [p for p in present if p not in far], far
 
 
@@ -97,7 +92,7 @@ def by_size(table: Table) -> Figure | None:
         for p in table.predictors
     }
     means = {p: [stat.mean for _, stat in found] for p, found in stats.items()}
-    shown, far = worth_showing(table, means)
+    shown, far = worth_showing(means)
     if not shown:
         return None
     figure, ax = plt.subplots(figsize=(7.2, 4.4))
@@ -120,11 +115,8 @@ def by_size(table: Table) -> Figure | None:
     ax.xaxis.set_major_locator(FixedLocator(ticks))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    if table.is_cost:
-        ax.set_yscale("log")
-        _plain_log_ticks(ax)
     ax.set_xlabel("labels trained on (log scale)")
-    ax.set_ylabel(METRIC_NAMES[table.metric] + (", log scale" if table.is_cost else ""))
+    ax.set_ylabel(TITLES[table.metric])
     devices = f", mean of {len(table.devices)} devices" if len(table.devices) > 1 else ""
     ax.set_title(heading(table, f"{table.scored_on} from few labels{devices}"))
     band = f"Bands: lowest to highest of {len(table.seeds)} seeds. " if len(table.seeds) > 1 else ""
@@ -143,7 +135,7 @@ def by_cost(table: Table) -> Figure | None:
     if not any(found for found, _ in drawn):
         plt.close(figure)
         return None
-    axes[0][0].set_ylabel(METRIC_NAMES[table.metric] + (", log scale" if table.is_cost else ""))
+    axes[0][0].set_ylabel(TITLES[table.metric])
     text = heading(table, f"{table.scored_on} against training time (grey line: Pareto front)")
     figure.suptitle(text, x=0.01, ha="left", fontweight="bold", fontsize=11.5)
     for ax, (found, front) in zip(axes[0], drawn, strict=True):
@@ -160,7 +152,7 @@ def _cost_panel(ax: Axes, table: Table, size: Size) -> tuple[list[plot_labels.La
         if quality is not None and seconds is not None:
             points[predictor] = (max(seconds, 1e-3), quality)
     values = {p: [quality] for p, (_, quality) in points.items()}
-    shown, far = worth_showing(table, values)
+    shown, far = worth_showing(values)
     ax.set_title(f"{size.n_train:,} labels", fontweight="normal", fontsize=10)
     ax.set_xlabel("CPU-seconds to fit (log scale)")
     if not shown:
@@ -176,9 +168,6 @@ def _cost_panel(ax: Axes, table: Table, size: Size) -> tuple[list[plot_labels.La
     ax.set_xlim(_limits_with_room({p: points[p][0] for p in shown}))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
     ax.margins(y=0.14)
-    if table.is_cost:
-        ax.set_yscale("log")
-        _plain_log_ticks(ax)
     note_below(ax, off_scale(table, far, values))
     return [plot_labels.Label(p, *points[p], looks[p][0], predictor_of(p) == MISSION) for p in shown], front
 
@@ -280,15 +269,3 @@ def _scatter_panel(ax: Axes, table: Table, name: str, predicted: np.ndarray, tru
         0.03, 0.97, f"{len(true):,} graphs{outside}", transform=ax.transAxes, va="top", fontsize=8.5, color="#444444"
     )
     ax.set_title(name, fontsize=10, fontweight="normal")
-
-
-def _plain_log_ticks(ax: Axes) -> None:
-    """Ticks at round numbers, at least four, not written as powers of ten."""
-    low, high = ax.get_ylim()
-    for steps in ((1, 2, 3, 5), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8), np.arange(1, 10, 0.2)):
-        ticks = [m * 10.0**e for e in range(-3, 6) for m in steps if low <= m * 10.0**e <= high]
-        if len(ticks) >= 4:
-            break
-    ax.yaxis.set_major_locator(FixedLocator(ticks))
-    ax.yaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -70,7 +70,7 @@ def scatter_panels(table: Table, data: Path, cells: tuple[grids.Cell, ...]) -> l
             continue
         where = f" on {device}" if len(table.devices) > 1 else ""
         quality = table.stat(predictor, table.sizes[-1], table.metric, "test", device)
-        shown = f"{'MAPE' if table.is_cost else 'τ'} {board.number(quality.values[0], table.metric)}"
+        shown = f"{'Acc(10 %)' if table.is_cost else 'τ'} {board.number(quality.values[0], table.metric)}"
         panels.append((f"{predictor}{where}, {shown}", *predicted_and_true(table, data, path, device)))
     return panels
 
@@ -84,8 +84,9 @@ def predicted_and_true(table: Table, data: Path, path: Path, device: str) -> tup
     return joined["prediction"].cast(pl.Float64).to_numpy(), joined["value"].to_numpy()
 
 
-def section(table: Table, pictures: dict[str, str], figures_known: list[published.Figure]) -> list[str]:
-    """The part of the board on one table. `pictures` maps a figure's name to its path without suffix."""
+def section(table: Table, pictures: dict[str, str], known: list[published.Figure], to_root: str) -> list[str]:
+    """The part of the board on one table. `pictures` maps a figure's name to its path without suffix; `known` are the
+    published figures, `to_root` is the path from the board to the project's root."""
     about, n_seeds = table.about, len(table.seeds)
     seeds = f"mean ± sd over {n_seeds} seeds" if n_seeds > 1 else "one seed"
     trained = f"Trained on `{table.target}`, scored on `{table.scored_on}`"
@@ -100,13 +101,17 @@ def section(table: Table, pictures: dict[str, str], figures_known: list[publishe
         values = "; ".join(f"{c.between}: τ {c.kendall_tau:.3f}" for c in ceilings)
         lines += ["", f"Noise ceiling, how well two sets of labels of the same networks agree: {values}."]
     devices = f" (mean of {len(table.devices)} devices)" if len(table.devices) > 1 else ""
-    direction = "lower is better" if table.is_cost else "higher is better"
     metric = board.TITLES[table.metric]
-    lines += ["", f"**{metric}{devices}, split `all`**; {seeds}; {direction}; best mean over sizes first:", ""]
+    lines += ["", f"**{metric}{devices}, split `all`**; {seeds}; higher is better; best mean over sizes first:", ""]
     lines += [*board.main_table(table), ""]
     if table.is_cost:
-        lines += ["Acc(10 %) / Kendall's τ, split `all`:", ""]
-        lines += [*board.pair_table(table, [("acc10", "all"), ("kendall_tau", "all")]), ""]
+        lines += ["MAPE (%, lower is better) / Kendall's τ, split `all`:", ""]
+        lines += [*board.pair_table(table, [("mape", "all"), ("kendall_tau", "all")]), ""]
+        near_zero = board.near_zero_devices(table)
+        if near_zero:
+            cards = f"[data cards]({to_root}docs/data_cards.md)"
+            lines += [f"A few labels near zero decide the MAPE on {', '.join(near_zero)} and its mean ({cards})."]
+            lines += ["Predictors are ordered by Acc(10 %), which such labels can't move far.", ""]
     lines += [f"{metric} on networks not trained on, `test` / `novel`:", ""]
     lines += [*board.pair_table(table, [(table.metric, "test"), (table.metric, "novel")]), ""]
     if len(table.devices) > 1:
@@ -118,7 +123,7 @@ def section(table: Table, pictures: dict[str, str], figures_known: list[publishe
     failed = board.failures(table)
     if failed:
         lines += ["Cells without a number:", "", *failed, ""]
-    compared = board.published_table(table, figures_known)
+    compared = board.published_table(table, known)
     if compared:
         lines += [f"Published figures beside ours (split `all`, scored on `{table.scored_on}`):", "", *compared, ""]
     for name, path in pictures.items():
@@ -156,7 +161,7 @@ def page(
     """The whole board as it stands at `place`; the plots are under `out`."""
     at_root = place.parent != out
     to_plots = f"{out.name}/plots" if at_root else "plots"
-    figures_known = published.load()
+    known, to_root = published.load(), "../" if at_root else "../../"
     pictures = {
         table.name: {name: f"{to_plots}/{file_name(table, name)}" for name in drawn.get(table.name, [])}
         for table in found
@@ -179,9 +184,9 @@ def page(
         lines += ["Other boards: " + " · ".join(f"[{name}]({name}/leaderboard.md)" for name in others), ""]
     for position, table in enumerate(found):
         shown = {n: p for n, p in pictures[table.name].items() if position or n != "quality against labels"}
-        lines += section(table, shown, figures_known)
+        lines += section(table, shown, known, to_root)
     lines += ["## Terms", "", TERMS, "", "## How this was made", ""]
-    lines += provenance(grid, rows, found, "../" if at_root else "../../")
+    lines += provenance(grid, rows, found, to_root)
     return "\n".join(lines) + "\n"
 
 
