@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +30,14 @@ class Graphs:
 
     ``graph_id``, ``iso``, ``flops``, ``macs``, ``params``: (n,), NaN where a cost is unknown. ``node_ptr``, ``edge_ptr``:
     (n + 1,). ``op``: (nodes,), ids into ``vocab``. ``attrs``: (nodes, A). ``out_shape``: (nodes, R). ``src``, ``dst``:
-    (edges,), node numbers within their own graph. Node order is topological: input first, output last.
+    (edges,), node numbers within their own graph. Node order is topological: input first, output last. ``platform``:
+    (n,), ids into ``platforms``: the device a row's label was or is to be taken on, all zero where there is one device.
     """
 
     vocab: tuple[str, ...]
     attr_names: tuple[str, ...]
+    platforms: tuple[str, ...]
+    platform: Tensor
     graph_id: Tensor
     iso: Tensor
     flops: Tensor
@@ -57,10 +60,15 @@ class Graphs:
         nodes, node_ptr = _ragged_take(self.node_ptr, rows)
         edges, edge_ptr = _ragged_take(self.edge_ptr, rows)
         picked = {"node_ptr": node_ptr, "edge_ptr": edge_ptr}
-        picked |= {k: getattr(self, k)[rows] for k in ("graph_id", "iso", "flops", "macs", "params")}
+        picked |= {k: getattr(self, k)[rows] for k in ("platform", "graph_id", "iso", "flops", "macs", "params")}
         picked |= {k: getattr(self, k)[nodes] for k in ("op", "attrs", "out_shape")}
         picked |= {k: getattr(self, k)[edges] for k in ("src", "dst")}
-        return Graphs(vocab=self.vocab, attr_names=self.attr_names, **picked)
+        return replace(self, **picked)
+
+    def on(self, platform: str, platforms: tuple[str, ...]) -> Graphs:
+        """The same graphs, asked about on one of ``platforms``."""
+        ids = torch.full((len(self),), platforms.index(platform))
+        return replace(self, platforms=platforms, platform=ids)
 
     @property
     def n_nodes(self) -> Tensor:
@@ -70,7 +78,7 @@ class Graphs:
     def dense(self, size: int | None = None) -> Dense:
         """Pad to ``size`` nodes (default: the largest graph)."""
         n, counts = len(self), self.n_nodes
-        size = size or int(counts.max(initial=1) if isinstance(counts, np.ndarray) else counts.max())
+        size = size or int(counts.max())
         mask = torch.arange(size) < counts[:, None]
         op = torch.zeros(n, size, dtype=torch.long)
         op[mask] = self.op
@@ -80,14 +88,15 @@ class Graphs:
         return Dense(op, adj, mask)
 
     def distinct(self) -> tuple[Tensor, Tensor]:
-        """``(first, inverse)``: one index for each distinct (operations, adjacency, costs) and, for every graph, which.
+        """``(first, inverse)``: one index for each distinct input (platform, operations, adjacency) and, for every graph, which.
 
-        Models that see nothing else predict ``self[first]`` and spread the answers by ``inverse``.
+        Models that see nothing else predict ``self[first]`` and spread the answers by ``inverse``. Graphs with
+        attributes or shapes all count as distinct.
         """
-        dense = self.dense()
-        parts = [(dense.op + 1) * dense.mask, dense.adj.flatten(1)]
         if self.attrs.shape[1] or self.out_shape.shape[1]:
-            parts.append(self.graph_id[:, None])
+            return torch.arange(len(self)), torch.arange(len(self))
+        dense = self.dense()
+        parts = [self.platform[:, None], (dense.op + 1) * dense.mask, dense.adj.flatten(1)]
         key = torch.cat([p.long() for p in parts], 1).numpy()
         if key.max(initial=0) < 256:
             key = key.astype(np.uint8)
@@ -123,6 +132,8 @@ def from_frame(df: pl.DataFrame, meta: dict) -> Graphs:
     return Graphs(
         vocab=tuple(meta["op_vocab"]),
         attr_names=tuple(meta["attr_names"]),
+        platforms=("any",),
+        platform=torch.zeros(len(df), dtype=torch.long),
         graph_id=torch.from_numpy(df["graph_id"].to_numpy().astype(np.int64)),
         iso=torch.from_numpy(df["iso"].to_numpy().copy().view(np.int64)),
         flops=cost("flops"),
@@ -162,7 +173,9 @@ def load_labels(folder: Path, target: str, device: str, n_graphs: int) -> Tensor
     if rows.is_empty():
         raise BenchError(f"{path}: no labels for target {target!r} on device {device!r}; see config/datasets.yaml")
     labels = torch.full((n_graphs,), float("nan"), dtype=torch.float64)
-    labels[torch.from_numpy(rows["graph_id"].to_numpy().astype(np.int64))] = torch.from_numpy(rows["value"].to_numpy().copy())
+    labels[torch.from_numpy(rows["graph_id"].to_numpy().astype(np.int64))] = torch.from_numpy(
+        rows["value"].to_numpy().copy()
+    )
     return labels
 
 

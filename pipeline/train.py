@@ -17,7 +17,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from pipeline import host, io
+from pipeline import host, io, splits
 from pipeline.data import Graphs, load_graphs, load_labels
 from pipeline.errors import BenchError, run_cli
 from pipeline.grid import n_labels
@@ -41,19 +41,6 @@ def pick_torch_device(name: str) -> str:
             "torch_device: cuda was asked for and torch sees none; set torch_device: auto in the grid config"
         )
     return name
-
-
-def training_rows(split: pl.DataFrame, labels: Tensor, n: int, where: str) -> Tensor:
-    """Ids of the first ``n`` pool graphs, by rank, that have a label.
-
-    Raises:
-        BenchError: the pool has fewer.
-    """
-    pool = torch.from_numpy(split.filter(pl.col("role") == "pool").sort("rank")["graph_id"].to_numpy().astype("int64"))
-    pool = pool[~labels[pool].isnan()]
-    if n > len(pool):
-        raise BenchError(f"{where}: {n} training labels were asked for and the pool holds {len(pool)}; lower `train`")
-    return pool[:n]
 
 
 def task_of(target: str) -> str:
@@ -124,25 +111,25 @@ def available_inputs(graphs: Graphs) -> set[str]:
     return have | {k for k in ("attrs", "out_shape") if getattr(graphs, k).shape[1]}
 
 
+def _ids(column: pl.Series) -> Tensor:
+    return torch.from_numpy(column.to_numpy().astype("int64"))
+
+
 def main() -> None:
     args = _parse()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    torch.use_deterministic_algorithms(True, warn_only=True)
     data, name = Path(args.data), args.predictor.partition("-")[0]
     overrides = json.loads(args.config)
     device = pick_torch_device(args.torch_device)
-    try:
-        predictor = base.load(args.predictor)(overrides, task_of(args.target), args.seed, device)
-    except ValueError as error:
-        raise BenchError(f"predictors/{name}.py with {args.config}: {error}") from error
+    if device == "cuda":
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    predictor = base.load(args.predictor)(overrides, task_of(args.target), args.seed, device)
     graphs, meta = load_graphs(data)
     labels = load_labels(data, args.target, args.device, len(graphs))
     split = io.read_parquet(args.split)
-    rows = training_rows(
-        split, labels, n_labels(args.train, len(graphs)), f"{args.dataset} {args.target} {args.device}"
-    )
-    val = torch.from_numpy(split.filter(pl.col("role") == "val").sort("rank")["graph_id"].to_numpy().astype("int64"))
-    val = val[~labels[val].isnan()]
+    labelled = pl.Series(graphs.graph_id[~labels.isnan()].numpy(), dtype=pl.UInt32)
+    rows = _ids(splits.training_ids(split, labelled, n_labels(args.train, len(graphs))))
+    val = _ids(split.filter((pl.col("role") == "val") & pl.col("graph_id").is_in(labelled.implode()))["graph_id"])
     try:
         prediction, about = run_cell(predictor, graphs, labels, rows, val, args.timeout, args.predictor)
     except BenchError:

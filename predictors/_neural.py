@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from scipy.stats import kendalltau
 from torch import Tensor, nn
 
 from pipeline.data import Dense, Graphs, to_device
-from predictors._train_loop import Recipe, train
+from predictors._train_loop import Recipe, parse_loss, train
 from predictors.base import BasePredictor, Diverged, require_finite
 
 
@@ -34,6 +32,10 @@ class NeuralPredictor(BasePredictor):
     class Config(Recipe):
         """Training settings; subclasses add the model's."""
 
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        parse_loss(self.config.loss)
+
     @abstractmethod
     def build(self, n_ops: int) -> nn.Module:
         """A fresh module for graphs over ``n_ops`` kinds of operation; its output is (batch,)."""
@@ -54,6 +56,8 @@ class NeuralPredictor(BasePredictor):
         inputs = self._inputs(train_graphs)
         validate = None
         if val is not None and len(val):
+            from scipy.stats import kendalltau  # half a second to import, and rarely needed
+
             val_inputs, val_y = self._inputs(val), y_val.numpy()
 
             def validate(module: nn.Module) -> float:
@@ -61,9 +65,7 @@ class NeuralPredictor(BasePredictor):
 
         module = self.build(len(train_graphs.vocab)).to(self.torch_device)
         recipe = self.recipe(len(y))
-        self.module = train(
-            module, lambda i: tuple(t[i] for t in inputs), scaled, recipe, self.seed, validate
-        )
+        self.module = train(module, lambda i: tuple(t[i] for t in inputs), scaled, recipe, self.seed, validate)
         raw = self._forward(self.module, inputs).double()
         slope, shift = 1.0, 0.0
         if not {"mse", "l1"} & set(recipe.loss.replace("*", "+").split("+")):
@@ -103,6 +105,3 @@ def _line(x: Tensor, y: Tensor) -> tuple[float, float]:
     if slope <= 0:
         raise Diverged("the model ranks its own training set backwards")
     return slope, float(y.mean() - slope * x.mean())
-
-
-Inputs = Callable[[Tensor], tuple[Tensor, ...]]

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.errors import BenchError
+from predictors._optim import AdamW
 from predictors.base import Diverged
 
 
@@ -28,12 +30,6 @@ class Recipe:
     ema: float = 0.0
     grad_clip: float = 0.0
     consistency: float = 0.0
-
-
-def pair_differences(pred: Tensor, y: Tensor) -> Tensor:
-    """Predicted differences (pairs,) of all pairs whose labels differ, better minus worse."""
-    i, j = torch.nonzero(y[:, None] > y[None, :], as_tuple=True)
-    return pred[i] - pred[j]
 
 
 def mse(pred: Tensor, y: Tensor) -> Tensor:
@@ -72,22 +68,20 @@ def pair_l1(pred: Tensor, y: Tensor) -> Tensor:
     return F.l1_loss(pred - pred.roll(1), y - y.roll(1))
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    f.__name__: f for f in (mse, l1, bce, hinge, listmle, pair_l1)
-}
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {f.__name__: f for f in (mse, l1, bce, hinge, listmle, pair_l1)}
 
 
 def parse_loss(text: str) -> Callable[[Tensor, Tensor], Tensor]:
     """A loss from a sum such as ``mse+0.2*pair_l1``.
 
     Raises:
-        ValueError: an unknown name.
+        BenchError: an unknown name, or a weight that is no number.
     """
     terms = []
     for term in text.split("+"):
         weight, _, name = term.strip().rpartition("*")
-        if name not in LOSSES:
-            raise ValueError(f"no loss {name!r}; known: {', '.join(LOSSES)}")
+        if name not in LOSSES or not (weight or "1").replace(".", "", 1).isdigit():
+            raise BenchError(f"loss {text!r}: {term.strip()!r} is not [number*]name; names: {', '.join(LOSSES)}")
         terms.append((float(weight or 1), LOSSES[name]))
     return lambda pred, y: sum(w * f(pred, y) for w, f in terms)
 
@@ -130,16 +124,11 @@ def train(
     loss_of = parse_loss(recipe.loss)
     size = min(recipe.batch_size, len(y))
     steps = recipe.epochs * math.ceil(len(y) / size) if recipe.epochs else recipe.steps
-    decay = [p for p in model.parameters() if p.ndim >= 2]
-    rest = [p for p in model.parameters() if p.ndim < 2]
-    groups = [{"params": decay, "weight_decay": recipe.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=recipe.lr, fused=True)
+    optimiser = AdamW(model, recipe.weight_decay)
     average = copy.deepcopy(model) if recipe.ema else model
     best, best_score = None, -math.inf
     model.train()
     for step, index in enumerate(batches(len(y), size, steps, generator)):
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.lr * learning_rate(step, steps, recipe.warmup)
         index = index.to(y.device)
         arguments = inputs(index)
         pred = model(*arguments)
@@ -147,11 +136,10 @@ def train(
         if recipe.consistency:
             again = model(*arguments)
             loss = (loss + loss_of(again, y[index])) / 2 + recipe.consistency * F.l1_loss(pred, again)
-        optimiser.zero_grad(set_to_none=True)
         loss.backward()
         if recipe.grad_clip:
             nn.utils.clip_grad_norm_(model.parameters(), recipe.grad_clip)
-        optimiser.step()
+        optimiser.step(recipe.lr * learning_rate(step, steps, recipe.warmup))
         if recipe.ema:
             weight = 1 - min(recipe.ema, (1 + step) / (10 + step))
             with torch.no_grad():

@@ -142,7 +142,9 @@ def load(label: str) -> type[BasePredictor]:
     """
     name = label.partition("-")[0]
     if name not in known():
-        raise BenchError(f"no predictor {name!r}; known: {', '.join(known())}; a new one is a file predictors/{name}.py")
+        raise BenchError(
+            f"no predictor {name!r}; known: {', '.join(known())}; a new one is a file predictors/{name}.py"
+        )
     module = importlib.import_module(f"predictors.{name}")
     if not hasattr(module, "Predictor"):
         raise BenchError(f"predictors/{name}.py: has no class Predictor; see predictors/mean.py for the shortest one")
