@@ -1,7 +1,7 @@
-"""Which of the project's files a module runs: the workflow takes them as inputs, so a change of code runs its cells again.
+"""Which of the project's files a module runs. The workflow takes them as inputs: changed code runs its cells again.
 
-Static imports are followed. `predictors.base` finds a predictor by name at run time, so no predictor is among the code of
-the pipeline or of another predictor: changing or adding one concerns its own cells alone.
+Static imports are followed. `predictors.base` finds a predictor by name at run time, so no predictor is among the code
+of the pipeline or of another predictor: changing or adding one concerns its own cells alone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PLUMBING = {
 
 @cache
 def code_files(path: str) -> list[str]:
-    """`path` and every file of pipeline/ and predictors/ that it imports, sorted; all relative to the project's root."""
+    """`path` and every file of pipeline/ and predictors/ that it imports, sorted, relative to the project's root."""
     found: set[str] = set()
     waiting = [path]
     while waiting:

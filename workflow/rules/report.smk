@@ -30,12 +30,13 @@ rule board:
     input:
         scores=f"{RESULTS}/scores.parquet",
         grid=GRID.path,
-        published="config/published.csv",
+        facts=["config/datasets.yaml", "config/published.csv"],
+        style="pipeline/bench.mplstyle",
         code=code_files("pipeline/report.py"),
     output:
         BOARD,
         ROOT_BOARD,
-        directory(f"{RESULTS}/plots"),
+        report(directory(f"{RESULTS}/plots"), patterns=["{figure}.svg"], category="Figures"),
     log:
         f"logs/board/{GRID.name}.log",
     conda:
