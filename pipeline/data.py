@@ -16,8 +16,10 @@ from pipeline.errors import BenchError
 
 @dataclass(frozen=True)
 class Dense:
-    """Graphs padded to one size: ``op`` (n, N) with 0 at padding, ``adj`` (n, N, N) with ``adj[g, i, j]`` = edge i -> j,
-    ``mask`` (n, N) true at real nodes."""
+    """Graphs padded to one size N.
+
+    ``op``: (n, N), 0 at padding. ``adj``: (n, N, N), ``adj[g, i, j]`` = edge i -> j. ``mask``: (n, N), real nodes.
+    """
 
     op: Tensor
     adj: Tensor
@@ -28,10 +30,10 @@ class Dense:
 class Graphs:
     """n graphs of any size, their nodes and edges laid end to end.
 
-    ``graph_id``, ``iso``, ``flops``, ``macs``, ``params``: (n,), NaN where a cost is unknown. ``node_ptr``, ``edge_ptr``:
-    (n + 1,). ``op``: (nodes,), ids into ``vocab``. ``attrs``: (nodes, A). ``out_shape``: (nodes, R). ``src``, ``dst``:
-    (edges,), node numbers within their own graph. Node order is topological: input first, output last. ``platform``:
-    (n,), ids into ``platforms``: the device a row's label was or is to be taken on, all zero where there is one device.
+    ``graph_id``, ``iso``, ``flops``, ``macs``, ``params``: (n,), NaN where a cost is unknown. ``node_ptr``,
+    ``edge_ptr``: (n + 1,). ``op``: (nodes,), ids into ``vocab``. ``attrs``: (nodes, A). ``out_shape``: (nodes, R).
+    ``src``, ``dst``: (edges,), node numbers within their own graph. Node order is topological: input first, output
+    last. ``platform``: (n,), ids into ``platforms``: the device of a row's label, all zero where there is one device.
     """
 
     vocab: tuple[str, ...]
@@ -88,7 +90,7 @@ class Graphs:
         return Dense(op, adj, mask)
 
     def distinct(self) -> tuple[Tensor, Tensor]:
-        """``(first, inverse)``: one index for each distinct input (platform, operations, adjacency) and, for every graph, which.
+        """``(first, inverse)``: one index for each distinct (platform, operations, adjacency); for every graph, which.
 
         Models that see nothing else predict ``self[first]`` and spread the answers by ``inverse``. Graphs with
         attributes or shapes all count as distinct.

@@ -77,8 +77,15 @@ def checked(prediction: Tensor, n: int, label: str) -> Tensor:
     return base.require_finite(prediction.detach().cpu().double(), "a prediction")
 
 
-def run_cell(predictor: base.BasePredictor, graphs: Graphs, labels: Tensor, rows: Tensor, val_rows: Tensor, timeout: int,
-             label: str) -> tuple[Tensor | None, dict]:  # fmt: skip
+def run_cell(
+    predictor: base.BasePredictor,
+    graphs: Graphs,
+    labels: Tensor,
+    rows: Tensor,
+    val_rows: Tensor,
+    timeout: int,
+    label: str,
+) -> tuple[Tensor | None, dict]:
     """Fit and predict under a time limit. Returns predictions (n,) or None, and what it cost and how it ended."""
     about: dict = {"status": "ok", "message": ""}
     prediction = None

@@ -144,9 +144,8 @@ def train(
             weight = 1 - min(recipe.ema, (1 + step) / (10 + step))
             with torch.no_grad():
                 torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), weight)
-        if step % 50 == 49 or step == steps - 1:
-            if not torch.isfinite(loss):
-                raise Diverged(f"loss is {loss.item()} at step {step + 1} of {steps}")
+        if (step % 50 == 49 or step == steps - 1) and not torch.isfinite(loss):
+            raise Diverged(f"loss is {loss.item()} at step {step + 1} of {steps}")
         if validate and (step + 1) % max(1, steps // 20) == 0:
             score = validate(average.eval())
             if score > best_score:

@@ -1,4 +1,4 @@
-"""The predictor interface: one file a predictor, class ``Predictor``, file name = key in configs = name on the board."""
+"""The predictor interface: one file a predictor, class ``Predictor``; file name = config key = name on the board."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class BasePredictor(ABC):
         new.restored()
         return new
 
-    def restored(self) -> None:
+    def restored(self) -> None:  # noqa: B027 (optional)
         """Hook after `load`: rebuild what is derived from ``tensors`` and ``notes``."""
 
 

@@ -1,4 +1,4 @@
-"""Neural Predictor (Wen et al., ECCV 2020, arXiv 1912.00848): a graph convolutional network along and against the data."""
+"""Neural Predictor (Wen et al., ECCV 2020, arXiv 1912.00848): graph convolutions along and against the data."""
 
 from __future__ import annotations
 
