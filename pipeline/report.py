@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -138,12 +139,13 @@ def provenance(grid: grids.Grid, rows: pl.DataFrame, found: list[Table], link: s
         values = sorted(str(v) for v in rows[column].drop_nulls().unique())
         return ", ".join(values) if values else board.MISSING
 
-    command = "make leaderboard" if grid.name == DEFAULT_GRID else f"snakemake --cores all --configfile {grid.path}"
+    path = Path(os.path.relpath(grid.path)).as_posix()
+    command = "make leaderboard" if grid.name == DEFAULT_GRID else f"snakemake --cores all --configfile {path}"
     versions = {table.dataset: table.version for table in found}
     cells = rows.select("dataset", "target", "device", "predictor", "fraction", "seed").unique().height
     facts = [
         ["Command", f"`{command}`"],
-        ["Grid", f"[{grid.path}]({link}{grid.path}): {cells} runs"],
+        ["Grid", f"[{path}]({link}{path}): {cells} runs"],
         ["Data", "; ".join(f"{name} version {version}" for name, version in versions.items())],
         ["Seeds", distinct("seed")],
         ["Code", distinct("code_rev")],
