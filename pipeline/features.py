@@ -25,16 +25,17 @@ NN_FORMER_DIM = ONE_HOT + SLOTS * SLOT_DIM + DIMS * SHAPE_DIM
 # Codes 0 .. 27, in the order of NNLQP's table.
 OPS = tuple(
     """Conv Relu Add Sigmoid Reshape MaxPool Split GlobalAveragePool Gemm Transpose Upsample BatchNormalization Mul
-    Concat Flatten AveragePool Cast MatMul ReduceMean Pow Slice Div Sub Sqrt Clip Softmax Tanh ConvTranspose""".split()
+    Concat Flatten AveragePool Cast MatMul ReduceMean Pow Slice Div Sub Sqrt Clip Softmax Tanh
+    ConvTranspose""".split()  # noqa: SIM905
 )
 _SAME_CODE = {"Resize": "Upsample"}
 _MOVES = frozenset(
     """Constant ConstantOfShape DepthToSpace Dropout Expand Gather GatherElements GatherND Identity Pad ScatterElements
-    ScatterND SpaceToDepth Squeeze Tile Unsqueeze""".split()
+    ScatterND SpaceToDepth Squeeze Tile Unsqueeze""".split()  # noqa: SIM905
 )
 _ACTIVATIONS = frozenset(
     """Abs Ceil Celu Elu Erf Exp Floor Gelu HardSigmoid HardSwish LeakyRelu Log LogSoftmax Mish Neg PRelu Reciprocal
-    Round Selu Sign Softplus Softsign Swish ThresholdedRelu""".split()
+    Round Selu Sign Softplus Softsign Swish ThresholdedRelu""".split()  # noqa: SIM905
 )
 # Attribute columns that fill the slots of an operation, in order; first entries of tuples, as released.
 _WINDOW = ("kernel_shape_0", "strides_0", "pads_0")

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from pipeline.cells import iso_hash
 from pipeline.errors import BenchError
@@ -36,20 +38,58 @@ MAX_EXTRA = 256
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-def vocabulary(graphs: Iterable[OnnxGraph]) -> tuple[str, ...]:
-    """BASE_OPS, then every other operation of `graphs`, sorted."""
-    found = {op for graph in graphs for op in graph.ops}
-    return (*BASE_OPS, *sorted(found.difference(BASE_OPS)))
+class Packed(NamedTuple):
+    """One network in little memory. n nodes, e edges; `ops` and `names` are what `op` and `column` point into."""
+
+    ops: tuple[str, ...]
+    op: np.ndarray  # (n,) uint16
+    src: np.ndarray  # (e,) uint16
+    dst: np.ndarray
+    names: tuple[str, ...]  # attribute columns that are not all zero
+    node: np.ndarray  # (k,) uint16: value[i] is attribute names[column[i]] of node[i]
+    column: np.ndarray  # (k,) uint16
+    value: np.ndarray  # (k,) float32
+    out_shape: np.ndarray  # (n, rank) int32: the first output, 0 behind its last dimension
+    flops: float
+    macs: float
+    params: float
+    iso: int
 
 
-def attribute_names(graphs: Iterable[OnnxGraph]) -> tuple[str, ...]:
-    """BASE, then every other attribute column that `graphs` need. Raises BenchError when they are absurdly many."""
-    found = {name for graph in graphs for values in graph.attributes for name in _flat(values)}
-    extra = sorted(found.difference(BASE))
+def pack(graph: OnnxGraph) -> Packed:
+    """The columns of one network."""
+    ops = tuple(sorted(set(graph.ops)))
+    position = {op: index for index, op in enumerate(ops)}
+    node, names, value = _entries(graph)
+    columns = tuple(sorted(set(names)))
+    number = {name: index for index, name in enumerate(columns)}
+    return Packed(
+        ops=ops,
+        op=np.array([position[op] for op in graph.ops], dtype=np.uint16),
+        src=graph.src.astype(np.uint16),
+        dst=graph.dst.astype(np.uint16),
+        names=columns,
+        node=np.array(node, dtype=np.uint16),
+        column=np.array([number[name] for name in names], dtype=np.uint16),
+        value=value,
+        out_shape=shape_rows(graph),
+        flops=float(graph.flops.sum()),
+        macs=float(graph.macs.sum()),
+        params=float(graph.params.sum()),
+        iso=class_hash(graph),
+    )
+
+
+def vocabulary(ops: Iterable[str]) -> tuple[str, ...]:
+    """BASE_OPS, then every other operation of `ops`, sorted."""
+    return (*BASE_OPS, *sorted(set(ops).difference(BASE_OPS)))
+
+
+def attribute_names(names: Iterable[str]) -> tuple[str, ...]:
+    """BASE, then every other of `names`, sorted. Raises BenchError when they are absurdly many."""
+    extra = sorted(set(names).difference(BASE))
     if len(extra) > MAX_EXTRA:
-        raise BenchError(
-            f"{len(extra)} different attributes, over the limit of {MAX_EXTRA}; check where the models came from"
-        )
+        raise BenchError(f"{len(extra)} different attributes, over the limit of {MAX_EXTRA}; check the models")
     return (*BASE, *extra)
 
 
@@ -62,29 +102,18 @@ def op_ids(graph: OnnxGraph, vocab: Sequence[str]) -> np.ndarray:
 def attribute_rows(graph: OnnxGraph, names: Sequence[str] = BASE) -> np.ndarray:
     """(n, len(names)) float32: one row per node. Attributes that are not in `names` are left out."""
     position = {name: index for index, name in enumerate(names)}
-    rows = np.zeros((len(graph.ops), len(names)), dtype=np.float32)
-    for cost in COSTS:
-        rows[:, position[cost]] = getattr(graph, cost)
-    rows[:, position["in_channels"]] = graph.in_channels
-    nodes, columns, numbers = [], [], []
-    for node, values in enumerate(graph.attributes):
-        for name, number in _flat(values).items():
-            if name in position:
-                nodes.append(node)
-                columns.append(position[name])
-                numbers.append(number)
-    rows[nodes, columns] = np.nan_to_num(np.clip(np.array(numbers, dtype=np.float64), -_LARGEST, _LARGEST))
-    return rows
+    rows = np.zeros((len(graph.ops), len(names) + 1), dtype=np.float32)
+    node, columns, value = _entries(graph)
+    rows[node, [position.get(name, -1) for name in columns]] = value
+    return rows[:, :-1]
 
 
-def shape_rows(graph: OnnxGraph, rank: int = MIN_RANK) -> np.ndarray:
-    """(n, rank) int32: the shape of each node's first output, 0 behind its last dimension."""
-    return np.array([(*shapes[0], *(0,) * rank)[:rank] for shapes in graph.out_shapes], dtype=np.int32)
-
-
-def max_rank(graphs: Iterable[OnnxGraph]) -> int:
-    """The largest rank of a first output, at least MIN_RANK."""
-    return max(MIN_RANK, *(len(shapes[0]) for graph in graphs for shapes in graph.out_shapes))
+def shape_rows(graph: OnnxGraph) -> np.ndarray:
+    """(n, rank) int32, rank at least 4: the shape of each node's first output, 0 behind its last dimension."""
+    firsts = [shapes[0] for shapes in graph.out_shapes]
+    rank = max(MIN_RANK, *map(len, firsts))
+    padding = (0,) * rank
+    return np.array([(*shape, *padding)[:rank] for shape in firsts], dtype=np.int32)
 
 
 def class_hash(graph: OnnxGraph) -> int:
@@ -96,38 +125,69 @@ def class_hash(graph: OnnxGraph) -> int:
     return iso_hash(labels, zip(graph.src.tolist(), graph.dst.tolist(), strict=True))
 
 
-def frame(
-    graphs: Sequence[OnnxGraph],
-    names: Sequence[str],
-    families: Sequence[str],
-    isos: Sequence[int],
-    vocab: Sequence[str],
-    attrs: Sequence[str],
-    rank: int,
-) -> pl.DataFrame:
-    """The canonical graphs table (`pipeline.schema.GRAPHS`); graph_id = position."""
-
-    def lists(column: str, arrays: Iterable[np.ndarray]) -> pl.Series:
-        series = [pl.Series(np.ascontiguousarray(array).ravel(), dtype=GRAPHS[column].inner) for array in arrays]
-        return pl.Series(column, series, dtype=GRAPHS[column])
-
-    return pl.DataFrame(
+def frame(networks: Sequence[Packed], names: Sequence[str], families: Sequence[str]) -> tuple[pl.DataFrame, dict]:
+    """The canonical graphs table (`pipeline.schema.GRAPHS`), graph_id = position, and its metadata op_vocab,
+    attr_names and out_shape_rank."""
+    vocab = vocabulary(op for network in networks for op in network.ops)
+    attr_names = attribute_names(name for network in networks for name in network.names)
+    rank = max(network.out_shape.shape[1] for network in networks)
+    counts = np.array([len(network.op) for network in networks])
+    nodes = np.concatenate([[0], counts.cumsum()])
+    edges = np.concatenate([[0], np.cumsum([len(network.src) for network in networks])])
+    op = np.empty(nodes[-1], dtype=np.uint16)
+    attrs = np.zeros((nodes[-1], len(attr_names)), dtype=np.float32)
+    out_shape = np.zeros((nodes[-1], rank), dtype=np.int32)
+    for network, start, stop in zip(networks, nodes[:-1], nodes[1:], strict=True):
+        op[start:stop] = np.array([vocab.index(name) for name in network.ops], dtype=np.uint16)[network.op]
+        columns = np.array([attr_names.index(name) for name in network.names], dtype=np.int64)
+        attrs[start + network.node.astype(np.int64), columns[network.column]] = network.value
+        out_shape[start:stop, : network.out_shape.shape[1]] = network.out_shape
+    table = pl.DataFrame(
         {
-            "graph_id": pl.Series(range(len(graphs)), dtype=pl.UInt32),
+            "graph_id": pl.Series(range(len(networks)), dtype=pl.UInt32),
             "name": names,
             "family": families,
-            "iso": pl.Series(isos, dtype=pl.UInt64),
-            "n_nodes": [len(graph.ops) for graph in graphs],
-            "op": lists("op", (op_ids(graph, vocab) for graph in graphs)),
-            "src": lists("src", (graph.src for graph in graphs)),
-            "dst": lists("dst", (graph.dst for graph in graphs)),
-            "attrs": lists("attrs", (attribute_rows(graph, attrs) for graph in graphs)),
-            "out_shape": lists("out_shape", (shape_rows(graph, rank) for graph in graphs)),
-            "flops": [graph.flops.sum() for graph in graphs],
-            "macs": [graph.macs.sum() for graph in graphs],
-            "params": [graph.params.sum() for graph in graphs],
+            "iso": pl.Series([network.iso for network in networks], dtype=pl.UInt64),
+            "n_nodes": counts,
+            "op": _lists(op, nodes),
+            "src": _lists(np.concatenate([network.src for network in networks]), edges),
+            "dst": _lists(np.concatenate([network.dst for network in networks]), edges),
+            "attrs": _lists(attrs.ravel(), nodes * len(attr_names)),
+            "out_shape": _lists(out_shape.ravel(), nodes * rank),
+            "flops": [network.flops for network in networks],
+            "macs": [network.macs for network in networks],
+            "params": [network.params for network in networks],
         },
-        schema=GRAPHS,
+        schema_overrides=GRAPHS,
+    )
+    return table, {"op_vocab": list(vocab), "attr_names": list(attr_names), "out_shape_rank": rank}
+
+
+def _lists(values: np.ndarray, starts: np.ndarray) -> pl.Series:
+    """A column of lists: row i is values[starts[i] : starts[i + 1]]. No copy of the values."""
+    return pl.from_arrow(pa.LargeListArray.from_arrays(pa.array(starts.astype(np.int64)), pa.array(values)))
+
+
+def _entries(graph: OnnxGraph) -> tuple[list[int], list[str], np.ndarray]:
+    """All numbers of all nodes: node, column name, float32 value (finite)."""
+    nodes: list[int] = []
+    names: list[str] = []
+    values: list[float] = []
+    for name in (*COSTS, "in_channels"):
+        cost = getattr(graph, name)
+        filled = cost.nonzero()[0].tolist()
+        nodes += filled
+        names += [name] * len(filled)
+        values += cost[filled].tolist()
+    for node, attributes in enumerate(graph.attributes):
+        flat = _flat(attributes)
+        nodes += [node] * len(flat)
+        names += flat
+        values += flat.values()
+    return (
+        nodes,
+        names,
+        np.nan_to_num(np.clip(np.array(values, dtype=np.float64), -_LARGEST, _LARGEST)).astype(np.float32),
     )
 
 

@@ -20,10 +20,11 @@ Shape = tuple[int, ...]
 Attributes = dict[str, tuple]
 
 _ONE = words(
-    """Abs Acos Acosh Add And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Ceil Celu Clip
-    Cos Cosh CumSum DequantizeLinear Div DynamicQuantizeLinear Elu Equal Erf Exp Floor Greater GreaterOrEqual
-    HardSigmoid LeakyRelu Less LessOrEqual Log Mod Mul Neg Not Or PRelu Pow QuantizeLinear Reciprocal Relu Round ScaledTanh Selu
-    Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Sub Swish Tan Tanh ThresholdedRelu Where Xor"""
+    """Abs Acos Acosh Add And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Ceil Celu
+    Clip Cos Cosh CumSum DequantizeLinear Div DynamicQuantizeLinear Elu Equal Erf Exp Floor Greater
+    GreaterOrEqual HardSigmoid LeakyRelu Less LessOrEqual Log Mod Mul Neg Not Or PRelu Pow QuantizeLinear
+    Reciprocal Relu Round ScaledTanh Selu Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Sub Swish Tan Tanh
+    ThresholdedRelu Where Xor"""
 )
 # Elementwise operations per output element.
 PER_OUTPUT = dict.fromkeys(_ONE, 1) | {
