@@ -75,7 +75,7 @@ class Grid:
 
 def load_grid(path: str | Path) -> Grid:
     """Read and check a grid config. Raises BenchError (one line: which file, what is wrong, what to do)."""
-    raw = _read_yaml(path)
+    raw = read_yaml(path)
     _check_schema(path, raw)
     predictors = known_predictors()
     for label in raw["predictors"]:
@@ -193,7 +193,8 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _read_yaml(path: str | Path) -> object:
+def read_yaml(path: str | Path) -> object:
+    """The content of a YAML file. Raises BenchError when it can't be read, is not YAML or has a key twice."""
     try:
         return yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_StrictLoader)
     except (OSError, UnicodeDecodeError) as error:
