@@ -2,7 +2,7 @@
 
     python -m benchmarks.kill_resume [--kills 10] [--seed 0]
 
-All processes of a run are killed with SIGKILL, and the next run goes on in the same folder; a run that ends is compared,
+All processes of a run are killed with SIGKILL, the next run goes on in the same folder; a run that ends is compared,
 and its folder is begun anew. Exits 1 when a score differs or a half-written file is left.
 """
 
