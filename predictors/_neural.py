@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,7 @@ class NeuralPredictor(BasePredictor):
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         parse_loss(self.config.loss)
+        parse_loss(self.config.cost_loss)
 
     @abstractmethod
     def build(self, n_ops: int) -> nn.Module:
@@ -45,8 +46,8 @@ class NeuralPredictor(BasePredictor):
         return dense.op, dense.adj, dense.mask
 
     def recipe(self, n: int) -> Recipe:
-        """The training recipe for ``n`` labels."""
-        return self.config
+        """The training recipe for ``n`` labels; costs are trained on ``cost_loss``."""
+        return replace(self.config, loss=self.config.cost_loss) if self.task == "cost" else self.config
 
     def fit(self, train_graphs: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         torch.manual_seed(self.seed)

@@ -18,9 +18,13 @@ from predictors.base import Diverged
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a neural predictor is trained. ``steps`` is used when ``epochs`` is 0."""
+    """How a neural predictor is trained.
+
+    ``steps`` counts when ``epochs`` is 0. ``cost_loss`` is the loss for latency and energy, ``loss`` for accuracy.
+    """
 
     loss: str = "mse"
+    cost_loss: str = "mse"
     steps: int = 0
     epochs: int = 200
     batch_size: int = 128

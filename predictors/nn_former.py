@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.data import Dense
+from pipeline.errors import BenchError
+from predictors._encodings import depth, laplacian_encoding
 from predictors._neural import NeuralPredictor
 from predictors._train_loop import Recipe
 
 MASKS = ("adj", "adj_t", "share_child", "share_parent")
+MAX_DEPTH = 63
+PAPER = {
+    "layers": 12, "dim": 160, "dropout": 0.1, "tokens": True, "loss": "mse+0.2*pair_l1", "epochs": 3000,
+    "batch_size": 128, "lr": 1e-4, "weight_decay": 0.01, "ema": 0.99,
+}  # fmt: skip
 
 
-def attention_masks(adj: Tensor, kinds: tuple[str, ...]) -> Tensor:
-    """One 0/1 mask a head, (n, heads, N, N), self loops included (section 3.2).
+def attention_masks(adj: Tensor, mask: Tensor, kinds: tuple[str, ...]) -> Tensor:
+    """One 0/1 mask a kind, (n, kinds, N, N), self loops included (section 3.2).
 
-    ``adj``: (n, N, N) without tokens, ``adj[i, j]`` = edge i -> j. Siblings come from the bare adjacency:
-    A A^T links nodes that share a child, A^T A nodes that share a parent.
+    ``adj``: (n, N, N) without tokens, ``adj[i, j]`` = edge i -> j; ``mask``: (n, N), real nodes. Siblings come from the
+    bare adjacency: A A^T links nodes that share a child, A^T A nodes that share a parent.
     """
     a = adj.float()
     of = {
@@ -27,7 +35,7 @@ def attention_masks(adj: Tensor, kinds: tuple[str, ...]) -> Tensor:
         "adj_t": lambda: a.mT,
         "share_child": lambda: a @ a.mT,
         "share_parent": lambda: a.mT @ a,
-        "global": lambda: torch.ones_like(a),
+        "global": lambda: mask[:, None, :].float().expand_as(a),
     }
     eye = torch.eye(a.shape[-1], dtype=torch.bool, device=a.device)
     return torch.stack([(of[k]() > 0) | eye for k in kinds], 1)
@@ -87,49 +95,114 @@ class Block(nn.Module):
 
 
 class NNFormer(nn.Module):
-    """Operations (b, N) with adjacency and masks -> one number a graph (b,)."""
+    """Operations (b, N), adjacency (b, N, N), head masks (b, k, N, N) and real nodes (b, N) -> one number a graph (b,).
+
+    With ``tokens`` a class token and a depth token lead the sequence, linked with every node both ways, and the head
+    reads the class token; without, it reads the mean over nodes.
+    """
 
     def __init__(self, n_ops: int, c: Predictor.Config) -> None:
         super().__init__()
         self.c = c
         self.embed = nn.Embedding(n_ops, c.dim)
+        if c.tokens:
+            self.class_token = nn.Parameter(torch.randn(1, 1, c.dim))
+            self.depth_token = nn.Embedding(MAX_DEPTH + 1, c.dim)
+        if c.laplacian:
+            self.position = nn.Linear(c.laplacian, c.dim)
         self.blocks = nn.ModuleList(Block(c) for _ in range(c.layers))
         self.norm = nn.LayerNorm(c.dim)
         self.head = nn.Linear(c.dim, 1)
 
-    def forward(self, op: Tensor, adj: Tensor, masks: Tensor, mask: Tensor) -> Tensor:
-        x = self.embed(op) * mask[..., None]
-        adj = adj.float()
+    def forward(
+        self, op: Tensor, adj: Tensor, masks: Tensor, mask: Tensor, depth: Tensor, position: Tensor | None = None
+    ) -> Tensor:
+        x = self.embed(op)
+        if position is not None:
+            x = x + self.position(position)
+        x = x * mask[..., None]
+        if self.c.tokens:
+            x = torch.cat([self.class_token.expand(len(x), -1, -1), self.depth_token(depth)[:, None], x], 1)
+            adj, masks = with_tokens(adj, mask), with_tokens(masks, mask)
         bias = torch.zeros_like(masks, dtype=x.dtype).masked_fill_(~masks, float("-inf"))
-        bias = bias.repeat(1, self.c.heads // len(self.c.masks), 1, 1)
+        bias = bias.repeat(1, self.c.heads // masks.shape[1], 1, 1)
+        adj = adj.to(x.dtype)
         for block in self.blocks:
             x = block(x, adj, bias)
         x = self.norm(x)
-        x = (x * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-        return self.head(x).squeeze(-1)
+        pooled = x[:, 0] if self.c.tokens else (x * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        return self.head(pooled).squeeze(-1)
+
+
+def with_tokens(links: Tensor, mask: Tensor, k: int = 2) -> Tensor:
+    """``links`` (b, ..., N, N) bool with ``k`` tokens in front that are linked with all real nodes and each other."""
+    out = F.pad(links, (k, 0, k, 0))
+    real = F.pad(mask, (k, 0), value=True).view(len(mask), *[1] * (links.ndim - 3), -1)
+    out[..., :k, :] = real[..., None, :]
+    out[..., :, :k] = real[..., :, None]
+    diagonal = torch.eye(out.shape[-1], dtype=torch.bool, device=out.device)
+    return out | diagonal if links.ndim == 4 else out & ~diagonal
 
 
 class Predictor(NeuralPredictor):
-    """NN-Former for accuracy."""
+    """NN-Former for accuracy and for the cost of cells.
+
+    Presets: ``paper``: the published accuracy model and optimiser (12 layers, dim 160, class and depth tokens, MSE plus
+    differences, dropout, 3000 epochs). ``released``: the same with the released code's second pass over every sample
+    (a consistency loss; as the model sees no node order, the two passes differ by dropout alone). Both form sibling
+    masks from the bare adjacency and mask the padding, which the released code does not.
+    The default departs in size, in a mean readout without tokens, and in learning the order by pairs.
+    """
 
     @dataclass(frozen=True)
     class Config(Recipe):
+        """``masks``: one kind a head (or heads / 4 heads each): adj, adj_t, share_child, share_parent, global.
+
+        ``ffn``: both, adj, adj_t or plain. ``laplacian``: number of eigenvectors added as positions, 0 for none.
+        ``tokens``: class and depth token.
+        """
+
         layers: int = 4
         dim: int = 64
         heads: int = 4
         ffn_ratio: int = 4
-        dropout: float = 0.0
+        dropout: float = 0.1
         masks: tuple = MASKS
         ffn: str = "both"
-        loss: str = "mse+bce"
+        laplacian: int = 0
+        tokens: bool = False
+        loss: str = "hinge"
+        cost_loss: str = "mse"
         epochs: int = 0
         steps: int = 600
         batch_size: int = 128
         weight_decay: float = 0.05
         ema: float = 0.99
 
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "paper": PAPER,
+        "released": {**PAPER, "consistency": 1.0},
+    }
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        c = self.config
+        unknown = set(c.masks) - {*MASKS, "global"}
+        if unknown or not c.masks or c.heads % len(c.masks) or c.dim % c.heads:
+            raise BenchError(
+                f"nn_former: {len(c.masks)} masks {c.masks}, {c.heads} heads, dim {c.dim}: masks must divide "
+                f"heads, heads must divide dim; masks: {', '.join(MASKS)}, global"
+            )
+        if c.ffn not in ("both", "adj", "adj_t", "plain"):
+            raise BenchError(f"nn_former: ffn {c.ffn!r} must be both, adj, adj_t or plain")
+
     def build(self, n_ops: int) -> nn.Module:
         return NNFormer(n_ops, self.config)
 
     def encode(self, dense: Dense) -> tuple[Tensor, ...]:
-        return dense.op, dense.adj, attention_masks(dense.adj, self.config.masks), dense.mask
+        masks = attention_masks(dense.adj, dense.mask, self.config.masks)
+        depths = depth(dense.adj).clamp(max=MAX_DEPTH)
+        tensors = (dense.op, dense.adj, masks, dense.mask, depths)
+        if self.config.laplacian:
+            tensors += (laplacian_encoding(dense.adj, dense.mask, self.config.laplacian),)
+        return tensors
