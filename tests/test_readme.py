@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 import yaml
-from test_contract import small_space, synthetic_labels
 
 from pipeline import datasets, metrics
+from tests.test_contract import small_space, synthetic_labels
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from score_fixtures import DATASET, make_cell, make_data, score_rows_of, write_predictions
 
 from pipeline import board, plot_labels, published, report, score, score_rows, summary
 from pipeline import grid as grids
 from pipeline.datasets import Ceiling, Dataset, SplitFractions
 from pipeline.errors import BenchError
+from tests.score_fixtures import DATASET, make_cell, make_data, score_rows_of, write_predictions
 
 ABOUT = Dataset(
     name=DATASET,

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from score_fixtures import DATASET, N_GRAPHS, make_cell, make_data, score_rows_of, write_predictions
 
 from pipeline import io, score, score_rows
 from pipeline.errors import BenchError
+from tests.score_fixtures import DATASET, N_GRAPHS, make_cell, make_data, score_rows_of, write_predictions
 
 IDS = np.arange(N_GRAPHS, dtype=float)
 
