@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pipeline.data import Graphs
 from predictors._features import flat_cells
+from predictors._layers import dropout
 from predictors._neural import NeuralPredictor
 from predictors._train_loop import Recipe
 
@@ -48,5 +49,5 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.hidden:
-            x = F.dropout(F.relu(layer(x)), self.dropout, self.training)
+            x = dropout(F.relu(layer(x)), self.dropout, self.training)
         return self.head(x).squeeze(-1)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.data import Dense
+from predictors._layers import dropout
 from predictors._neural import NeuralPredictor
 from predictors._train_loop import Recipe
 
@@ -39,7 +40,7 @@ class GCN(nn.Module):
         for layer in self.layers:
             x = layer(x, along, against)
         x = (x * real).sum(1) / real.sum(1)
-        x = F.dropout(F.relu(self.hidden(x)), self.dropout, self.training)
+        x = dropout(F.relu(self.hidden(x)), self.dropout, self.training)
         return self.out(x).squeeze(-1)
 
 

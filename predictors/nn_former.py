@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from pipeline.data import Dense
 from pipeline.errors import BenchError
 from predictors._encodings import depth, laplacian_encoding
+from predictors._layers import dropout
 from predictors._neural import NeuralPredictor
 from predictors._train_loop import Recipe
 
@@ -55,7 +56,7 @@ class ASMA(nn.Module):
         q, k, v = self.qkv(x).view(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)  # each (b, h, N, d/h)
         score = q @ k.mT * (d // self.heads) ** -0.5 + bias  # (b, h, N, N)
         x = (score.softmax(-1) @ v).transpose(1, 2).reshape(b, n, d)
-        return F.dropout(self.out(x), self.dropout, self.training)
+        return dropout(self.out(x), self.dropout, self.training)
 
 
 class BGIFFN(nn.Module):
@@ -77,7 +78,7 @@ class BGIFFN(nn.Module):
             first = adj.mT if self.kind == "adj_t" else adj
             second = adj if self.kind == "adj" else adj.mT
             h = torch.cat([up(torch.cat([x, a @ x], -1)) for up, a in zip(self.up, (first, second), strict=True)], -1)
-        return F.dropout(self.down(F.dropout(F.relu(h), self.dropout, self.training)), self.dropout, self.training)
+        return dropout(self.down(dropout(F.relu(h), self.dropout, self.training)), self.dropout, self.training)
 
 
 class Block(nn.Module):

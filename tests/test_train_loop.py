@@ -10,6 +10,7 @@ from torch import nn
 
 from pipeline.errors import BenchError
 from predictors import _train_loop as loop
+from predictors._layers import dropout
 from predictors._optim import AdamW
 from predictors.base import Diverged
 
@@ -123,3 +124,15 @@ def test_the_consistency_term_needs_dropout_to_count():
         recipe = loop.Recipe(epochs=5, consistency=weight)
         outputs.append(loop.train(model, lambda i, x=x: (x[i],), y, recipe, 0)(x))
     torch.testing.assert_close(*outputs)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5])
+def test_dropout_keeps_the_mean_and_the_share(p):
+    torch.manual_seed(0)
+    ones = torch.ones(997, 501)
+    dropped = dropout(ones, p, True)
+    assert (dropped == 0).float().mean().item() == pytest.approx(round(256 * p) / 256, abs=0.003)
+    assert dropped.mean().item() == pytest.approx(1, abs=0.005)
+    by_byte = (dropped.flatten()[: 8 * 60000].view(-1, 8) == 0).float().mean(0)
+    assert (by_byte - p).abs().max() < 0.01
+    assert dropout(ones, p, False) is ones
