@@ -15,7 +15,7 @@ leaderboard: $(INSTALLED) ## run the default grid and write results/leaderboard.
 	@snakemake --cores $(CORES)
 
 test: $(INSTALLED) ## run all tests
-	@pytest
+	@pytest -n 2 --dist loadfile --no-loadscope-reorder tests/test_workflow.py tests  # the longest file first
 
 pull: $(INSTALLED) ## get the recorded data and predictions from the DVC remote instead of training
 	@dvc pull
@@ -23,6 +23,6 @@ pull: $(INSTALLED) ## get the recorded data and predictions from the DVC remote 
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("error: Python 3.11 or newer is needed; run make PYTHON=..." if sys.version_info < (3, 11) else 0)'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	@touch $@

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import time
 import tomllib
 from pathlib import Path
@@ -22,7 +21,6 @@ from tests.project_copy import (
     ROOT,
     TINY_PREDICTOR,
     copy_project,
-    environment,
     kill_and_resume,
     leftovers,
     predictions,
@@ -265,8 +263,8 @@ def test_conda_environment_has_the_pins_of_the_project():
 
 
 def test_make_help():
-    done = subprocess.run(["make", "help"], cwd=ROOT, env=environment(), capture_output=True, text=True, check=True)
-    assert [line.split()[1] for line in done.stdout.splitlines()] == ["help", "leaderboard", "test", "pull"]
+    lines = run(ROOT, "make", "help", "--no-print-directory").stdout.splitlines()
+    assert [line.split()[1] for line in lines] == ["help", "leaderboard", "test", "pull"]
 
 
 def test_code_files_follow_imports_but_no_predictor_found_by_name():
