@@ -88,10 +88,12 @@ def snakemake(folder: Path, *arguments: str, check: bool = True) -> subprocess.C
 
 def kill_after(folder: Path, seconds: float) -> bool:
     """Start a run and kill all its processes with SIGKILL after `seconds`; False when it had ended by itself."""
+    temporary = folder / "logs" / "tmp"  # a killed process can't remove its temporary files
+    temporary.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
         ["snakemake", "--cores", "2"],
         cwd=folder,
-        env=environment(),
+        env={**environment(), "TMPDIR": str(temporary)},
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
