@@ -177,6 +177,7 @@ class Predictor(NeuralPredictor):
         epochs: int = 0
         steps: int = 600
         batch_size: int = 128
+        lr: float = 2e-3
         weight_decay: float = 0.05
         ema: float = 0.99
 
