@@ -1,7 +1,8 @@
 """Another batch size than the one an ONNX file states, also where the file repeats it inside a Reshape.
 
 Shapes are inferred once, at the file's own batch size. Then the batch axis of every tensor is followed from the inputs
-through the graph, and that axis is scaled. So it does not matter how a Reshape got its target.
+through the graph, and that axis is scaled. So it does not matter how a Reshape got its target. Constants keep
+their size.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from pipeline.errors import BenchError
 from pipeline.onnx_model import Loaded, Node
 
 Shape = tuple[int, ...]
@@ -17,10 +19,14 @@ RESHAPES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 Attribute = Callable[[Node, str], tuple | None]
 
 
+class BatchError(BenchError):
+    """The batch size of a file can't be changed."""
+
+
 def scale_batch(loaded: Loaded, nodes: Sequence[Node], live: set[str], batch: int, attribute: Attribute) -> None:
     """Change `loaded.shapes` of the live tensors to batch size `batch`.
 
-    `attribute(node, name)` gives an attribute's values, or None. Raises BenchError when the batch axis gets lost.
+    `attribute(node, name)` gives an attribute's values, or None. Raises BatchError when the batch axis gets lost.
     """
     old = loaded.batch
     if batch == old:
@@ -47,11 +53,15 @@ def scale_batch(loaded: Loaded, nodes: Sequence[Node], live: set[str], batch: in
             if axis_after is not None and 0 <= axis_after < len(after):
                 places[output] = axis_after, outer
     if not any(name in places for name in loaded.outputs):
-        loaded.refuse(f"its batch size {old} can't be changed to {batch}: no output depends on it", f"use {old}")
+        raise BatchError(
+            f"{loaded.where}: batch size {old} can't be changed to {batch}: it reaches no output; use {old}"
+        )
     for name, (axis, _) in places.items():
         shape = list(loaded.shapes[name])
         if shape[axis] * batch % old:
-            loaded.refuse(f"its batch size {old} can't be changed to {batch}: tensor {name!r} is {shape}", f"use {old}")
+            raise BatchError(
+                f"{loaded.where}: batch size {old} can't be changed to {batch}: {name!r} is {shape}; use {old}"
+            )
         shape[axis] = shape[axis] * batch // old
         loaded.shapes[name] = tuple(shape)
     loaded.batch = batch

@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 
-from pipeline.onnx_model import Loaded, Node, dims_of, short, words
+from pipeline.onnx_model import INFERENCE_ERRORS, Loaded, Node, dims_of, short, words
 
 RANDOM = words("RandomNormal RandomUniform RandomNormalLike RandomUniformLike Multinomial Bernoulli")
 SHAPE_OF = frozenset({"Shape", "Size"})
@@ -156,8 +156,10 @@ def _resolve(loaded: Loaded) -> dict[str, np.ndarray]:
             _keep_value(values, outputs[0], proto.attribute[0].t)
         elif op == "Constant" or (op in ARITHMETIC and _is_small(node, values)):
             _evaluate(loaded, node, {name: values[name] for name in inputs if name}, values)
-        elif -1 not in shape and not proto.attribute:
-            values[outputs[0]] = np.array(shape if op == "Shape" else math.prod(shape), dtype=np.int64)
+        elif -1 not in shape:
+            bounds = {attribute.name: attribute.i for attribute in proto.attribute}
+            part = shape[bounds.get("start") : bounds.get("end")]
+            values[outputs[0]] = np.array(part if op == "Shape" else math.prod(shape), dtype=np.int64)
             loaded.shapes[outputs[0]], loaded.types[outputs[0]] = values[outputs[0]].shape, TensorProto.INT64
         elif any(-1 in loaded.shapes.get(name, (-1,)) for name in outputs if name):
             _infer_node(loaded, node, values)
@@ -175,7 +177,8 @@ def _evaluate(loaded: Loaded, node: Node, feeds: dict[str, np.ndarray], values: 
     from onnx.reference import ReferenceEvaluator
 
     try:
-        results = ReferenceEvaluator(node.proto, opsets={"": loaded.opset}).run(None, feeds)
+        with np.errstate(all="ignore"):
+            results = ReferenceEvaluator(node.proto, opsets={"": loaded.opset}).run(None, feeds)
     except Exception as error:  # noqa: BLE001  the evaluator raises whatever numpy raises
         loaded.refuse(f"{node.op} ({node.outputs[0]!r}) of its shape arithmetic fails with {type(error).__name__}")
     for name, result in zip(node.outputs, results, strict=False):
@@ -188,21 +191,21 @@ def _evaluate(loaded: Loaded, node: Node, feeds: dict[str, np.ndarray], values: 
 
 def _infer_node(loaded: Loaded, node: Node, values: dict[str, np.ndarray]) -> None:
     """Infer the output shapes of one node from the shapes and known values of its inputs."""
-    if not onnx.defs.has(node.op, loaded.opset, node.proto.domain):
+    inputs = [name for name in node.inputs if name]
+    if not onnx.defs.has(node.op, loaded.opset, node.proto.domain) or not loaded.types.keys() >= set(inputs):
         return
     types, data = {}, {}
-    for name in node.inputs:
-        if name and name in loaded.types:
-            shape = loaded.shapes.get(name)
-            sizes = None if shape is None else [None if size < 0 else size for size in shape]
-            types[name] = onnx.helper.make_tensor_type_proto(loaded.types[name], sizes)
+    for name in inputs:
+        shape = loaded.shapes.get(name)
+        sizes = None if shape is None else [None if size < 0 else size for size in shape]
+        types[name] = onnx.helper.make_tensor_type_proto(loaded.types[name], sizes)
         if name in values:
             data[name] = numpy_helper.from_array(values[name], name)
     schema = onnx.defs.get_schema(node.op, loaded.opset, node.proto.domain)
     imports = [onnx.helper.make_opsetid(node.proto.domain, loaded.opset)]
     try:
         found = onnx.shape_inference.infer_node_outputs(schema, node.proto, types, data, opset_imports=imports)
-    except (RuntimeError, ValueError, TypeError) as error:
+    except INFERENCE_ERRORS as error:
         loaded.refuse(f"onnx can't infer {node.op} ({node.outputs[0]!r}): {short(error)}")
     for name, kind in found.items():
         if kind.HasField("tensor_type"):
@@ -212,15 +215,15 @@ def _infer_node(loaded: Loaded, node: Node, values: dict[str, np.ndarray]) -> No
 
 
 def _is_small(node: Node, values: dict[str, np.ndarray]) -> bool:
-    """True when all inputs are known and the result can't be large."""
+    """True when all inputs are known, and numbers, and the result can't be large."""
     inputs = [values.get(name) for name in node.inputs if name]
-    if any(value is None for value in inputs):
+    if not inputs or any(value is None or value.dtype.kind not in "biuf" for value in inputs):
         return False
     if node.op in ("ConstantOfShape", "Expand"):
         return bool(np.prod(inputs[-1].astype(float)) <= MAX_VALUES)
     if node.op == "Tile":
         return bool(inputs[0].size * np.prod(inputs[-1].astype(float)) <= MAX_VALUES)
-    if node.op == "Range":
-        start, limit, delta = (float(value) for value in inputs)
+    if node.op == "Range" and [value.size for value in inputs] == [1, 1, 1]:
+        start, limit, delta = (value.item() for value in inputs)
         return delta != 0 and (limit - start) / delta <= MAX_VALUES
-    return True
+    return node.op != "Range"

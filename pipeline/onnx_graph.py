@@ -24,14 +24,16 @@ import numpy as np
 import onnx
 
 from pipeline.errors import BenchError, run_cli
-from pipeline.onnx_batch import scale_batch
+from pipeline.memory import bounded_memory
+from pipeline.onnx_batch import BatchError, scale_batch
 from pipeline.onnx_costs import elementwise, macs
 from pipeline.onnx_fold import Folded, fold
-from pipeline.onnx_load import MAX_FILE_BYTES, load
+from pipeline.onnx_load import MAX_FILE_BYTES, load, read_limited
 from pipeline.onnx_model import Loaded, Node, check_shape
 
 INPUT = "Input"
 MAX_NODES = 2**16 - 1
+MEMORY_BYTES = 2**29  # for one model, beside three times its size
 MAX_ATTRIBUTE_VALUES = 1024
 # Constant inputs that other opsets give as attributes, by operation and position.
 _LIFTED = {
@@ -95,7 +97,19 @@ def read_graph(
     `batch_size` replaces the file's own (axis 0 of its inputs), `dims` sizes its open dimensions by name. Raises
     BenchError: file too large, truncated, custom domain, cycle, unknown or absurd shape, wrong element type, ...
     """
-    loaded = load(source, name, dims, max_bytes)
+    name = name or ("model" if isinstance(source, bytes) else str(source))
+    content = source if isinstance(source, bytes) else read_limited(Path(source), max_bytes)
+    with bounded_memory(name, MEMORY_BYTES + 3 * len(content)):
+        loaded = load(content, name, dims, max_bytes)
+        try:
+            return _graph(loaded, batch_size)
+        except BatchError:
+            if not loaded.open_batch:
+                raise
+            return _graph(load(content, name, dims, max_bytes, batch_size), batch_size)
+
+
+def _graph(loaded: Loaded, batch_size: int | None) -> OnnxGraph:
     folded = fold(loaded)
     live = _live(loaded, folded)
     if len(live) > MAX_NODES:
@@ -175,7 +189,7 @@ def _attributes(node: Node, loaded: Loaded, folded: Folded) -> dict[str, tuple]:
             if attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
                 loaded.refuse(f"{node.op} runs another graph inside", "export without control flow")
             continue
-        values[attribute.name] = read(attribute)
+        values[str(attribute.name)] = read(attribute)
     for slot, name in _LIFTED.get(node.op, {}).items():
         if len(node.inputs) > slot and node.inputs[slot]:
             value = folded.value(node.inputs[slot])
@@ -185,7 +199,7 @@ def _attributes(node: Node, loaded: Loaded, folded: Folded) -> dict[str, tuple]:
 
 
 def _text(raw: bytes) -> str:
-    return raw.decode(errors="replace")
+    return raw.decode(errors="replace")[:MAX_ATTRIBUTE_VALUES]
 
 
 _READ = {

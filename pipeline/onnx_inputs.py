@@ -36,8 +36,8 @@ def split_inputs(loaded: Loaded) -> None:
     loaded.inputs = [name for name in names if name not in loaded.removed]
 
 
-def fix_dims(loaded: Loaded, dims: Mapping[str, int]) -> None:
-    """Give every dimension of every input a size, 1 for an open batch; find the batch size of the file."""
+def fix_dims(loaded: Loaded, dims: Mapping[str, int], batch: int) -> None:
+    """Give every dimension of every input a size, `batch` for an open batch; find the batch size of the file."""
     shapes = {}
     for value in loaded.model.graph.input:
         if value.name in loaded.weights:
@@ -59,7 +59,8 @@ def fix_dims(loaded: Loaded, dims: Mapping[str, int]) -> None:
                         f"dimension {axis} of input {name!r} is open ({symbol or 'without a name'})",
                         f"export with fixed shapes, or give --dim {symbol or 'NAME'}=SIZE",
                     )
-                dim.dim_value = dims.get(symbol, 1)
+                dim.dim_value = dims.get(symbol, batch)
+    loaded.open_batch = bool(batches)
     loaded.batch = next((shapes[name][0].dim_value for name in loaded.inputs if shapes[name]), 1)
 
 

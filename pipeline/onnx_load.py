@@ -26,25 +26,25 @@ DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 
 
 def load(
-    source: Path | str | bytes, where: str = "", dims: Mapping[str, int] | None = None, max_bytes: int = MAX_FILE_BYTES
+    content: bytes,
+    where: str,
+    dims: Mapping[str, int] | None = None,
+    max_bytes: int = MAX_FILE_BYTES,
+    batch: int = 1,
 ) -> Loaded:
-    """Read, check and infer a model given as a path or as bytes.
+    """Check and infer a model given as the bytes of its file.
 
-    `where` names the model in errors (default: the path). `dims` gives a size to open dimensions by name; open batch
-    dimensions (axis 0 of an input) are 1. Raises BenchError.
+    `where` names the model in errors. `dims` gives a size to open dimensions by name; open batch
+    dimensions (axis 0 of an input) have size `batch`. Raises BenchError.
     """
-    if isinstance(source, bytes):
-        where, content = where or "model", source
-    else:
-        where, content = where or str(source), read_limited(Path(source), max_bytes)
     model = _parse(content, where, max_bytes)
     opset = _opset(model, where)
-    nodes = _ordered(_nodes(model, where), model.graph, where)
+    nodes = _ordered(_nodes(model.graph), model.graph, where)
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     weights |= {sparse.values.name: sparse.values for sparse in model.graph.sparse_initializer}
     loaded = Loaded(where, opset, model, nodes, [out.name for out in model.graph.output], weights)
     split_inputs(loaded)
-    fix_dims(loaded, dims or {})
+    fix_dims(loaded, dims or {}, batch)
     drop_stated_shapes(loaded)
     infer(loaded)
     return loaded
@@ -126,16 +126,8 @@ def _opset(model: onnx.ModelProto, where: str) -> int:
     raise BenchError(f"{where}: states no opset; export it again")
 
 
-def _nodes(model: onnx.ModelProto, where: str) -> list[Node]:
-    nodes = []
-    for proto in model.graph.node:
-        domain = proto.domain
-        if domain and domain not in DOMAINS:
-            raise BenchError(
-                f"{where}: operation {proto.op_type} of the custom domain {domain!r}; export with standard operations"
-            )
-        nodes.append(Node(proto.op_type, tuple(proto.input), tuple(proto.output), proto))
-    return nodes
+def _nodes(graph: onnx.GraphProto) -> list[Node]:
+    return [Node(proto.op_type, tuple(proto.input), tuple(proto.output), proto) for proto in graph.node]
 
 
 def _ordered(nodes: list[Node], graph: onnx.GraphProto, where: str) -> list[Node]:
@@ -145,11 +137,18 @@ def _ordered(nodes: list[Node], graph: onnx.GraphProto, where: str) -> list[Node
     known = set(given)
     in_order = True
     for node in nodes:
+        domain = node.proto.domain
+        if domain and domain not in DOMAINS:
+            raise BenchError(
+                f"{where}: operation {node.op} of the custom domain {domain!r}; export with standard operations"
+            )
         in_order = in_order and known.issuperset(node.inputs)
         for name in node.outputs:
             if name in known and name:
                 raise BenchError(f"{where}: tensor {name!r} is made twice; export the model again")
             known.add(name)
+    if set(map(type, known)) | {type(node.op) for node in nodes} != {str}:
+        raise BenchError(f"{where}: a name in it is no UTF-8 text; get the file again")
     for output in graph.output:
         if output.name not in known:
             raise BenchError(f"{where}: nothing makes the output {output.name!r}; export the model again")
@@ -181,8 +180,4 @@ def _ordered(nodes: list[Node], graph: onnx.GraphProto, where: str) -> list[Node
         )
     del graph.node[:]
     graph.node.extend(node.proto for node in order)
-    return _nodes_again(graph)
-
-
-def _nodes_again(graph: onnx.GraphProto) -> list[Node]:
-    return [Node(p.op_type, tuple(p.input), tuple(p.output), p) for p in graph.node]
+    return _nodes(graph)

@@ -11,6 +11,14 @@ from google.protobuf.message import DecodeError
 
 from pipeline.errors import BenchError
 
+INFERENCE_ERRORS = (
+    onnx.shape_inference.InferenceError,
+    onnx.checker.ValidationError,
+    DecodeError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+)
 MAX_DIM = 2**31 - 1
 MAX_ELEMENTS = 2**40
 
@@ -28,8 +36,8 @@ class Node(NamedTuple):
 class Loaded:
     """A checked model: nodes in topological order, and shape and element type of every tensor that has one.
 
-    `batch` is the size of axis 0 of the data inputs, 1 where the file leaves it open. `inputs` are the data inputs,
-    `weights` the initializers (maybe without values), `removed` the weights of which only the name and shape are left.
+    `inputs` are the data inputs, `weights` the initializers (maybe without values), `removed` the weights of which only
+    name and shape are left. `batch` is the size of axis 0 of the inputs, `open_batch`: the file left it open.
     """
 
     where: str
@@ -41,6 +49,7 @@ class Loaded:
     inputs: list[str] = field(default_factory=list)
     removed: set[str] = field(default_factory=set)
     batch: int = 1
+    open_batch: bool = False
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     types: dict[str, int] = field(default_factory=dict)
 
@@ -58,7 +67,7 @@ def infer(loaded: Loaded) -> None:
     """Fill `shapes` and `types` by onnx's strict shape inference. Raises BenchError on any contradiction."""
     try:
         inferred = onnx.shape_inference.infer_shapes(loaded.model, check_type=True, strict_mode=True, data_prop=True)
-    except (RuntimeError, ValueError, TypeError, DecodeError) as error:
+    except INFERENCE_ERRORS as error:
         loaded.refuse(f"onnx finds a contradiction: {short(error)}")
     graph = inferred.graph
     shapes, types = loaded.shapes, loaded.types
