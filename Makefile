@@ -19,7 +19,7 @@ test: $(INSTALLED) ## run all tests
 
 pull: $(INSTALLED) ## get the recorded data and predictions from the DVC remote instead of training
 	@dvc pull
-	@snakemake all --touch --cores 1 --quiet all
+	@snakemake all --touch --forceall --cores 1 --quiet all  # record that the files pulled are up to date
 
 $(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("error: Python 3.11 or newer is needed; run make PYTHON=..." if sys.version_info < (3, 11) else 0)'
