@@ -25,8 +25,9 @@ EDGES_NASLIB = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
 OPS_NASLIB = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
 
 N_CELLS_201 = 15_625  # 5 ** 6
-N_INPUTS_201 = 9_365  # distinct (op, src, dst) after pruning
-N_CLASSES_201 = 8_765  # isomorphism classes after pruning
+# Distinct (op, src, dst) and isomorphism classes, by whether the cells are as executed or pruned (see cell_201).
+N_INPUTS_201 = {False: 9_365, True: 15_425}
+N_CLASSES_201 = {False: 8_765, True: 14_125}
 
 
 class Cell(NamedTuple):
@@ -59,17 +60,19 @@ def from_naslib(codes: Sequence[int]) -> tuple[str, ...]:
     return tuple(OPS_NASLIB[by_edge[edge]] for edge in EDGES_201)
 
 
-def cell_201(ops: Sequence[str]) -> Cell:
+def cell_201(ops: Sequence[str], executed: bool = False) -> Cell:
     """The op-on-node graph of a NAS-Bench-201 cell: input, the live operations, output; 2 to 8 nodes.
 
     The node of edge (i, j) feeds the node of every edge (j, k); `none` is dropped, and so is every operation that is
     not on a path from the input to the output. A disconnected cell is the two nodes input and output without an edge.
+    With `executed`, operations off every such path are kept: they do not change the accuracy, but a network run as it
+    is written spends time on them, so this is the form for latency and energy.
     """
     nodes = [(edge, op) for edge, op in zip(EDGES_201, ops, strict=True) if op != "none"]
     labels = ["input", *(op for _, op in nodes), "output"]
     ends = [(None, 0), *(edge for edge, _ in nodes), (3, None)]
     edges = [(a, b) for a in range(len(ends)) for b in range(a + 1, len(ends)) if ends[a][1] == ends[b][0]]
-    return prune(labels, edges)
+    return Cell(tuple(labels), tuple(edges)) if executed else prune(labels, edges)
 
 
 def prune(labels: Sequence[str], edges: Iterable[tuple[int, int]]) -> Cell:

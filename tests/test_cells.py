@@ -130,20 +130,23 @@ def test_dead_operations_are_dropped_and_a_disconnected_cell_has_two_nodes():
     assert cells.cell_201(("none",) * 6) == (("input", "output"), ())
     dead = ("nor_conv_3x3", "none", "none", "none", "none", "nor_conv_3x3")  # 0-1 and 2-3 meet nothing
     assert cells.cell_201(dead) == (("input", "output"), ())
+    alone = cells.Cell(("input", "nor_conv_3x3", "nor_conv_3x3", "output"), ((0, 1), (2, 3)))
+    assert cells.cell_201(dead, executed=True) == alone
     direct = ("nor_conv_3x3", "none", "none", "skip_connect", "none", "nor_conv_3x3")
     assert cells.cell_201(direct) == (("input", "skip_connect", "output"), ((0, 1), (1, 2)))
 
 
-def test_the_whole_space_has_the_known_counts_and_a_valid_table():
+@pytest.mark.parametrize(("executed", "inputs", "classes"), [(False, 9_365, 8_765), (True, 15_425, 14_125)])
+def test_the_whole_space_has_the_known_counts_and_a_valid_table(executed, inputs, classes):
     archs = list(itertools.product(cells.OPS_201, repeat=6))
-    graphs_201 = [cells.cell_201(ops) for ops in archs]
+    graphs_201 = [cells.cell_201(ops, executed) for ops in archs]
     names = [cells.format_arch(ops) for ops in archs]
     graphs = cells.graphs_frame(names, "nasbench201", graphs_201, cells.VOCAB_201)
     meta = {"dataset": "x", "version": "1", "op_vocab": list(cells.VOCAB_201), "attr_names": [], "out_shape_rank": 0}
     schema.check_graphs(graphs, meta)
     assert len(archs) == cells.N_CELLS_201 == 15_625
-    assert len(set(graphs_201)) == cells.N_INPUTS_201 == 9_365
-    assert graphs["iso"].n_unique() == cells.N_CLASSES_201 == 8_765
+    assert len(set(graphs_201)) == cells.N_INPUTS_201[executed] == inputs
+    assert graphs["iso"].n_unique() == cells.N_CLASSES_201[executed] == classes
     assert (graphs["n_nodes"].min(), graphs["n_nodes"].max()) == (2, 8)
 
 

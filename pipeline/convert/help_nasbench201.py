@@ -29,7 +29,7 @@ def convert(raw: Path, out: Path) -> None:
             raise BenchError(f"{path}: {len(values)} latencies for {len(names)} cells; fetch it again")
         tables.append(_common.target_frame(TARGET, device, [float(value) for value in values], batch_size(device)))
     graphs = cells.graphs_frame(
-        names, "nasbench201", [cells.cell_201(cells.parse_arch(name)) for name in names], cells.VOCAB_201
+        names, "nasbench201", [cells.cell_201(cells.parse_arch(name), executed=True) for name in names], cells.VOCAB_201
     )
     _common.publish(NAME, out, graphs, pl.concat(tables), cells.VOCAB_201, sanity)
 
@@ -42,7 +42,7 @@ def batch_size(device: str) -> int:
 
 def sanity(graphs: pl.DataFrame, targets: pl.DataFrame) -> None:
     """Known facts: the space, no missing latency, and medians of four devices."""
-    _common.expect_space_201(NAME, graphs)
+    _common.expect_space_201(NAME, graphs, executed=True)
     labels = targets.group_by("device").len()
     _common.expect(NAME, "labels per device", set(labels["len"]), {15_625})
     for device, median in MEDIANS.items():

@@ -32,7 +32,8 @@ def convert(raw: Path, out: Path) -> None:
             raise BenchError(f"{raw / FILES[space]}: cells differ from those of hw_cifar10.csv; fetch all three again")
     archs = [cells.from_naslib(_codes(net, raw / FILES["cifar10"])) for net in nets]
     names = [cells.format_arch(ops) for ops in archs]
-    graphs = cells.graphs_frame(names, "nasbench201", [cells.cell_201(ops) for ops in archs], cells.VOCAB_201)
+    executed = [cells.cell_201(ops, executed=True) for ops in archs]
+    graphs = cells.graphs_frame(names, "nasbench201", executed, cells.VOCAB_201)
     targets = pl.concat(
         _common.target_frame(f"{space}_{metric}", device, _without_missing(table[column]))
         for space, table in tables.items()
@@ -43,7 +44,7 @@ def convert(raw: Path, out: Path) -> None:
 
 def sanity(graphs: pl.DataFrame, targets: pl.DataFrame) -> None:
     """Known facts: the space, the missing edgetpu latencies and no others, and medians of modelled devices."""
-    _common.expect_space_201(NAME, graphs)
+    _common.expect_space_201(NAME, graphs, executed=True)
     for space in FILES:
         for metric, device in COLUMNS.values():
             target = f"{space}_{metric}"
