@@ -93,9 +93,11 @@ def ranged() -> onnx.ModelProto:
     return model(nodes, {"x": [1]}, weights=bounds)
 
 
-def rank_bomb() -> onnx.ModelProto:
-    """onnx gives the output as many dimensions as the target has entries: a thousand million."""
-    return model([node("ConstantOfShape", ["n"], "c"), node("Cast", ["c"], "y", to=INT64)], {"n": [2**30]}, kind=INT64)
+def long_slice() -> onnx.ModelProto:
+    """onnx's inference takes memory in proportion to the stated number of starts, a thousand million."""
+    proto = model([node("Slice", ["x", "n", "n", "n"], "y")], {"x": [1, 3], "n": [2**30]})
+    proto.graph.input[1].type.tensor_type.elem_type = INT64
+    return proto
 
 
 BAD: dict[str, tuple[Callable[[], onnx.ModelProto | bytes], str]] = {
@@ -125,7 +127,7 @@ BAD: dict[str, tuple[Callable[[], onnx.ModelProto | bytes], str]] = {
     "negative weight": (lambda: linear(absurd(10, -2)), "absurd shape"),
     "absurd constant": (lambda: stretched(2**50), "absurd shape"),
     "absurd range": (ranged, "shape"),
-    "rank bomb": (rank_bomb, "takes over .* MiB of memory"),
+    "memory bomb": (long_slice, "takes over .* MiB of memory"),
     "kernel larger than input": (
         lambda: model([node("Conv", ["x", "w"], "y")], X, weights=[weight("w", 6, 3, 11, 11)]),
         "absurd shape",
