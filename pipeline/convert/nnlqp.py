@@ -187,7 +187,7 @@ def expect_stages(
 
 def _parse(part: Part, batches: dict[str, list[int]], workers: int | None) -> Iterator[tuple[str, int, Packed]]:
     """Parse the models of a part in parallel, in archive order; a bounded number of them is in memory."""
-    workers = workers or len(os.sched_getaffinity(0))
+    workers = workers or _cores()
     limits = archive.Limits(member_bytes=MAX_MODEL_BYTES)
     waiting: deque = deque()
     try:
@@ -213,6 +213,10 @@ def _parse(part: Part, batches: dict[str, list[int]], workers: int | None) -> It
         raise BenchError(
             f"{part.archive}: a worker was killed while parsing; free some memory and run again"
         ) from error
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _parse_chunk(path: str, chunk: list[tuple[str, bytes, list[int]]]) -> list[tuple[str, int, Packed]]:
