@@ -14,6 +14,7 @@ All functions take plain arrays over all nodes of all graphs, without a loop ove
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -144,17 +145,29 @@ def sinusoidal(values: np.ndarray, dim: int) -> np.ndarray:
 
 
 def _one_hot(op: np.ndarray, vocab: Sequence[str], spare: bool) -> np.ndarray:
+    return _one_hot_table(tuple(vocab), spare)[op]
+
+
+@functools.lru_cache(maxsize=16)
+def _one_hot_table(vocab: tuple[str, ...], spare: bool) -> np.ndarray:
     codes = op_codes(vocab, spare)
     table = np.zeros((len(vocab), ONE_HOT), dtype=np.float32)
     known = codes >= 0
     table[known, codes[known]] = 1.0
-    return table[op]
+    return table
 
 
 def _slots(
     op: np.ndarray, vocab: Sequence[str], attrs: np.ndarray, attr_names: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Values (nodes, 8), which of them the operation has (nodes, 8), and their centre and scale (2, nodes, 8)."""
+    column, has, norm = _slot_tables(tuple(vocab), tuple(attr_names))
+    return np.take_along_axis(attrs, column[op], axis=1), has[op], norm[:, op]
+
+
+@functools.lru_cache(maxsize=16)
+def _slot_tables(vocab: tuple[str, ...], attr_names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Per operation and slot: column of the attribute, whether there is one, centre and scale."""
     position = {name: index for index, name in enumerate(attr_names)}
     column = np.zeros((len(vocab), SLOTS), dtype=np.int64)
     has = np.zeros((len(vocab), SLOTS), dtype=bool)
@@ -164,8 +177,7 @@ def _slots(
             column[index, slot] = position[needed]
             has[index, slot] = True
             norm[:, index, slot] = _NORM[needed]
-    values = np.take_along_axis(attrs, column[op], axis=1)
-    return values, has[op], norm[:, op]
+    return column, has, norm
 
 
 def _four(out_shape: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ column per entry (`pads_0`, `pads_1`, ...; the first 8), a string one column per
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
@@ -195,16 +196,20 @@ def _flat(values: dict[str, tuple]) -> dict[str, float]:
     """Attribute values as numbers, one per column name; see the module's docstring."""
     flat: dict[str, float] = {}
     for name, entries in values.items():
-        if name in _SCALAR and entries:
+        if len(entries) == 1 and name not in _TUPLES and not isinstance(entries[0], str):
             flat[name] = entries[0]
             continue
-        for position, entry in enumerate(entries[:MAX_ENTRIES]):
+        for entry, column in zip(entries, _columns(name), strict=False):
             if isinstance(entry, str):
                 flat[f"{name}={entry[:40]}"] = 1.0
             else:
-                flat[name if len(entries) == 1 and name not in _TUPLES else f"{name}_{position}"] = entry
+                flat[column] = entry
     return flat
 
 
-_SCALAR = frozenset({"has_bias", "group"})
+@functools.lru_cache(maxsize=1024)
+def _columns(name: str) -> tuple[str, ...]:
+    return tuple(f"{name}_{position}" for position in range(MAX_ENTRIES))
+
+
 _TUPLES = frozenset({"kernel_shape", "strides", "pads", "dilations", "output_padding", "perm", "axes"})

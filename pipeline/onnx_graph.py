@@ -34,7 +34,6 @@ from pipeline.onnx_model import Loaded, Node, check_shape
 INPUT = "Input"
 MAX_NODES = 2**16 - 1
 MEMORY_BYTES = 2**29  # for one model, beside three times its size
-MAX_ATTRIBUTE_VALUES = 1024
 # Constant inputs that other opsets give as attributes, by operation and position.
 _LIFTED = {
     "Clip": {1: "min", 2: "max"},
@@ -150,9 +149,15 @@ def _build(loaded: Loaded, folded: Folded, live: set[str]) -> OnnxGraph:
         op, reads, writes, _ = node
         made = [name for name in writes if name in live]
         values = _attributes(node, loaded, folded)
-        sources = {maker[name] for name in reads if name in maker}
-        edges += [(source, index) for source in sorted(sources)]
-        maker.update(dict.fromkeys(made, index))
+        params = 0
+        for name in reads:
+            if name in maker:
+                edges.append((maker[name], index))
+            else:
+                for root in roots.get(name, ()):
+                    if root not in counted:
+                        counted.add(root)
+                        params += folded.elements[root]
         before, after = [shapes.get(name, ()) for name in reads], [shapes[name] for name in made]
         try:
             _complete(op, values, before, after, loaded)
@@ -160,15 +165,14 @@ def _build(loaded: Loaded, folded: Folded, live: set[str]) -> OnnxGraph:
             flops = 2 * products + elementwise(op, values, before, after)
         except (IndexError, KeyError, ValueError, TypeError, ZeroDivisionError) as error:
             loaded.refuse(f"{op} ({writes[0]!r}) has inputs or attributes that do not fit: {type(error).__name__}")
-        weights = {root for name in reads for root in roots.get(name, ())}
-        params = sum(folded.elements[root] for root in weights - counted)
-        counted |= weights
+        for name in made:
+            maker[name] = index
         ops.append(op)
         attributes.append(values)
         out_shapes.append(tuple(after))
         in_channels.append(before[0][1] if before and len(before[0]) > 1 else 0)
         costs.append((flops, products, params, sum([bytes_of(name) for name in {*reads, *made}])))
-    src, dst = np.array(sorted(edges), dtype=np.int64).reshape(-1, 2).T
+    src, dst = np.array(sorted(set(edges)), dtype=np.int64).reshape(-1, 2).T
     flops, products, params, memory = np.array(costs, dtype=np.float64).T
     return OnnxGraph(
         loaded.where, loaded.opset, loaded.batch, tuple(ops), src, dst, tuple(attributes), tuple(out_shapes),
@@ -182,15 +186,16 @@ def _tensor_bytes(loaded: Loaded, name: str) -> int:
 
 def _attributes(node: Node, loaded: Loaded, folded: Folded) -> dict[str, tuple]:
     """All attributes of a node as tuples of numbers or strings, with ONNX's defaults and lifted constant inputs."""
-    values = dict(_defaults(node.op, loaded.opset, node.proto.domain))
+    values = _defaults(node.op, loaded.opset, node.proto.domain).copy()
     for attribute in node.proto.attribute:
-        read = _READ.get(attribute.type)
-        if read is None:
-            if attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
-                loaded.refuse(f"{node.op} runs another graph inside", "export without control flow")
-            continue
-        values[str(attribute.name)] = read(attribute)
-    for slot, name in _LIFTED.get(node.op, {}).items():
+        kind = attribute.type
+        if kind in _READ:
+            values[str(attribute.name)] = _READ[kind](attribute)
+        elif kind in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
+            loaded.refuse(f"{node.op} runs another graph inside", "export without control flow")
+    if node.op not in _LIFTED:
+        return values
+    for slot, name in _LIFTED[node.op].items():
         if len(node.inputs) > slot and node.inputs[slot]:
             value = folded.value(node.inputs[slot])
             if value is not None and value.size:
@@ -199,16 +204,16 @@ def _attributes(node: Node, loaded: Loaded, folded: Folded) -> dict[str, tuple]:
 
 
 def _text(raw: bytes) -> str:
-    return raw.decode(errors="replace")[:MAX_ATTRIBUTE_VALUES]
+    return raw.decode(errors="replace")
 
 
 _READ = {
     onnx.AttributeProto.INT: lambda a: (a.i,),
-    onnx.AttributeProto.INTS: lambda a: tuple(a.ints[:MAX_ATTRIBUTE_VALUES]),
+    onnx.AttributeProto.INTS: lambda a: tuple(a.ints),
     onnx.AttributeProto.FLOAT: lambda a: (a.f,),
-    onnx.AttributeProto.FLOATS: lambda a: tuple(a.floats[:MAX_ATTRIBUTE_VALUES]),
+    onnx.AttributeProto.FLOATS: lambda a: tuple(a.floats),
     onnx.AttributeProto.STRING: lambda a: (_text(a.s),),
-    onnx.AttributeProto.STRINGS: lambda a: tuple(_text(s) for s in a.strings[:MAX_ATTRIBUTE_VALUES]),
+    onnx.AttributeProto.STRINGS: lambda a: tuple(_text(s) for s in a.strings),
 }
 
 

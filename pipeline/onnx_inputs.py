@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import onnx
 
-from pipeline.onnx_model import MAX_DIM, Loaded
+from pipeline.onnx_model import MAX_DIM, MAX_ELEMENTS, Loaded
 
 # Inputs of an operation that are weights. A graph input without a value that is only used there is a removed weight.
 WEIGHT_SLOTS = {
@@ -25,8 +26,16 @@ WEIGHT_SLOTS = {
 
 
 def split_inputs(loaded: Loaded) -> None:
-    """Tell data inputs from removed weights: inputs without a value that only stand where weights do."""
-    names = [value.name for value in loaded.model.graph.input if value.name not in loaded.weights]
+    """Tell data inputs from weights: initializers, and inputs without a value that only stand where weights do.
+
+    Initializers are no inputs of the model any more then.
+    """
+    graph = loaded.model.graph
+    kept = {value.name: value for value in graph.input if value.name not in loaded.weights}
+    if len(kept) < len(graph.input):
+        del graph.input[:]
+        graph.input.extend(kept.values())
+    names = list(kept)
     data = set()
     for node in loaded.nodes if len(names) > 1 else ():
         slots = WEIGHT_SLOTS.get(node.op, ())
@@ -40,8 +49,6 @@ def fix_dims(loaded: Loaded, dims: Mapping[str, int], batch: int) -> None:
     """Give every dimension of every input a size, `batch` for an open batch; find the batch size of the file."""
     shapes = {}
     for value in loaded.model.graph.input:
-        if value.name in loaded.weights:
-            continue
         if not value.type.HasField("tensor_type"):
             loaded.refuse(f"input {value.name!r} is not a tensor", "export a model of tensors")
         if not value.type.tensor_type.HasField("shape"):
@@ -69,13 +76,12 @@ def drop_stated_shapes(loaded: Loaded) -> None:
     graph = loaded.model.graph
     shapes, types = loaded.shapes, loaded.types
     for name, tensor in loaded.weights.items():
-        shapes[name], types[name] = tuple(tensor.dims), tensor.data_type
+        shape = tuple(tensor.dims)
+        if shape and (min(shape) < 0 or math.prod(shape) > MAX_ELEMENTS):
+            loaded.refuse(f"absurd shape {list(shape)} of weight {name!r}", "get the file again")
+        shapes[name], types[name] = shape, tensor.data_type
     for sparse in graph.sparse_initializer:
         shapes[sparse.values.name] = tuple(sparse.dims)
-    if loaded.weights:
-        kept = [value for value in graph.input if value.name not in loaded.weights]
-        del graph.input[:]
-        graph.input.extend(kept)
     if loaded.model.ir_version < 4:
         loaded.model.ir_version = 4  # the first in which an initializer need not be an input as well
     for value in graph.output:
