@@ -70,6 +70,7 @@ def test_malformed_labels_name_their_line(line, message):
         nnlqp.parse_labels("\n", "gt.txt")
 
 
+@pytest.mark.real_data
 def test_the_mirror_s_stage_file_has_the_known_marks(mirror):
     labels = nnlqp.parse_labels((mirror / "nnlqp" / "gt_stage.txt").read_text(), "gt_stage.txt")
     assert len(labels) == 20_000

@@ -108,6 +108,7 @@ def test_matmul_has_its_code():
     assert features.op_codes(vocab)[op_ids(graph, vocab)].tolist() == [28, 17]
 
 
+@pytest.mark.real_data
 def test_released_code_s_features_of_resnet18(mirror):
     """Sums over all 70 nodes of the features that NNLQP's and NN-Former's released code computes for this file."""
     graph = read_graph(mirror / RESNET18)

@@ -30,6 +30,7 @@ def test_packaged_models_against_onnx_tool(name):
     assert graph.params.sum() == pytest.approx(params, rel=0.01)
 
 
+@pytest.mark.real_data
 def test_the_mirror_s_resnet18_against_onnx_tool_and_torchvision(mirror):
     graph = read_graph(mirror / RESNET18)
     model = onnx.load(mirror / RESNET18)

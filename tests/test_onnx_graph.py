@@ -299,6 +299,7 @@ def test_the_models_packaged_in_onnx_convert(name):
     assert (graph.src < graph.dst).all()
 
 
+@pytest.mark.real_data
 def test_the_command_prints_a_line_per_file_and_fails_when_one_is_refused(tmp_path, mirror):
     bad = tmp_path / "bad.onnx"
     bad.write_bytes(b"nothing")

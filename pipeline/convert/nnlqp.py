@@ -137,9 +137,10 @@ def with_stages(part: Part, stage_file: Path) -> Part:
 
 
 def tables(parts: Sequence[Part], workers: int | None = None) -> tuple[pl.DataFrame, pl.DataFrame, dict]:
-    """Graphs, targets and the graphs' metadata of all parts, in order of their labels. `workers`: default, all cores.
+    """Graphs, targets and the graphs' metadata of all parts, in order of their labels. `workers`: default, all cores;
+    with 1 everything happens in this process.
 
-    Raises BenchError at the first model that can't be read, and for two labels of one model, batch size and platform.
+    Raises BenchError at the first model that can't be read, naming the archive and the model.
     """
     ids: dict[tuple[int, str, int], int] = {}  # (part, model, batch size) -> graph_id
     families, rows = [], []
@@ -186,33 +187,42 @@ def expect_stages(
 
 
 def _parse(part: Part, batches: dict[str, list[int]], workers: int | None) -> Iterator[tuple[str, int, Packed]]:
-    """Parse the models of a part in parallel, in archive order; a bounded number of them is in memory."""
+    """Parse the models of a part, in archive order; a bounded number of them is in memory."""
     workers = workers or _cores()
-    limits = archive.Limits(member_bytes=MAX_MODEL_BYTES)
+    path = str(part.archive)
+    if workers == 1:
+        for chunk in _chunks(part, batches):
+            yield from _parse_chunk(path, chunk)
+        return
     waiting: deque = deque()
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
     try:
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-            try:
-                chunk: list[tuple[str, bytes, list[int]]] = []
-                for name, content in archive.members(part.archive, batches.__contains__, limits):
-                    if content is None:
-                        continue
-                    chunk.append((name, content, batches[name]))
-                    if sum(len(model) for _, model, _ in chunk) > CHUNK_BYTES:
-                        waiting.append(pool.submit(_parse_chunk, str(part.archive), chunk))
-                        chunk = []
-                    while len(waiting) > 2 * workers:
-                        yield from waiting.popleft().result()
-                waiting.append(pool.submit(_parse_chunk, str(part.archive), chunk))
-                while waiting:
-                    yield from waiting.popleft().result()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        for chunk in _chunks(part, batches):
+            waiting.append(pool.submit(_parse_chunk, path, chunk))
+            while len(waiting) > 2 * workers:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
     except BrokenProcessPool as error:
-        raise BenchError(
-            f"{part.archive}: a worker was killed while parsing; free some memory and run again"
-        ) from error
+        raise BenchError(f"{path}: a worker was killed while parsing; free some memory and run again") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _chunks(part: Part, batches: dict[str, list[int]]) -> Iterator[list[tuple[str, bytes, list[int]]]]:
+    """The wanted models of an archive, some at a time: name, content, batch sizes."""
+    chunk: list[tuple[str, bytes, list[int]]] = []
+    size = 0
+    for name, content in archive.members(part.archive, batches.__contains__, archive.Limits(MAX_MODEL_BYTES)):
+        if content is None:
+            continue
+        chunk.append((name, content, batches[name]))
+        size += len(content)
+        if size > CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 def _cores() -> int:
