@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 import torch
 from torch import Tensor
-
-from pipeline import io
-from pipeline.errors import BenchError
 
 
 @dataclass(frozen=True)
@@ -152,33 +148,6 @@ def from_frame(df: pl.DataFrame, meta: dict) -> Graphs:
 
 
 _NUMPY = {torch.long: np.int64, torch.int32: np.int32, torch.float32: np.float32}
-
-
-def load_graphs(folder: Path) -> tuple[Graphs, dict]:
-    """Graphs of the dataset in ``folder`` and the file's metadata.
-
-    Raises:
-        BenchError: the file is missing or unreadable.
-    """
-    path = Path(folder) / "graphs.parquet"
-    return from_frame(io.read_parquet(path), io.read_meta(path)), io.read_meta(path)
-
-
-def load_labels(folder: Path, target: str, device: str, n_graphs: int) -> Tensor:
-    """Labels of one target on one device, (n_graphs,) float64, NaN where there is none.
-
-    Raises:
-        BenchError: the file is missing, or holds no such labels.
-    """
-    path = Path(folder) / "targets.parquet"
-    rows = io.read_parquet(path).filter((pl.col("target") == target) & (pl.col("device") == device))
-    if rows.is_empty():
-        raise BenchError(f"{path}: no labels for target {target!r} on device {device!r}; see config/datasets.yaml")
-    labels = torch.full((n_graphs,), float("nan"), dtype=torch.float64)
-    labels[torch.from_numpy(rows["graph_id"].to_numpy().astype(np.int64))] = torch.from_numpy(
-        rows["value"].to_numpy().copy()
-    )
-    return labels
 
 
 def to_device(item, device: str):

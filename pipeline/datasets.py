@@ -56,7 +56,7 @@ class Ceiling:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One block of config/datasets.yaml. `targets` maps each target to its devices."""
+    """One block of config/datasets.yaml. `targets` maps each target to its devices; `families` may be empty."""
 
     name: str
     version: str
@@ -65,6 +65,7 @@ class Dataset:
     synthetic: bool
     n_graphs: int
     targets: dict[str, tuple[str, ...]]
+    families: tuple[str, ...]
     split: SplitFractions
     ceilings: tuple[Ceiling, ...]
     files: tuple[RawFile, ...]
@@ -109,6 +110,7 @@ def _dataset(path: Path, name: str, block: dict) -> Dataset:
         synthetic=block.get("synthetic", False),
         n_graphs=block["n_graphs"],
         targets={target: tuple(facts["devices"]) for target, facts in block["targets"].items()},
+        families=tuple(block.get("families", [])),
         split=split,
         ceilings=tuple(Ceiling(**ceiling) for ceiling in block.get("ceilings", [])),
         files=files,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,16 +20,19 @@ import yaml
 
 from pipeline import datasets
 from pipeline.errors import BenchError
+from pipeline.training_set import Sources, n_labels
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow" / "schemas" / "grid.schema.json"
+SOURCE_PROTOCOLS = ("few_shot", "transfer_platform", "multi_platform")
 
 
 @dataclass(frozen=True)
 class Cell:
     """One trained predictor.
 
-    `overrides` is JSON with sorted keys; `train` is the wildcard: "0.005" (fraction) or "n900" (number of labels).
+    `overrides` is JSON with sorted keys; `train` says on what it is trained and what is held out, and `sources` which
+    labels of other devices it has besides (JSON): see `pipeline.training_set`.
     """
 
     dataset: str
@@ -41,6 +43,7 @@ class Cell:
     overrides: str
     train: str
     seed: int
+    sources: str = "{}"
 
     @property
     def predictor(self) -> str:
@@ -116,17 +119,10 @@ def predictor_of(label: str) -> str:
     return label.split("-", 1)[0]
 
 
-def n_labels(train: str, n_graphs: int) -> int:
-    """Number of labels of a `train` wildcard: "n900" -> 900, "0.005" of N graphs -> floor(0.005 N + 0.5)."""
-    if train.startswith("n"):
-        return int(train[1:])
-    return math.floor(Decimal(train) * n_graphs + Decimal("0.5"))
-
-
 def _task_cells(
     where: str, raw: dict, task: dict, known_datasets: dict[str, datasets.Dataset]
-) -> Iterator[tuple[Cell, int]]:
-    """The cells of one task, each with its number of labels."""
+) -> Iterator[tuple[Cell, int | str]]:
+    """The cells of one task, each with its number of labels, or with its word where the data decide the number."""
     _check_known(where, "data set", task["dataset"], known_datasets)
     dataset = known_datasets[task["dataset"]]
     _check_known(where, "target", task["target"], dataset.targets)
@@ -139,7 +135,10 @@ def _task_cells(
     for label in labels:
         _check_known(where, "predictor", label, raw["predictors"])
     sizes = [_size(f"{where}.train[{position}]", size, dataset) for position, size in enumerate(task["train"])]
+    for train, _ in sizes:
+        _check_protocol(where, task, train)
     for device in devices:
+        sources = _sources(where, task, device, dataset)
         for label in labels:
             overrides = json.dumps(raw["predictors"][label], sort_keys=True)
             for train, n in sizes:
@@ -151,15 +150,52 @@ def _task_cells(
                         device=device,
                         label=label,
                         overrides=overrides,
-                        train=train,
+                        train=train + (sources.suffix if sources else ""),
                         seed=seed,
+                        sources=sources.dump() if sources else "{}",
                     )
                     yield cell, n
 
 
-def _size(where: str, size: str | int, dataset: datasets.Dataset) -> tuple[str, int]:
-    """A training size of the config as (wildcard, number of labels)."""
+def _check_protocol(where: str, task: dict, train: str) -> None:
+    """Each protocol has its own way to say what is trained on; the others are mistakes."""
+    protocol = task["protocol"]
+    kind = "stage" if train == "stage" else "without" if train.startswith("without-") else "size"
+    expected = {
+        "in_domain": ("stage", "size"),
+        "leave_one_family_out": ("without",),
+        "multi_platform": ("stage", "size"),
+    }
+    allowed = expected.get(protocol, ("size",))
+    if kind not in allowed:
+        raise BenchError(f"{where}: protocol {protocol} cannot train on {train!r}; see pipeline/training_set.py")
+    if (protocol in SOURCE_PROTOCOLS) != ("sources" in task):
+        needs = "needs" if protocol in SOURCE_PROTOCOLS else "takes no"
+        raise BenchError(f"{where}: protocol {protocol} {needs} sources; see config/devices.yaml for an example")
+
+
+def _sources(where: str, task: dict, device: str, dataset: datasets.Dataset) -> Sources | None:
+    """The sources of one device of a task: the devices named (or all), without the device itself."""
+    if "sources" not in task:
+        return None
+    known = dataset.targets[task["target"]]
+    named = task["sources"].get("devices", list(known))
+    for name in named:
+        _check_known(f"{where}.sources", "device", name, known)
+    labels = task["sources"]["labels"]
+    others = tuple(name for name in named if name != device)
+    if not others:
+        raise BenchError(f"{where}.sources: no device is left besides {device}; name others")
+    return Sources(others, None if labels == "all" else labels)
+
+
+def _size(where: str, size: str | int, dataset: datasets.Dataset) -> tuple[str, int | str]:
+    """A training size of the config as (wildcard, number of labels or the word itself)."""
     train = f"n{size}" if isinstance(size, int) else size
+    if isinstance(size, str) and size.startswith("without-"):
+        _check_known(where, "family", size.removeprefix("without-"), dataset.families)
+    if train == "stage" or train.startswith("without-"):
+        return train, train
     if isinstance(size, str):
         if not re.fullmatch(r"[0-9]+\.[0-9]+", size):
             raise BenchError(f'{where}: {size!r} is not a fraction; write "0.05", or an integer number of labels')

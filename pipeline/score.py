@@ -17,8 +17,9 @@ import polars as pl
 from tqdm import tqdm
 
 from pipeline import grid as grids
-from pipeline import io, metrics, score_rows, splits
+from pipeline import io, metrics, score_rows, training_set
 from pipeline.errors import BenchError, run_cli
+from pipeline.training_set import Sources
 
 PROVENANCE = ("torch_device", "host_cpu", "host_gpu", "torch_version", "code_rev", "finished_at")
 
@@ -40,6 +41,8 @@ class Data:
         self.version = lru_cache(maxsize=None)(self._version)
         self.labels = lru_cache(maxsize=None)(self._labels)
         self.masks = lru_cache(maxsize=None)(self._masks)
+        self.training_set = lru_cache(maxsize=256)(self._training_set)
+        self._families = lru_cache(maxsize=None)(self._read_families)
         self._targets = lru_cache(maxsize=None)(self._read_targets)
         self._split = lru_cache(maxsize=None)(self._read_split)
 
@@ -51,11 +54,18 @@ class Data:
         """Isomorphism class of each graph, shape (n_graphs,), indexed by graph_id."""
         return io.read_parquet(self.root / "parquet" / dataset / "graphs.parquet").sort("graph_id")["iso"].to_numpy()
 
+    def _read_families(self, dataset: str) -> pl.DataFrame:
+        return io.read_parquet(self.root / "parquet" / dataset / "graphs.parquet").select("graph_id", "family")
+
     def _version(self, dataset: str) -> str:
         return str(io.read_meta(self.targets_path(dataset)).get("version"))
 
     def _read_targets(self, dataset: str) -> pl.DataFrame:
-        return io.read_parquet(self.targets_path(dataset))
+        path = self.targets_path(dataset)
+        targets = io.read_parquet(path)
+        if targets.select("graph_id", "target", "device").is_duplicated().any():
+            raise BenchError(f"{path}: a graph has two labels for one target and device; convert again")
+        return targets
 
     def _read_split(self, dataset: str, seed: int) -> pl.DataFrame:
         return io.read_parquet(self.root / "splits" / dataset / f"{seed}.parquet")
@@ -65,28 +75,29 @@ class Data:
         path = self.targets_path(dataset)
         if rows.is_empty():
             raise BenchError(f"{path}: no labels for target {target} on device {device}; check the grid")
-        if rows["graph_id"].is_duplicated().any():
-            raise BenchError(f"{path}: a graph has two labels for target {target} on device {device}; convert again")
         return Labels(rows["graph_id"].to_numpy(), rows["value"].to_numpy())
 
-    def _masks(self, dataset: str, target: str, scored_on: str, device: str, seed: int, n_train: int) -> dict:
+    def _training_set(self, dataset: str, target: str, device: str, seed: int, train: str, sources: str):
+        labels = self._targets(dataset).filter(pl.col("target") == target)
+        return training_set.make(
+            train, Sources.parse(sources), device, labels, self._families(dataset), self._split(dataset, seed)
+        )
+
+    def _masks(self, dataset: str, target: str, scored_on: str, device: str, seed: int, train: str, sources: str):
         """Which labelled graphs (of `scored_on`) belong to each split: boolean arrays of shape (m,)."""
         ids, iso = self.labels(dataset, scored_on, device).ids, self.graphs(dataset)
-        split = self._split(dataset, seed)
-        test = split.filter(pl.col("role") == "test")["graph_id"].to_numpy()
-        labelled = pl.Series(self.labels(dataset, target, device).ids)
-        train = splits.training_ids(split, labelled, n_train).to_numpy()
+        trained = self.training_set(dataset, target, device, seed, train, sources)
         return {
-            "test": np.isin(ids, test),
+            "test": np.isin(ids, trained.test),
             "all": np.ones(len(ids), dtype=bool),
-            "novel": ~np.isin(iso[ids], iso[train]),
+            "novel": ~np.isin(iso[ids], iso[trained.rows["graph_id"].to_numpy()]),
         }
 
 
 def check_meta(path: Path, meta: dict, cell: grids.Cell, data: Data) -> None:
     """Raise BenchError when a predictions file does not say it is `cell`, made from the data at hand."""
     overrides = {name: value for name, value in json.loads(cell.overrides).items() if name != "preset"}
-    n_train = grids.n_labels(cell.train, len(data.graphs(cell.dataset)))
+    trained = data.training_set(cell.dataset, cell.target, cell.device, cell.seed, cell.train, cell.sources)
     expected = {
         "dataset": cell.dataset,
         "dataset_version": data.version(cell.dataset),
@@ -94,7 +105,8 @@ def check_meta(path: Path, meta: dict, cell: grids.Cell, data: Data) -> None:
         "device": cell.device,
         "predictor": cell.label,
         "train": cell.train,
-        "n_train": n_train,
+        "n_train": trained.n_train,
+        "n_source": trained.n_source,
         "seed": cell.seed,
     }
     found = {name: meta.get(name) for name in expected}
@@ -152,12 +164,13 @@ def score_cell(cell: grids.Cell, data: Data) -> list[dict]:
             "fraction": cell.train,
             "n_train": meta["n_train"],
             "n_val": meta["n_val"],
+            "n_source": meta["n_source"],
             "seed": cell.seed,
             "status": status,
             **{name: meta.get(name) for name in PROVENANCE},
         }
         labels = data.labels(cell.dataset, scored_on, cell.device)
-        masks = data.masks(cell.dataset, cell.target, scored_on, cell.device, cell.seed, meta["n_train"])
+        masks = data.masks(cell.dataset, cell.target, scored_on, cell.device, cell.seed, cell.train, cell.sources)
         for split, mask in masks.items():
             true = labels.values[mask]
             ours = None if predictions is None else predictions[labels.ids[mask]]

@@ -19,9 +19,10 @@ SCHEMA = pl.Schema(
         "device": pl.String,
         "predictor": pl.String,  # label in the grid: <predictor> or <predictor>-<variant>
         "config_hash": pl.String,
-        "fraction": pl.String,  # training size as the grid writes it: "0.005", or "n900" for a count
+        "fraction": pl.String,  # the cell's `train` word: "0.005", "n900", ...; see pipeline.training_set
         "n_train": pl.UInt32,
         "n_val": pl.UInt32,
+        "n_source": pl.UInt32,  # labels of other devices
         "seed": pl.UInt32,
         "split": pl.String,  # test | all | novel, or run for the cost of a run
         "metric": pl.String,

@@ -9,7 +9,7 @@ import resource
 import signal
 import time
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,10 +17,10 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from pipeline import host, io, splits
-from pipeline.data import Graphs, load_graphs, load_labels
+from pipeline import host, io, training_set
+from pipeline.data import Graphs, from_frame
 from pipeline.errors import BenchError, run_cli
-from pipeline.grid import n_labels
+from pipeline.training_set import Sources
 from predictors import base
 
 
@@ -79,24 +79,22 @@ def checked(prediction: Tensor, n: int, label: str) -> Tensor:
 
 def run_cell(
     predictor: base.BasePredictor,
+    train: tuple[Graphs, Tensor],
+    val: tuple[Graphs, Tensor] | tuple[None, None],
     graphs: Graphs,
-    labels: Tensor,
-    rows: Tensor,
-    val_rows: Tensor,
     timeout: int,
     label: str,
 ) -> tuple[Tensor | None, dict]:
     """Fit and predict under a time limit. Returns predictions (n,) or None, and what it cost and how it ended."""
     about: dict = {"status": "ok", "message": ""}
     prediction = None
-    missing = predictor.needs - available_inputs(graphs)
     try:
+        missing = predictor.needs - available_inputs(graphs)
         if missing:
             raise base.Unsupported(f"the data set lacks {', '.join(sorted(missing))}")
         with time_limit(timeout):
             wall, cpu = time.perf_counter(), time.process_time()
-            val = (graphs[val_rows], labels[val_rows]) if len(val_rows) else (None, None)
-            predictor.fit(graphs[rows], labels[rows], *val)
+            predictor.fit(*train, *val)
             about |= {"fit_s": time.perf_counter() - wall, "fit_cpu_s": time.process_time() - cpu}
             wall, cpu = time.perf_counter(), time.process_time()
             prediction = checked(predictor.predict(graphs), len(graphs), label)
@@ -118,8 +116,11 @@ def available_inputs(graphs: Graphs) -> set[str]:
     return have | {k for k in ("attrs", "out_shape") if getattr(graphs, k).shape[1]}
 
 
-def _ids(column: pl.Series) -> Tensor:
-    return torch.from_numpy(column.to_numpy().astype("int64"))
+def training_graphs(graphs: Graphs, rows: pl.DataFrame) -> tuple[Graphs, Tensor]:
+    """Graphs and labels of the rows (graph_id, device, value), each graph marked with its row's device."""
+    picked = graphs[torch.from_numpy(rows["graph_id"].to_numpy().astype("int64"))]
+    platform = [graphs.platforms.index(name) for name in rows["device"].to_list()]
+    return replace(picked, platform=torch.tensor(platform)), torch.from_numpy(rows["value"].to_numpy().copy())
 
 
 def main() -> None:
@@ -131,14 +132,18 @@ def main() -> None:
     if device == "cuda":
         torch.use_deterministic_algorithms(True, warn_only=True)
     predictor = base.load(args.predictor)(overrides, task_of(args.target), args.seed, device)
-    graphs, meta = load_graphs(data)
-    labels = load_labels(data, args.target, args.device, len(graphs))
-    split = io.read_parquet(args.split)
-    labelled = pl.Series(graphs.graph_id[~labels.isnan()].numpy(), dtype=pl.UInt32)
-    rows = _ids(splits.training_ids(split, labelled, n_labels(args.train, len(graphs))))
-    val = _ids(split.filter((pl.col("role") == "val") & pl.col("graph_id").is_in(labelled.implode()))["graph_id"])
+    frame, meta = io.read_parquet(data / "graphs.parquet"), io.read_meta(data / "graphs.parquet")
+    labels = io.read_parquet(data / "targets.parquet").filter(pl.col("target") == args.target)
+    sources = Sources.parse(args.sources)
+    trained = training_set.make(args.train, sources, args.device, labels, frame, io.read_parquet(args.split))
+    platforms = (*sources.devices, args.device) if sources else (args.device,)
+    graphs = from_frame(frame, meta).on(args.device, platforms)
+    train = training_graphs(graphs, trained.rows)
+    own = labels.filter(pl.col("device") == args.device)
+    held = pl.DataFrame({"graph_id": trained.val}, schema={"graph_id": pl.UInt32}).join(own, on="graph_id")
+    val = training_graphs(graphs, held) if held.height else (None, None)
     try:
-        prediction, about = run_cell(predictor, graphs, labels, rows, val, args.timeout, args.predictor)
+        prediction, about = run_cell(predictor, train, val, graphs, args.timeout, args.predictor)
     except BenchError:
         raise
     except Exception as error:
@@ -153,17 +158,18 @@ def main() -> None:
     about |= {
         "dataset": args.dataset, "dataset_version": meta["version"], "target": args.target, "device": args.device,
         "predictor": args.predictor, "config_hash": base.config_hash(predictor.config),
-        "config": asdict(predictor.config), "train": args.train, "n_train": len(rows), "n_val": len(val),
-        "seed": args.seed, "torch_device": device, "host_cpu": host.cpu(), "host_gpu": host.gpu(),
+        "config": asdict(predictor.config), "train": args.train, "n_train": trained.n_train,
+        "n_val": held.height, "n_source": trained.n_source, "seed": args.seed,
+        "torch_device": device, "host_cpu": host.cpu(), "host_gpu": host.gpu(),
         "torch_version": torch.__version__, "code_rev": host.code_rev(),
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
     ids = graphs.graph_id if prediction is not None else torch.empty(0, dtype=torch.long)
     values = prediction if prediction is not None else torch.empty(0)
-    frame = pl.DataFrame({"graph_id": ids.numpy(), "prediction": values.numpy()}).cast(
+    out = pl.DataFrame({"graph_id": ids.numpy(), "prediction": values.numpy()}).cast(
         {"graph_id": pl.UInt32, "prediction": pl.Float32}
     )
-    io.write_parquet(Path(args.out), frame, about)
+    io.write_parquet(Path(args.out), out, about)
     if about["status"] != "ok":
         print(f"{args.out}: {about['status']}: {about['message']}")
 
@@ -175,7 +181,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--device", default="any", help="device whose cost is predicted; `any` for accuracy")
     parser.add_argument("--predictor", required=True, help="<predictor> or <predictor>-<variant>")
     parser.add_argument("--config", default="{}", help="settings as JSON, over the predictor's defaults")
-    parser.add_argument("--train", required=True, help="training size: a fraction such as 0.005, or n900")
+    parser.add_argument("--train", required=True, help="0.005, n900, stage or without-FAMILY; see training_set.py")
+    parser.add_argument("--sources", default="{}", help="other devices trained on as well, as JSON")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", required=True, help="folder with graphs.parquet and targets.parquet")
     parser.add_argument("--split", required=True, help="split file of this seed")

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from pipeline import grid as grids
-from pipeline import io, score_rows
+from pipeline import io, score_rows, training_set
 
 DATASET = "synthetic_toy"
 VERSION = "v0"
@@ -24,12 +24,14 @@ def make_data(root: Path, seeds: int = 1) -> Path:
     """
     data = root / "data"
     ids = pl.Series("graph_id", range(N_GRAPHS), dtype=pl.UInt32)
-    graphs = pl.DataFrame({"graph_id": ids, "iso": pl.Series(ISO, dtype=pl.UInt64)})
+    graphs = pl.DataFrame({"graph_id": ids, "iso": pl.Series(ISO, dtype=pl.UInt64)}).with_columns(family=pl.lit("f"))
     io.write_parquet(data / "parquet" / DATASET / "graphs.parquet", graphs, {"dataset": DATASET, "version": VERSION})
     values = np.arange(N_GRAPHS, dtype=float)
     parts = [("val_acc", "any", 50 + values), ("test_acc", "any", 60 - values), ("lat_ms", "phone", 1 + values)]
     targets = pl.concat(
-        pl.DataFrame({"graph_id": ids}).with_columns(target=pl.lit(t), device=pl.lit(d), value=pl.Series(v))
+        pl.DataFrame({"graph_id": ids}).with_columns(
+            target=pl.lit(t), device=pl.lit(d), value=pl.Series(v), stage=pl.lit(None, pl.String)
+        )
         for t, d, v in parts
     ).filter(~((pl.col("target") == "lat_ms") & (pl.col("graph_id") == 1)))
     io.write_parquet(data / "parquet" / DATASET / "targets.parquet", targets, {"dataset": DATASET, "version": VERSION})
@@ -59,7 +61,8 @@ def write_predictions(cell: grids.Cell, values, frame: pl.DataFrame | None = Non
     meta = {
         "dataset": cell.dataset, "dataset_version": VERSION, "target": cell.target, "device": cell.device,
         "predictor": cell.label, "config_hash": "c0ffee00", "config": {"depth": 2}, "train": cell.train,
-        "n_train": grids.n_labels(cell.train, N_GRAPHS), "n_val": 0, "seed": cell.seed, "status": "ok", "message": "",
+        "n_train": training_set.n_labels(cell.train, N_GRAPHS), "n_val": 0, "n_source": 0,
+        "seed": cell.seed, "status": "ok", "message": "",
         "fit_s": 1.5, "fit_cpu_s": 2.5, "predict_s": 0.25, "predict_cpu_s": 0.5, "n_params": 7, "peak_mem_mb": 64.0,
         "torch_device": "cpu", "host_cpu": "Test CPU", "host_gpu": None, "torch_version": "2.0", "code_rev": "abc1234",
         "finished_at": "2025-01-01T00:00:00+00:00", **changes,
@@ -83,7 +86,8 @@ def score_rows_of(values: dict, **common) -> pl.DataFrame:
     """
     base = {
         "dataset": DATASET, "dataset_version": VERSION, "protocol": "direct", "target": "test_acc",
-        "scored_on": "test_acc", "device": "any", "config_hash": "c0ffee00", "n_val": 0, "torch_device": "cpu",
+        "scored_on": "test_acc", "device": "any", "config_hash": "c0ffee00", "n_val": 0, "n_source": 0,
+        "torch_device": "cpu",
         "host_cpu": "Test CPU", "host_gpu": None, "torch_version": "2.0", "code_rev": "abc1234",
         "finished_at": "2025-01-01T00:00:00+00:00", **common,
     }  # fmt: skip
@@ -92,7 +96,7 @@ def score_rows_of(values: dict, **common) -> pl.DataFrame:
         status = value if isinstance(value, str) else "ok"
         tau = None if isinstance(value, str) else value
         row = {**base, "predictor": predictor, "fraction": fraction, "seed": seed, "status": status}
-        row["n_train"] = grids.n_labels(fraction, 1000)
+        row["n_train"] = training_set.n_labels(fraction, 1000)
         for split, less in (("test", 0.02), ("all", 0.0), ("novel", 0.05)):
             shown = None if tau is None else tau - less
             rows.append({**row, "split": split, "metric": "kendall_tau", "value": shown})

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import BenchError
-from pipeline.grid import ROOT, known_predictors, load_grid, n_labels
+from pipeline.grid import ROOT, known_predictors, load_grid
+from pipeline.training_set import n_labels
 
 GOOD = {
     "grid": "tiny",

@@ -21,11 +21,13 @@ rule train_cell:
     params:
         label=lambda wildcards: cell_of(wildcards).label,
         overrides=lambda wildcards: cell_of(wildcards).overrides,
+        sources=lambda wildcards: cell_of(wildcards).sources,
     message:
         "Train {wildcards.variant} on {wildcards.dataset} {wildcards.target} {wildcards.device}"
         ", size {wildcards.train}, seed {wildcards.seed}"
     shell:
         "python -m pipeline.train --dataset {wildcards.dataset} --target {wildcards.target} --device {wildcards.device}"
         " --predictor {params.label} --config {params.overrides:q} --train {wildcards.train} --seed {wildcards.seed}"
+        " --sources {params.sources:q}"
         " --data data/parquet/{wildcards.dataset} --split {input.split}"
         " --torch-device {resources.torch_device} --timeout {resources.timeout_s} --out {output} 2> {log}"
