@@ -20,7 +20,7 @@ import yaml
 
 from pipeline import datasets
 from pipeline.errors import BenchError
-from pipeline.training_set import Sources, n_labels
+from pipeline.train_words import Sources, n_labels
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow" / "schemas" / "grid.schema.json"
@@ -32,7 +32,7 @@ class Cell:
     """One trained predictor.
 
     `overrides` is JSON with sorted keys; `train` says on what it is trained and what is held out, and `sources` which
-    labels of other devices it has besides (JSON): see `pipeline.training_set`.
+    labels of other devices it has besides (JSON): see `pipeline.train_words`.
     """
 
     dataset: str
@@ -168,7 +168,7 @@ def _check_protocol(where: str, task: dict, train: str) -> None:
     }
     allowed = expected.get(protocol, ("size",))
     if kind not in allowed:
-        raise BenchError(f"{where}: protocol {protocol} cannot train on {train!r}; see pipeline/training_set.py")
+        raise BenchError(f"{where}: protocol {protocol} cannot train on {train!r}; see pipeline/train_words.py")
     if (protocol in SOURCE_PROTOCOLS) != ("sources" in task):
         needs = "needs" if protocol in SOURCE_PROTOCOLS else "takes no"
         raise BenchError(f"{where}: protocol {protocol} {needs} sources; see config/devices.yaml for an example")

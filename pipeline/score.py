@@ -19,7 +19,7 @@ from tqdm import tqdm
 from pipeline import grid as grids
 from pipeline import io, metrics, score_rows, training_set
 from pipeline.errors import BenchError, run_cli
-from pipeline.training_set import Sources
+from pipeline.train_words import Sources
 
 PROVENANCE = ("torch_device", "host_cpu", "host_gpu", "torch_version", "code_rev", "finished_at")
 

@@ -19,7 +19,7 @@ SCHEMA = pl.Schema(
         "device": pl.String,
         "predictor": pl.String,  # label in the grid: <predictor> or <predictor>-<variant>
         "config_hash": pl.String,
-        "fraction": pl.String,  # the cell's `train` word: "0.005", "n900", ...; see pipeline.training_set
+        "fraction": pl.String,  # the cell's `train` word: "0.005", "n900", ...; see pipeline.train_words
         "n_train": pl.UInt32,
         "n_val": pl.UInt32,
         "n_source": pl.UInt32,  # labels of other devices

@@ -20,7 +20,7 @@ from torch import Tensor
 from pipeline import host, io, training_set
 from pipeline.data import Graphs, from_frame
 from pipeline.errors import BenchError, run_cli
-from pipeline.training_set import Sources
+from pipeline.train_words import Sources
 from predictors import base
 
 
@@ -181,7 +181,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--device", default="any", help="device whose cost is predicted; `any` for accuracy")
     parser.add_argument("--predictor", required=True, help="<predictor> or <predictor>-<variant>")
     parser.add_argument("--config", default="{}", help="settings as JSON, over the predictor's defaults")
-    parser.add_argument("--train", required=True, help="0.005, n900, stage or without-FAMILY; see training_set.py")
+    parser.add_argument("--train", required=True, help="0.005, n900, stage or without-FAMILY; see train_words.py")
     parser.add_argument("--sources", default="{}", help="other devices trained on as well, as JSON")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", required=True, help="folder with graphs.parquet and targets.parquet")

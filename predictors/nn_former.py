@@ -173,7 +173,7 @@ class Predictor(NeuralPredictor):
         laplacian: int = 0
         tokens: bool = False
         loss: str = "hinge"
-        cost_loss: str = "mse"
+        cost_loss: str = "l1"
         epochs: int = 0
         steps: int = 600
         batch_size: int = 128

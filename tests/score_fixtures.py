@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from pipeline import grid as grids
-from pipeline import io, score_rows, training_set
+from pipeline import io, score_rows, train_words
 
 DATASET = "synthetic_toy"
 VERSION = "v0"
@@ -61,7 +61,7 @@ def write_predictions(cell: grids.Cell, values, frame: pl.DataFrame | None = Non
     meta = {
         "dataset": cell.dataset, "dataset_version": VERSION, "target": cell.target, "device": cell.device,
         "predictor": cell.label, "config_hash": "c0ffee00", "config": {"depth": 2}, "train": cell.train,
-        "n_train": training_set.n_labels(cell.train, N_GRAPHS), "n_val": 0, "n_source": 0,
+        "n_train": train_words.n_labels(cell.train, N_GRAPHS), "n_val": 0, "n_source": 0,
         "seed": cell.seed, "status": "ok", "message": "",
         "fit_s": 1.5, "fit_cpu_s": 2.5, "predict_s": 0.25, "predict_cpu_s": 0.5, "n_params": 7, "peak_mem_mb": 64.0,
         "torch_device": "cpu", "host_cpu": "Test CPU", "host_gpu": None, "torch_version": "2.0", "code_rev": "abc1234",
@@ -96,7 +96,7 @@ def score_rows_of(values: dict, **common) -> pl.DataFrame:
         status = value if isinstance(value, str) else "ok"
         tau = None if isinstance(value, str) else value
         row = {**base, "predictor": predictor, "fraction": fraction, "seed": seed, "status": status}
-        row["n_train"] = training_set.n_labels(fraction, 1000)
+        row["n_train"] = train_words.n_labels(fraction, 1000)
         for split, less in (("test", 0.02), ("all", 0.0), ("novel", 0.05)):
             shown = None if tau is None else tau - less
             rows.append({**row, "split": split, "metric": "kendall_tau", "value": shown})

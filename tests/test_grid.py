@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import BenchError
 from pipeline.grid import ROOT, known_predictors, load_grid
-from pipeline.training_set import n_labels
+from pipeline.train_words import n_labels
 
 GOOD = {
     "grid": "tiny",

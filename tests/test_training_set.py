@@ -7,7 +7,8 @@ import pytest
 
 from pipeline import schema, splits
 from pipeline.errors import BenchError
-from pipeline.training_set import Sources, make, n_labels
+from pipeline.train_words import Sources, n_labels
+from pipeline.training_set import make
 
 N = 20
 GRAPHS = pl.DataFrame({"graph_id": range(N), "family": ["vgg"] * 8 + ["resnet"] * 12}).cast({"graph_id": pl.UInt32})
