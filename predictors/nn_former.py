@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -197,6 +197,11 @@ class Predictor(NeuralPredictor):
             )
         if c.ffn not in ("both", "adj", "adj_t", "plain"):
             raise BenchError(f"nn_former: ffn {c.ffn!r} must be both, adj, adj_t or plain")
+
+    def recipe(self, n: int) -> Recipe:
+        """At most ``steps``, and no more than 100 and one a label: few labels are learned sooner."""
+        recipe = super().recipe(n)
+        return replace(recipe, steps=min(recipe.steps, 100 + n))
 
     def build(self, n_ops: int) -> nn.Module:
         return NNFormer(n_ops, self.config)
