@@ -175,7 +175,7 @@ def _check_protocol(where: str, task: dict, train: str) -> None:
 
 
 def _sources(where: str, task: dict, device: str, dataset: datasets.Dataset) -> Sources | None:
-    """The sources of one device of a task: the devices named (or all), without the device itself."""
+    """The sources of a task: the devices named, or all of the target's."""
     if "sources" not in task:
         return None
     known = dataset.targets[task["target"]]
@@ -183,10 +183,10 @@ def _sources(where: str, task: dict, device: str, dataset: datasets.Dataset) -> 
     for name in named:
         _check_known(f"{where}.sources", "device", name, known)
     labels = task["sources"]["labels"]
-    others = tuple(name for name in named if name != device)
-    if not others:
+    sources = Sources(tuple(named), None if labels == "all" else labels)
+    if not sources.others(device):
         raise BenchError(f"{where}.sources: no device is left besides {device}; name others")
-    return Sources(others, None if labels == "all" else labels)
+    return sources
 
 
 def _size(where: str, size: str | int, dataset: datasets.Dataset) -> tuple[str, int | str]:

@@ -136,7 +136,7 @@ def main() -> None:
     labels = io.read_parquet(data / "targets.parquet").filter(pl.col("target") == args.target)
     sources = Sources.parse(args.sources)
     trained = training_set.make(args.train, sources, args.device, labels, frame, io.read_parquet(args.split))
-    platforms = (*sources.devices, args.device) if sources else (args.device,)
+    platforms = (*sources.others(args.device), args.device) if sources else (args.device,)
     graphs = from_frame(frame, meta).on(args.device, platforms)
     train = training_graphs(graphs, trained.rows)
     own = labels.filter(pl.col("device") == args.device)

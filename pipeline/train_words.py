@@ -22,7 +22,10 @@ from decimal import Decimal
 
 @dataclass(frozen=True)
 class Sources:
-    """Devices whose labels are there before the cell's own: the first `labels` of each pool, or all with None."""
+    """Devices whose labels are there before the cell's own: the first `labels` of each pool, or all with None.
+
+    A cell's own device is passed over, so that cells on several devices can share their sources.
+    """
 
     devices: tuple[str, ...]
     labels: int | None
@@ -36,6 +39,10 @@ class Sources:
     def dump(self) -> str:
         """JSON that `parse` reads."""
         return json.dumps({"devices": self.devices, "labels": self.labels})
+
+    def others(self, device: str) -> tuple[str, ...]:
+        """The devices besides `device`."""
+        return tuple(name for name in self.devices if name != device)
 
     @property
     def suffix(self) -> str:

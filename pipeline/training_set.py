@@ -63,7 +63,7 @@ def make(
         ids = splits.training_ids(split, have, pool.height if n is None else n)
         return ids.to_frame("graph_id").join(rows, on="graph_id", how="left", maintain_order="left")
 
-    parts = [of(name, sources.labels) for name in sources.devices] if sources else []
+    parts = [of(name, sources.labels) for name in sources.others(device)] if sources else []
     own = of(device, n_labels(train, graphs.height))
     if own.is_empty():
         raise BenchError(f"training set {train!r}: no labels on {device}; check the grid's device and target")

@@ -179,3 +179,38 @@ def test_reading_a_grid_needs_neither_torch_nor_polars():
     code = "import sys, pipeline.grid as g; g.load_grid; print({'torch', 'polars', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_sources_belong_to_the_cell_and_its_path(write):
+    task = {
+        "protocol": "few_shot",
+        "target": "latency_ms",
+        "dataset": "help_nasbench201",
+        "devices": ["fpga", "pixel2"],
+    }
+    config = changed(**task, train=[10], task_sources={"devices": ["pixel3", "fpga"], "labels": 900})
+    cells = load_grid(write(config)).cells
+    assert {cell.train for cell in cells} == {cells[0].train}
+    assert cells[0].train.startswith("n10-from-")
+    assert cells[0].path.startswith(f"results/predictions/help_nasbench201/latency_ms/fpga/mean/{cells[0].train}/")
+    other = load_grid(
+        write(changed(**task, train=[10], task_sources={"devices": ["pixel3"], "labels": 50}, task_devices=["fpga"]))
+    )
+    assert other.cells[0].path != cells[0].path
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ({"protocol": "few_shot"}, "needs sources"),
+        ({"task_sources": {"labels": 5}}, "takes no sources"),
+        ({"train": ["stage"]}, "cannot train on 'stage'"),
+        ({"protocol": "leave_one_family_out"}, "cannot train on '0.1'"),
+        ({"protocol": "leave_one_family_out", "train": ["without-vgg"]}, "unknown family 'vgg'"),
+        ({"protocol": "few_shot", "task_sources": {"labels": 5}}, "no device is left besides any"),
+        ({"protocol": "few_shot", "task_sources": {"devices": ["moon"], "labels": 5}}, "unknown device 'moon'"),
+    ],
+)
+def test_a_protocol_with_the_wrong_words_is_one_line(write, task, message):
+    with pytest.raises(BenchError, match=message):
+        load_grid(write(changed(**task)))

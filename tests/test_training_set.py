@@ -58,7 +58,7 @@ def test_a_family_is_left_out_whole():
 
 
 def test_sources_come_first_and_never_see_held_out_graphs():
-    sources = Sources(("server",), 6)
+    sources = Sources(("server", "phone"), 6)
     both = trained(f"n2{sources.suffix}", sources)
     assert both.rows["device"].to_list() == ["server"] * 6 + ["phone"] * 2
     assert both.rows["graph_id"].to_list() == POOL[:6] + POOL[:2]
