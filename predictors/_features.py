@@ -21,10 +21,18 @@ def flat_cells(graphs: Graphs, size: int) -> Tensor:
 
     Nodes beyond ``size`` are cut off; padding is zero. Node order is the file's (topological).
     """
-    dense = graphs.dense(max(size, int(graphs.n_nodes.max())))
-    one_hot = torch.nn.functional.one_hot(dense.op, len(graphs.vocab)) * dense.mask[..., None]
+    n, n_ops = len(graphs), len(graphs.vocab)
+    graph = torch.repeat_interleave(torch.arange(n), graphs.n_nodes)
+    place = torch.arange(len(graphs.op)) - graphs.node_ptr[graph]
+    kept = place < size
+    one_hot = torch.zeros(n, size, n_ops, dtype=torch.float64)
+    one_hot[graph[kept], place[kept], graphs.op[kept]] = 1
+    edge_of = torch.repeat_interleave(torch.arange(n), graphs.edge_ptr.diff())
+    inside = (graphs.src < size) & (graphs.dst < size)
+    adj = torch.zeros(n, size, size, dtype=torch.float64)
+    adj[edge_of[inside], graphs.src[inside], graphs.dst[inside]] = 1
     row, column = torch.triu_indices(size, size, offset=1)
-    return torch.cat([one_hot[:, :size].flatten(1), dense.adj[:, row, column]], 1).double()
+    return torch.cat([one_hot.flatten(1), adj[:, row, column]], 1)
 
 
 def standardise(x: Tensor, mean: Tensor, std: Tensor) -> Tensor:

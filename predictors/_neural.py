@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.data import Dense, Graphs, to_device
-from predictors._train_loop import Recipe, parse_loss, train
+from predictors._padded import SMALL, Padded
+from predictors._train_loop import IN_UNITS, Recipe, parse_loss, train
 from predictors.base import BasePredictor, Diverged, require_finite
 
 
@@ -52,7 +53,7 @@ class NeuralPredictor(BasePredictor):
     def fit(self, train_graphs: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         torch.manual_seed(self.seed)
         self.notes["vocab"] = list(train_graphs.vocab)
-        mean, std = standardiser(self.task, y)
+        mean, std = self.standardise(y)
         scaled = self._scale(y, mean, std).to(self.torch_device)
         inputs = self._inputs(train_graphs)
         validate = None
@@ -66,10 +67,10 @@ class NeuralPredictor(BasePredictor):
 
         module = self.build(len(train_graphs.vocab)).to(self.torch_device)
         recipe = self.recipe(len(y))
-        self.module = train(module, lambda i: tuple(t[i] for t in inputs), scaled, recipe, self.seed, validate)
+        self.module = train(module, lambda i: _rows(inputs, i), scaled, recipe, self.seed, validate)
         raw = self._forward(self.module, inputs).double()
         slope, shift = 1.0, 0.0
-        if not {"mse", "l1"} & set(recipe.loss.replace("*", "+").split("+")):
+        if not IN_UNITS & set(recipe.loss.replace("*", "+").split("+")):
             slope, shift = _line(raw, self._scale(y, mean, std).double())
         self.notes["scale"] = [slope * std, shift * std + mean]
         self.tensors = dict(self.module.state_dict())
@@ -85,18 +86,37 @@ class NeuralPredictor(BasePredictor):
         self.module.load_state_dict(self.tensors)
         self.module.to(self.torch_device).eval()
 
+    def standardise(self, y: Tensor) -> tuple[float, float]:
+        """What is taken off the labels (their logarithm for costs), and what the rest is divided by."""
+        return standardiser(self.task, y)
+
     def _scale(self, y: Tensor, mean: float, std: float) -> Tensor:
         z = y.log() if self.task == "cost" else y
         return ((z - mean) / std).float()
 
-    def _inputs(self, graphs: Graphs) -> tuple[Tensor, ...]:
+    def _inputs(self, graphs: Graphs):
+        """Encoded graphs: a tuple of tensors of a row a graph, or an object with ``take`` and ``portions``."""
+        if int(graphs.n_nodes.max()) > SMALL:
+            return Padded(graphs, self.encode, self.torch_device)
         return self.encode(to_device(graphs.dense(), self.torch_device))
 
     @torch.inference_mode()
-    def _forward(self, module: nn.Module, inputs: tuple[Tensor, ...], size: int = 512) -> Tensor:
+    def _forward(self, module: nn.Module, inputs, size: int = 512) -> Tensor:
+        """Raw outputs (n,) of the module, a portion of the graphs at a time."""
         module.eval()
-        parts = [module(*(t[i : i + size] for t in inputs)).float() for i in range(0, len(inputs[0]), size)]
-        return require_finite(torch.cat(parts).cpu(), "a prediction")
+        if isinstance(inputs, tuple):
+            n = len(inputs[0])
+            parts = [module(*_rows(inputs, slice(i, i + size))).float() for i in range(0, n, size)]
+            return require_finite(torch.cat(parts).cpu(), "a prediction")
+        out = torch.empty(len(inputs))
+        for index in inputs.portions():
+            out[index] = module(*inputs.take(index)).float().cpu()
+        return require_finite(out, "a prediction")
+
+
+def _rows(inputs, index: Tensor | slice) -> tuple:
+    """The module's arguments for the graphs at ``index``."""
+    return tuple(t[index] for t in inputs) if isinstance(inputs, tuple) else inputs.take(index)
 
 
 def _line(x: Tensor, y: Tensor) -> tuple[float, float]:

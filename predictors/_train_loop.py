@@ -72,7 +72,15 @@ def pair_l1(pred: Tensor, y: Tensor) -> Tensor:
     return F.l1_loss(pred - pred.roll(1), y - y.roll(1))
 
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {f.__name__: f for f in (mse, l1, bce, hinge, listmle, pair_l1)}
+def mspe(pred: Tensor, y: Tensor) -> Tensor:
+    """Mean squared relative error of costs, given as natural logarithms: (cost / true cost - 1)^2."""
+    return ((pred - y).exp() - 1).square().mean()
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    f.__name__: f for f in (mse, l1, bce, hinge, listmle, pair_l1, mspe)
+}
+IN_UNITS = {"mse", "l1", "mspe"}  # a model that is trained by one of these answers in the labels' units
 
 
 def parse_loss(text: str) -> Callable[[Tensor, Tensor], Tensor]:
