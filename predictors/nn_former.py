@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.data import Dense
+from pipeline.data import Dense, Graphs
 from pipeline.errors import BenchError
 from predictors._encodings import depth, laplacian_encoding
 from predictors._layers import dropout
@@ -21,6 +21,13 @@ MAX_DEPTH = 63
 PAPER = {
     "layers": 12, "dim": 160, "dropout": 0.1, "tokens": True, "loss": "mse+0.2*pair_l1", "epochs": 3000,
     "batch_size": 128, "lr": 1e-4, "weight_decay": 0.01, "ema": 0.99,
+}  # fmt: skip
+LATENCY = {
+    "layers": 2, "dim": 128, "dropout": 0.0, "cost_loss": "mspe", "steps": 8000, "batch_size": 16, "lr": 1e-3,
+    "weight_decay": 0.01, "grad_clip": 5.0, "ema": 0.99,
+}  # fmt: skip
+RELEASED_LATENCY = {
+    **LATENCY, "dim": 512, "dropout": 0.05, "epochs": 50, "ema": 0.0, "consistency": 0.01,
 }  # fmt: skip
 
 
@@ -146,14 +153,18 @@ def with_tokens(links: Tensor, mask: Tensor, k: int = 2) -> Tensor:
 
 
 class Predictor(NeuralPredictor):
-    """NN-Former for accuracy and for the cost of cells.
+    """NN-Former: for cells here, for ONNX graphs by the latency model of `predictors._nn_former_latency`.
 
     Presets: ``paper``: the published accuracy model and optimiser (12 layers, dim 160, class and depth tokens, MSE plus
     differences, dropout, 3000 epochs). ``released``: the same with the released code's second pass over every sample
     (a consistency loss; as the model sees no node order, the two passes differ by dropout alone). Both form sibling
     masks from the bare adjacency and mask the padding, which the released code does not.
     The default departs in size, in a mean readout without tokens, and in learning the order by pairs.
+    For ONNX graphs: ``latency``, recommended (dim 128, no dropout, averaged weights), and ``released_latency``: the
+    released latency model and optimiser (dim 512, dropout, second pass, 50 epochs).
     """
+
+    transfers: ClassVar[bool] = True
 
     @dataclass(frozen=True)
     class Config(Recipe):
@@ -184,6 +195,8 @@ class Predictor(NeuralPredictor):
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": PAPER,
         "released": {**PAPER, "consistency": 1.0},
+        "latency": LATENCY,
+        "released_latency": RELEASED_LATENCY,
     }
 
     def __init__(self, *args, **kwargs) -> None:
@@ -197,6 +210,31 @@ class Predictor(NeuralPredictor):
             )
         if c.ffn not in ("both", "adj", "adj_t", "plain"):
             raise BenchError(f"nn_former: ffn {c.ffn!r} must be both, adj, adj_t or plain")
+
+    def fit(self, train: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
+        if not train.attrs.shape[1]:
+            own = train.platform == len(train.platforms) - 1
+            super().fit(train if own.all() else train[own], y[own], val, y_val)
+            return
+        self.networks = self._latency_model()
+        self.networks.fit(train, y, val, y_val)
+        self.tensors, self.notes = self.networks.tensors, self.networks.notes
+
+    def predict(self, graphs: Graphs) -> Tensor:
+        return self.networks.predict(graphs) if "platforms" in self.notes else super().predict(graphs)
+
+    def restored(self) -> None:
+        if "platforms" not in self.notes:
+            super().restored()
+            return
+        self.networks = self._latency_model()
+        self.networks.tensors, self.networks.notes = self.tensors, self.notes
+        self.networks.restored()
+
+    def _latency_model(self) -> NeuralPredictor:
+        from predictors._nn_former_latency import Networks
+
+        return Networks(asdict(self.config), self.task, self.seed, self.torch_device)
 
     def recipe(self, n: int) -> Recipe:
         """At most ``steps``, and no more than 100 and one a label: few labels are learned sooner."""
