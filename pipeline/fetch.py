@@ -11,15 +11,17 @@ import tempfile
 import zipfile
 import zlib
 from pathlib import Path
+from typing import NoReturn
 
 from tqdm import tqdm
 
 from pipeline import datasets, io
 from pipeline.datasets import PackageFile, RawFile
-from pipeline.download import DownloadError, download
+from pipeline.download import DownloadError, download, download_unknown
 from pipeline.errors import BenchError, run_cli
 
 PIP_TIMEOUT_S = 600
+MAX_UNKNOWN_BYTES = 2**35  # of a file whose size is not in config/datasets.yaml yet
 
 
 def fetch(dataset: datasets.Dataset, out: Path, mirror: Path | None = None) -> None:
@@ -38,6 +40,8 @@ def fetch_file(file: RawFile, out: Path, mirror: Path | None = None, wait_s: flo
     `wait_s`: seconds before the second attempt of a download. Raises BenchError naming the file and the remedy.
     """
     path = out / file.path
+    if file.sha256 is None:
+        _refuse_unknown(file, path, mirror, wait_s)
     if path.is_file() and path.stat().st_size == file.bytes and io.file_sha256(path) == file.sha256:
         return
     if mirror and file.mirror and (mirror / file.mirror).is_file():
@@ -57,6 +61,25 @@ def fetch_file(file: RawFile, out: Path, mirror: Path | None = None, wait_s: flo
         except DownloadError as error:
             reasons.append(f"{url}: {error}")
     raise BenchError(f"{path}: cannot be fetched: {'; '.join(reasons)}; {_remedy(file, path)}")
+
+
+def _refuse_unknown(file: RawFile, path: Path, mirror: Path | None, wait_s: float) -> NoReturn:
+    """Find a file that has no pinned hash yet, or download it, and raise BenchError saying its size and SHA-256."""
+    found, reasons = path, []
+    if mirror and file.mirror and (mirror / file.mirror).is_file():
+        found = mirror / file.mirror
+    for url in () if found.is_file() else file.urls:
+        try:
+            found = download_unknown(url, path, MAX_UNKNOWN_BYTES, wait_s)
+            break
+        except DownloadError as error:
+            reasons.append(f"{url}: {error}")
+    if not found.is_file():
+        raise BenchError(f"{path}: cannot be fetched: {'; '.join(reasons)}; place a copy there to see its sha256")
+    raise BenchError(
+        f"{found}: not verified: config/datasets.yaml has no sha256 of {file.path}; this copy has bytes: "
+        f'{found.stat().st_size}, sha256: "{io.file_sha256(found)}"; pin them there if you trust it, and run again'
+    )
 
 
 def _remedy(file: RawFile, path: Path) -> str:

@@ -37,6 +37,9 @@ def test_the_registered_facts():
     assert KNOWN["nasbench201"].n_graphs == 15_625
     assert KNOWN["hwnasbench"].targets["cifar100_energy_mj"] == ("edgegpu", "eyeriss", "fpga")
     assert len(KNOWN["help_nasbench201"].targets["latency_ms"]) == 27
+    assert [file.path for file in KNOWN["nnlqp_unseen"].files if file.sha256] == ["gt_stage.txt"]
+    assert len(KNOWN["nnlqp_unseen"].families) == 10
+    assert len(KNOWN["nnlqp_multi"].targets["latency_ms"]) == 9
     assert KNOWN["analognas201"].files[0].pypi.member == "analognasbench/data.anb"
     assert (
         KNOWN["nasbench101_cec"]
@@ -88,6 +91,9 @@ SOURCE = ("nasbench201", "sources", 0)
         ((*SOURCE, "files", "a/../x"), {"bytes": 1, "sha256": "0" * 64}),
         ((*SOURCE, "files", "x"), {"bytes": 1, "sha256": "0" * 63}),
         ((*SOURCE, "files", "x"), {"bytes": 1, "sha256": "0" * 64, "member": "m"}),
+        ((*SOURCE, "files", "x"), {"bytes": 1, "sha256": None}),
+        ((*SOURCE, "files", "x"), {"bytes": None, "sha256": "0" * 64}),
+        (("analognas201", "sources", 0, "files", "x"), {"bytes": None, "sha256": None, "member": "m"}),
         (("nasbench201", "split"), {"val": 0.5, "test": 0.5}),
         (("analognas201", "sources", 0, "files", "data.anb", "member"), None),
         (("analognas201", "sources", 0, "pypi", "package"), "--index-url"),

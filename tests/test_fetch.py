@@ -28,6 +28,9 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.faults, self.requests, self.content, self.ranges = [], [], CONTENT, True
 
+    def handle_error(self, *_):
+        """A client that hangs up early is no fault."""
+
     @property
     def url(self):
         return f"http://127.0.0.1:{self.server_port}/data.bin"
@@ -221,6 +224,37 @@ def test_a_wrong_file_in_the_mirror_is_named_not_skipped(server, tmp_path, conte
     assert not out.exists() or os.listdir(out) == []
 
 
+UNKNOWN = {"bytes": None, "sha256": None}
+NOT_VERIFIED = rf'not verified: .* bytes: {len(CONTENT)}, sha256: "{SHA256}"; pin them there'
+
+
+def test_a_file_without_a_pinned_hash_is_measured_and_refused(server, tmp_path):
+    server.faults = [None, "truncate"]
+    refused(raw_file(server.url, **UNKNOWN), tmp_path, rf"/\.data\.bin\.part: {NOT_VERIFIED}")
+    server.requests.clear()
+    get(raw_file(server.url), tmp_path)  # once it is pinned, what came is used
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("place", ["out", "mirror/set"])
+def test_a_local_copy_without_a_pinned_hash_is_refused_too(server, tmp_path, place):
+    (tmp_path / place).mkdir(parents=True)
+    (tmp_path / place / "data.bin").write_bytes(CONTENT)
+    mirror = tmp_path / "mirror" if place != "out" else None
+    with pytest.raises(BenchError, match=NOT_VERIFIED):
+        fetch.fetch_file(raw_file(server.url, **UNKNOWN), tmp_path / "out", mirror)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("fault", [404, "no length"])
+def test_a_file_of_unknown_size_is_not_downloaded_blindly(server, tmp_path, fault, monkeypatch):
+    server.faults = [fault]
+    refused(raw_file(server.url, **UNKNOWN), tmp_path, "cannot be fetched: .*(HTTP 404|0 bytes by the server)")
+    monkeypatch.setattr(fetch, "MAX_UNKNOWN_BYTES", 1000)
+    refused(raw_file(server.url, **UNKNOWN), tmp_path, "not between 1 and 1000")
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_missing_mirror_folder_is_an_error(tmp_path):
     with pytest.raises(BenchError, match="nowhere: the mirror is not a folder"):
         fetch.fetch(datasets.get("synthetic201"), tmp_path / "out", tmp_path / "nowhere")
@@ -316,6 +350,6 @@ def test_the_command_line_reports_one_line(tmp_path):
 
 def test_the_mirror_holds_the_registered_files(mirror, tmp_path):
     for dataset in datasets.load().values():
-        if all(file.mirror and (mirror / file.mirror).is_file() for file in dataset.files):
+        if all(file.sha256 and file.mirror and (mirror / file.mirror).is_file() for file in dataset.files):
             fetch.fetch(dataset, tmp_path / dataset.name, mirror)
             assert sorted(os.listdir(tmp_path / dataset.name)) == sorted(file.path for file in dataset.files)
