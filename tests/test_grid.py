@@ -86,7 +86,7 @@ def test_task_may_choose_predictors_and_seeds(write):
     assert [(cell.label, cell.seed) for cell in cells] == [("mean", 0)]
 
 
-@pytest.mark.parametrize("name", ["benchmark", "nasbench201", "smoke"])
+@pytest.mark.parametrize("name", ["benchmark", "nasbench201", "nnlqp", "smoke"])
 def test_shipped_grids_are_valid(name):
     grid = load_grid(ROOT / "config" / f"{name}.yaml")
     assert grid.name == name
