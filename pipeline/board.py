@@ -10,7 +10,7 @@ from pipeline.summary import Size, Stat, Table
 
 MISSING = "–"
 DIGITS = {"kendall_tau": 3, "spearman": 3}  # all other metrics are percentages: 2
-TITLES = {"kendall_tau": "Kendall's τ", "mape": "MAPE, %", "acc10": "Acc(10 %), %"}
+TITLES = {"kendall_tau": "Kendall's τ", "mape": "MAPE, %", "acc10": "Acc(10 %), %", "spearman": "Spearman's ρ"}
 MISSION = "nn_former"
 
 
@@ -42,23 +42,27 @@ def cell(stat: Stat, metric: str, bold: bool = False, spread: bool = True) -> st
 
 
 def size_name(size: Size) -> str:
-    """A training size as the grid gives it: `1 %`, or `900` for a count."""
-    if size.fraction.startswith("n"):
-        return str(size.n_train)
-    return f"{(Decimal(size.fraction) * 100).normalize():f} %"
+    """A training size as the grid gives it: `1 %`, `without vgg`, `marked train`; empty for a count."""
+    word = size.fraction.partition("-from-")[0]
+    if word == "stage":
+        return "marked train"
+    if word.startswith("without-"):
+        return word.replace("-", " ")
+    return "" if word.startswith("n") else f"{(Decimal(word) * 100).normalize():f} %"
 
 
 def labels(size: Size) -> str:
-    """The label budget: `156`, or `125 + 31 val` when labels were held back for validation."""
+    """The label budget: `156`, `125 + 31 val` with labels held back, `10 + 8,100 source` with other devices' labels."""
     low, high = size.n_val
-    if high == 0:
-        return f"{size.n_train:,}"
-    return f"{size.n_train:,} + {low if low == high else f'{low}–{high}'} val"
+    text = f"{size.n_train:,}"
+    if high:
+        text += f" + {low if low == high else f'{low}–{high}'} val"
+    return text + (f" + {size.n_source:,} source" if size.n_source else "")
 
 
 def size_header(size: Size) -> str:
     """Column title: the size and its label budget."""
-    return f"{labels(size)} labels" if size.fraction.startswith("n") else f"{size_name(size)}<br>{labels(size)} labels"
+    return "<br>".join(filter(None, (size_name(size), f"{labels(size)} labels")))
 
 
 def compact(value: float | None) -> str:
@@ -78,21 +82,21 @@ def costs(table: Table, predictor: str) -> list[str]:
 
 
 def best_of(table: Table, size: Size, metric: str, device: str | None = None) -> set[str]:
-    """Predictors whose printed mean equals that of the best with all seeds, over the whole labelled space."""
-    order = table.ranked_at(size, metric, "all", device)
-    texts = [number(table.stat(p, size, metric, "all", device).mean, metric) for p in order]
+    """Predictors whose printed mean equals that of the best with all seeds, on the main split."""
+    order = table.ranked_at(size, metric, device)
+    texts = [number(table.stat(p, size, metric, table.split, device).mean, metric) for p in order]
     return {p for p, text in zip(order, texts, strict=True) if text == texts[0]}
 
 
 def main_table(table: Table) -> list[str]:
-    """Predictors by sizes, the main metric over the whole labelled space, with the cost of each."""
+    """Predictors by sizes, the main metric on the main split, with the cost of each."""
     cost_header = [f"Fit, CPU-s<br>at {table.sizes[-1].n_train:,}", "Predict, s", "Parameters"]
     header = ["Predictor", *map(size_header, table.sizes), "Mean", *cost_header]
     best = {size: best_of(table, size, table.metric) for size in table.sizes}
     order = table.ranked()
     rows = []
     for predictor in order:
-        stats = [(size, table.stat(predictor, size, table.metric, "all")) for size in table.sizes]
+        stats = [(size, table.stat(predictor, size, table.metric, table.split)) for size in table.sizes]
         row = [cell(stat, table.metric, predictor in best[size]) for size, stat in stats]
         mean = number(table.overall(predictor), table.metric)
         if predictor == order[0] and mean != MISSING:
@@ -120,15 +124,15 @@ def pair_table(table: Table, keys: list[tuple[str, str]]) -> list[str]:
 
 
 def device_table(table: Table, size: Size) -> list[str]:
-    """Devices by predictors at one size: MAPE / Acc(10 %) / τ over the whole labelled space, the best of each bold."""
-    keys = ("mape", "acc10", "kendall_tau")
+    """Devices by predictors at one size: MAPE / Acc(10 %) / τ or ρ on held-out networks, the best of each bold."""
+    keys = ("mape", "acc10", "spearman" if table.metric == "spearman" else "kendall_tau")
     order = table.ranked()
     rows = []
     for device in (*table.devices, None):
         best = [best_of(table, size, metric, device) for metric in keys]
         row = []
         for predictor in order:
-            stats = [(metric, table.stat(predictor, size, metric, "all", device)) for metric in keys]
+            stats = [(metric, table.stat(predictor, size, metric, table.split, device)) for metric in keys]
             row.append(slashed(stats, tuple(predictor in names for names in best)))
         rows.append(["**mean of devices**" if device is None else device, *row])
     return markdown(["Device", *(f"`{p}`" for p in order)], rows)
@@ -138,8 +142,10 @@ def near_zero_devices(table: Table) -> list[str]:
     """Devices where the best predictor is within 10 % for over a third of the graphs, yet its MAPE is above 100 %."""
     size, found = table.sizes[-1], []
     for device in table.devices:
-        best = next(iter(table.ranked_at(size, "acc10", "all", device)), None)
-        means = {m: table.stat(best, size, m, "all", device).mean or 0.0 for m in ("mape", "acc10")} if best else {}
+        best = next(iter(table.ranked_at(size, "acc10", device)), None)
+        means = (
+            {m: table.stat(best, size, m, table.split, device).mean or 0.0 for m in ("mape", "acc10")} if best else {}
+        )
         if means and means["mape"] > 100 and means["acc10"] > 100 / 3:
             found.append(device)
     return found
@@ -151,7 +157,7 @@ def failures(table: Table) -> list[str]:
     for predictor in table.predictors:
         for size in table.sizes:
             for device in table.devices:
-                failed = table.stat(predictor, size, table.metric, "all", device).failed
+                failed = table.stat(predictor, size, table.metric, table.split, device).failed
                 for status in dict.fromkeys(status for _, status in failed if status != "undefined"):
                     seeds = ", ".join(str(seed) for seed, why in failed if why == status)
                     where = f" on {device}" if len(table.devices) > 1 else ""
@@ -184,7 +190,7 @@ def published_table(table: Table, figures: list[published.Figure]) -> list[str]:
 
 def _published_row(table: Table, predictor: str, size: Size, figure: published.Figure) -> list[str]:
     metric = figure.metric
-    stat = table.stat(predictor, size, metric, "all")
+    stat = table.stat(predictor, size, metric, table.split)
     difference = MISSING if stat.mean is None else f"{stat.mean - figure.value:+.{DIGITS.get(metric, 2)}f}"
     shown = f"{number(figure.value, metric)} ({figure.confidence})"
     source = figure.source if figure.predictor == predictor else f"`{figure.predictor}`: {figure.source}"
@@ -205,7 +211,7 @@ def _glance_row(table: Table, size: Size) -> list[str]:
     def shown(predictor: str | None) -> str:
         if predictor is None:
             return MISSING
-        return f"`{predictor}` {cell(table.stat(predictor, size, table.metric, 'all'), table.metric)}"
+        return f"`{predictor}` {cell(table.stat(predictor, size, table.metric, table.split), table.metric)}"
 
     mission = sorted((p for p in table.predictors if predictor_of(p) == MISSION), key=lambda p: (p != MISSION, p))
     ours = mission[0] if mission else None
@@ -213,7 +219,7 @@ def _glance_row(table: Table, size: Size) -> list[str]:
     loud = "**SYNTHETIC** " if table.synthetic else ""
     return [
         f"{loud}[{title(table)}](#{anchor(table)})",
-        labels(size) if size.fraction.startswith("n") else f"{labels(size)} ({size_name(size)})",
+        f"{labels(size)} ({size_name(size)})" if size_name(size) else labels(size),
         TITLES[table.metric],
         f"**{shown(order[0])}**" if order else MISSING,
         shown(ours) + rank,

@@ -97,7 +97,7 @@ def heading(table: Table, text: str) -> str:
 def by_size(table: Table) -> Figure | None:
     """The main metric against the number of training labels: mean line, band from the worst to the best seed."""
     stats = {
-        p: [(s.n_train, stat) for s in table.sizes if (stat := table.stat(p, s, table.metric, "all")).values]
+        p: [(s.n_train, stat) for s in table.sizes if (stat := table.stat(p, s, table.metric, table.split)).values]
         for p in table.predictors
     }
     means = {p: [stat.mean for _, stat in found] for p, found in stats.items()}
@@ -157,7 +157,7 @@ def _cost_panel(ax: Axes, table: Table, size: Size) -> tuple[list[plot_labels.La
     """Draw one panel; returns the labels its points need and the corners of the Pareto front."""
     points = {}
     for predictor in table.predictors:
-        quality = table.stat(predictor, size, table.metric, "all").mean
+        quality = table.stat(predictor, size, table.metric, table.split).mean
         seconds = table.stat(predictor, size, "fit_cpu_s", "run").mean
         if quality is not None and seconds is not None:
             points[predictor] = (max(seconds, 1e-3), quality)
@@ -208,7 +208,7 @@ def by_device(table: Table) -> Figure | None:
     size, order = table.sizes[-1], table.ranked()
     rows = [*table.devices, None]
     values = np.array(
-        [[table.stat(p, size, "mape", "all", d).mean or np.nan for p in order] for d in rows], dtype=float
+        [[table.stat(p, size, "mape", table.split, d).mean or np.nan for p in order] for d in rows], dtype=float
     )
     if not np.isfinite(values).any():
         return None

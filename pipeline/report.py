@@ -18,6 +18,7 @@ from tqdm import tqdm
 from pipeline import board, datasets, io, plots, published, score_rows, summary
 from pipeline import grid as grids
 from pipeline.errors import BenchError, run_cli
+from pipeline.score import Data, read_predictions
 from pipeline.summary import Table
 
 DEFAULT_GRID = "benchmark"
@@ -63,26 +64,26 @@ def scatter_panels(table: Table, data: Path, cells: tuple[grids.Cell, ...]) -> l
     panels = []
     for predictor, device in wanted:
         key = (table.dataset, table.protocol, table.target, device, predictor, table.sizes[-1].fraction, table.seeds[0])
-        path = next(
-            Path(c.path) for c in cells if (c.dataset, c.protocol, c.target, c.device, c.label, c.train, c.seed) == key
-        )
-        if not path.is_file():
-            print(f"{path}: not here, so its scatter plot is left out", file=sys.stderr)
+        cell = next(c for c in cells if (c.dataset, c.protocol, c.target, c.device, c.label, c.train, c.seed) == key)
+        if not Path(cell.path).is_file():
+            print(f"{cell.path}: not here, so its scatter plot is left out", file=sys.stderr)
             continue
         where = f" on {device}" if len(table.devices) > 1 else ""
         quality = table.stat(predictor, table.sizes[-1], table.metric, "test", device)
-        shown = f"{'Acc(10 %)' if table.is_cost else 'τ'} {board.number(quality.values[0], table.metric)}"
-        panels.append((f"{predictor}{where}, {shown}", *predicted_and_true(table, data, path, device)))
+        metric = board.TITLES[table.metric].removeprefix("Kendall's ")
+        shown = f"{metric} {board.number(quality.values[0], table.metric)}"
+        panels.append((f"{predictor}{where}, {shown}", *predicted_and_true(cell, table.scored_on, Data(data))))
     return panels
 
 
-def predicted_and_true(table: Table, data: Path, path: Path, device: str) -> tuple[np.ndarray, np.ndarray]:
-    """Predictions of one file and the labels of the held-out graphs, both of shape (m,)."""
-    split = io.read_parquet(data / "splits" / table.dataset / f"{table.seeds[0]}.parquet").filter(role="test")
-    labels = io.read_parquet(data / "parquet" / table.dataset / "targets.parquet")
-    labels = labels.filter(target=table.scored_on, device=device).select("graph_id", "value")
-    joined = io.read_parquet(path).join(labels, on="graph_id").join(split, on="graph_id", how="semi").sort("graph_id")
-    return joined["prediction"].cast(pl.Float64).to_numpy(), joined["value"].to_numpy()
+def predicted_and_true(cell: grids.Cell, scored_on: str, data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """Predictions of one cell and the labels of its held-out graphs, both of shape (m,)."""
+    labels = data.labels(cell.dataset, scored_on, cell.device)
+    held_out = data.masks(cell.dataset, cell.target, scored_on, cell.device, cell.seed, cell.train, cell.sources)[
+        "test"
+    ]
+    predictions = read_predictions(Path(cell.path), len(data.graphs(cell.dataset)), "ok")
+    return predictions[labels.ids[held_out]], labels.values[held_out]
 
 
 def section(table: Table, pictures: dict[str, str], known: list[published.Figure], to_root: str) -> list[str]:
@@ -103,11 +104,15 @@ def section(table: Table, pictures: dict[str, str], known: list[published.Figure
         lines += ["", f"Noise ceiling, how well two sets of labels of the same networks agree: {values}."]
     devices = f" (mean of {len(table.devices)} devices)" if len(table.devices) > 1 else ""
     metric = board.TITLES[table.metric]
-    lines += ["", f"**{metric}{devices}, split `all`**; {seeds}; higher is better; best mean over sizes first:", ""]
+    lines += [
+        "",
+        f"**{metric}{devices}, split `{table.split}`**; {seeds}; higher is better; best mean over sizes first:",
+        "",
+    ]
     lines += [*board.main_table(table), ""]
     if table.is_cost:
-        lines += ["MAPE (%, lower is better) / Kendall's τ, split `all`:", ""]
-        lines += [*board.pair_table(table, [("mape", "all"), ("kendall_tau", "all")]), ""]
+        lines += [f"MAPE (%, lower is better) / Kendall's τ, split `{table.split}`:", ""]
+        lines += [*board.pair_table(table, [(metric, table.split) for metric in ("mape", "kendall_tau")]), ""]
         near_zero = board.near_zero_devices(table)
         if near_zero:
             cards = f"[data cards]({to_root}docs/data_cards.md)"
@@ -118,7 +123,8 @@ def section(table: Table, pictures: dict[str, str], known: list[published.Figure
     if len(table.devices) > 1:
         for size in table.sizes:
             opened = " open" if size == table.sizes[-1] else ""
-            caption = f"By device, {board.labels(size)} labels a device: MAPE / Acc(10 %) / τ, split <code>all</code>"
+            keys = f"MAPE / Acc(10 %) / {'ρ' if table.metric == 'spearman' else 'τ'}, split <code>{table.split}</code>"
+            caption = f"By device, {board.labels(size)} labels a device: {keys}"
             lines += [f"<details{opened}><summary>{caption}</summary>", "", *board.device_table(table, size)]
             lines += ["", "</details>", ""]
     failed = board.failures(table)
@@ -126,7 +132,12 @@ def section(table: Table, pictures: dict[str, str], known: list[published.Figure
         lines += ["Cells without a number:", "", *failed, ""]
     compared = board.published_table(table, known)
     if compared:
-        lines += [f"Published figures beside ours (split `all`, scored on `{table.scored_on}`):", "", *compared, ""]
+        lines += [
+            f"Published figures beside ours (split `{table.split}`, scored on `{table.scored_on}`):",
+            "",
+            *compared,
+            "",
+        ]
     for name, path in pictures.items():
         lines += [f"[![{board.title(table)}: {name}]({path}.png)]({path}.svg)", ""]
     return lines
@@ -214,7 +225,7 @@ def metrics_json(found: list[Table]) -> dict:
         at = nested.setdefault(f"{table.dataset}/{protocol}{table.scored_on}", {})
         for predictor in table.predictors:
             for size in table.sizes:
-                mean = table.stat(predictor, size, "kendall_tau", "all").mean
+                mean = table.stat(predictor, size, "kendall_tau", table.split).mean
                 if mean is not None:
                     at.setdefault(predictor, {})[size.fraction] = round(mean, 6)
     return nested

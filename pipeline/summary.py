@@ -46,11 +46,12 @@ class Stat:
 
 @dataclass(frozen=True)
 class Size:
-    """A training size: the grid's wildcard, labels trained on, and the range of validation labels over predictors."""
+    """A training size: the grid's word; labels trained on, for validation (range over predictors), of other devices."""
 
     fraction: str
     n_train: int
     n_val: tuple[int, int]
+    n_source: int = 0
 
 
 class Table:
@@ -68,7 +69,10 @@ class Table:
         self.sizes = _sizes(rows)
         self.is_cost = metrics.is_cost(scored_on)
         # Not MAPE: a few labels near zero (raspi4, pixel3) decide its mean over devices; Acc(10 %) is bounded.
-        self.metric = "acc10" if self.is_cost else "kendall_tau"
+        # Few-shot papers report Spearman's correlation.
+        self.metric = "spearman" if self.protocol == "few_shot" else "acc10" if self.is_cost else "kendall_tau"
+        # Papers score accuracy on the whole space, training cells included, and cost on what was held out.
+        self.split = "test" if self.is_cost else "all"
         self._expected: dict[tuple, set[int]] = {}
         for cell in cells:
             self._expected.setdefault((cell.label, cell.train, cell.device), set()).add(cell.seed)
@@ -112,9 +116,9 @@ class Table:
         """`value` turned so that more is better."""
         return -value if metric in metrics.LOWER_IS_BETTER else value
 
-    def overall(self, predictor: str, split: str = "all") -> float | None:
+    def overall(self, predictor: str) -> float | None:
         """Mean of the main metric over all sizes; None when a size lacks a seed."""
-        stats = [self.stat(predictor, size, self.metric, split) for size in self.sizes]
+        stats = [self.stat(predictor, size, self.metric, self.split) for size in self.sizes]
         if not stats or not all(stat.complete for stat in stats):
             return None
         return statistics.fmean(stat.mean for stat in stats)
@@ -126,18 +130,16 @@ class Table:
             overall = self.overall(predictor)
             if overall is not None:
                 return (0, -self.better(self.metric, overall), predictor)
-            stats = [self.stat(predictor, size, self.metric, "all") for size in self.sizes]
+            stats = [self.stat(predictor, size, self.metric, self.split) for size in self.sizes]
             means = [self.better(self.metric, stat.mean) for stat in stats if stat.mean is not None]
             return (1, -len(means), -statistics.fmean(means) if means else 0.0, predictor)
 
         return sorted(self.predictors, key=order)
 
-    def ranked_at(
-        self, size: Size, metric: str | None = None, split: str = "all", device: str | None = None
-    ) -> list[str]:
+    def ranked_at(self, size: Size, metric: str | None = None, device: str | None = None) -> list[str]:
         """Predictors with all seeds at `size`, best first."""
         metric = metric or self.metric
-        stats = {p: self.stat(p, size, metric, split, device) for p in self.predictors}
+        stats = {p: self.stat(p, size, metric, self.split, device) for p in self.predictors}
         complete = [p for p in self.predictors if stats[p].complete]
         return sorted(complete, key=lambda p: (-self.better(metric, stats[p].mean), p))
 
@@ -151,11 +153,9 @@ class Table:
 
 def _sizes(rows: pl.DataFrame) -> list[Size]:
     """The training sizes in `rows`, smallest first."""
-    grouped = rows.group_by("fraction", "n_train").agg(low=pl.col("n_val").min(), high=pl.col("n_val").max())
-    return [
-        Size(fraction, n_train, (low, high))
-        for fraction, n_train, low, high in grouped.sort("n_train", "fraction").iter_rows()
-    ]
+    aggregates = {"n": pl.max("n_train"), "low": pl.min("n_val"), "high": pl.max("n_val"), "source": pl.max("n_source")}
+    grouped = rows.group_by("fraction").agg(**aggregates).sort("n", "fraction")
+    return [Size(fraction, n, (low, high), source) for fraction, n, low, high, source in grouped.iter_rows()]
 
 
 def tables(grid: grids.Grid, rows: pl.DataFrame, known: dict[str, Dataset], where: Path | str) -> list[Table]:
