@@ -106,7 +106,6 @@ def check_meta(path: Path, meta: dict, cell: grids.Cell, data: Data) -> None:
         "predictor": cell.label,
         "train": cell.train,
         "n_train": trained.n_train,
-        "n_source": trained.n_source,
         "seed": cell.seed,
     }
     found = {name: meta.get(name) for name in expected}

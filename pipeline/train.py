@@ -138,7 +138,8 @@ def main() -> None:
     trained = training_set.make(args.train, sources, args.device, labels, frame, io.read_parquet(args.split))
     platforms = (*sources.others(args.device), args.device) if sources else (args.device,)
     graphs = from_frame(frame, meta).on(args.device, platforms)
-    train = training_graphs(graphs, trained.rows)
+    rows = trained.rows if predictor.transfers else trained.rows.tail(trained.n_train)
+    train = training_graphs(graphs, rows)
     own = labels.filter(pl.col("device") == args.device)
     held = pl.DataFrame({"graph_id": trained.val}, schema={"graph_id": pl.UInt32}).join(own, on="graph_id")
     val = training_graphs(graphs, held) if held.height else (None, None)
@@ -159,7 +160,7 @@ def main() -> None:
         "dataset": args.dataset, "dataset_version": meta["version"], "target": args.target, "device": args.device,
         "predictor": args.predictor, "config_hash": base.config_hash(predictor.config),
         "config": asdict(predictor.config), "train": args.train, "n_train": trained.n_train,
-        "n_val": held.height, "n_source": trained.n_source, "seed": args.seed,
+        "n_val": held.height, "n_source": rows.height - trained.n_train, "seed": args.seed,
         "torch_device": device, "host_cpu": host.cpu(), "host_gpu": host.gpu(),
         "torch_version": torch.__version__, "code_rev": host.code_rev(),
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -40,6 +40,7 @@ class BasePredictor(ABC):
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     needs: ClassVar[frozenset[str]] = frozenset()
+    transfers: ClassVar[bool] = False  # whether `fit` knows what to do with labels of other devices
 
     def __init__(
         self,
