@@ -16,7 +16,7 @@ CONFIDENCE = {
     "S": "second-hand, from reviews and notes",
     "M": "from memory, not verified",
     "M+": "from memory; the table's own means agree when added up again",
-    "D": "doubtful",
+    "D": "derived or doubtful, not checked against the paper",
 }
 
 
