@@ -17,7 +17,9 @@ from pipeline.errors import BenchError
 
 # Every data set whose files are pinned and mirrored; archives that are not are tested on files in their format.
 REAL = [
-    name for name, about in datasets.load().items() if about.files and all(f.mirror and f.sha256 for f in about.files)
+    name
+    for name, about in datasets.load().items()
+    if about.files and all(f.mirror and f.sha256 and not f.pypi for f in about.files)
 ]
 
 
