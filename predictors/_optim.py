@@ -17,25 +17,33 @@ class AdamW:
         eps: float = 1e-8,
     ) -> None:
         self.params = [p for p in model.parameters() if p.requires_grad]
-        self.first = [torch.zeros_like(p) for p in self.params]
-        self.second = [torch.zeros_like(p) for p in self.params]
-        self.decayed = [p for p in self.params if p.ndim >= 2]
-        self.weight_decay, self.betas, self.eps, self.count = weight_decay, betas, eps, 0
+        self.groups = [
+            _Group([p for p in self.params if p.ndim >= 2], weight_decay),
+            _Group([p for p in self.params if p.ndim < 2], 0.0),
+        ]
+        self.betas, self.eps = betas, eps
 
     @torch.no_grad()
     def step(self, lr: float) -> None:
         """One update at learning rate ``lr``; gradients are used up."""
-        self.count += 1
-        b1, b2 = self.betas
-        grads: list[Tensor] = [p.grad if p.grad is not None else torch.zeros_like(p) for p in self.params]
-        torch._foreach_lerp_(self.first, grads, 1 - b1)
-        torch._foreach_mul_(self.second, b2)
-        torch._foreach_addcmul_(self.second, grads, grads, 1 - b2)
-        if self.decayed:
-            torch._foreach_mul_(self.decayed, 1 - lr * self.weight_decay)
-        scale = torch._foreach_sqrt(self.second)
-        torch._foreach_div_(scale, (1 - b2**self.count) ** 0.5)
-        torch._foreach_add_(scale, self.eps)
-        torch._foreach_addcdiv_(self.params, self.first, scale, -lr / (1 - b1**self.count))
+        for g in self.groups:
+            grads: list[Tensor] = [p.grad if p.grad is not None else torch.zeros_like(p) for p in g.params]
+            if not grads:
+                continue
+            torch._foreach_add_(g.counts, 1)
+            torch._fused_adamw_(
+                g.params, grads, g.first, g.second, [], g.counts, lr=lr, beta1=self.betas[0], beta2=self.betas[1],
+                weight_decay=g.weight_decay, eps=self.eps, amsgrad=False, maximize=False,
+            )  # fmt: skip
         for p in self.params:
             p.grad = None
+
+
+class _Group:
+    """Parameters of one weight decay, with their moments and step counts."""
+
+    def __init__(self, params: list[nn.Parameter], weight_decay: float) -> None:
+        self.params, self.weight_decay = params, weight_decay
+        self.first = [torch.zeros_like(p) for p in params]
+        self.second = [torch.zeros_like(p) for p in params]
+        self.counts = [torch.zeros((), device=p.device) for p in params]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pipeline.data import Dense, Graphs
 from pipeline.errors import BenchError
 from predictors._encodings import depth, laplacian_encoding
-from predictors._layers import dropout
+from predictors._layers import Packing, dropout
 from predictors._neural import NeuralPredictor
 from predictors._train_loop import Recipe
 
@@ -58,18 +58,20 @@ class ASMA(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        b, n, d = x.shape
-        q, k, v = self.qkv(x).view(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)  # each (b, h, N, d/h)
+    def forward(self, x: Tensor, bias: Tensor, rows: Packing) -> Tensor:
+        (b, n), d = rows.shape, x.shape[-1]
+        qkv = rows.pad(self.qkv(x)).view(b, n, 3, self.heads, d // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (b, h, N, d/h)
         score = q @ k.mT * (d // self.heads) ** -0.5 + bias  # (b, h, N, N)
-        x = (score.softmax(-1) @ v).transpose(1, 2).reshape(b, n, d)
+        x = rows.pack((score.softmax(-1) @ v).transpose(1, 2).reshape(b, n, d))  # (T, d)
         return dropout(self.out(x), self.dropout, self.training)
 
 
 class BGIFFN(nn.Module):
     """Bidirectional graph isomorphism feed-forward: H = x W1 + [A x Wg_1 ; A^T x Wg_2], ReLU(H) W2 (eq. 7-8).
 
-    As A (x Wg) = (A x) Wg, each half of H is one product of [x ; A x] with stacked weights.
+    As A (x Wg) = (A x) Wg, each half of H is one product of [x ; A x] with stacked weights. ``x`` holds the nodes of
+    ``rows``, the output those of ``keep``.
     """
 
     def __init__(self, dim: int, hidden: int, dropout: float, kind: str = "both") -> None:
@@ -78,13 +80,16 @@ class BGIFFN(nn.Module):
         self.up = nn.ModuleList(nn.Linear((1 if kind == "plain" else 2) * dim, hidden // 2) for _ in range(2))
         self.down = nn.Linear(hidden, dim)
 
-    def forward(self, x: Tensor, adj: Tensor) -> Tensor:
+    def forward(self, x: Tensor, adj: Tensor, rows: Packing, keep: Packing) -> Tensor:
+        wide = rows.pad(x)  # (b, N, d)
+        x = x if keep is rows else keep.pack(wide)
         if self.kind == "plain":
             h = torch.cat([up(x) for up in self.up], -1)
         else:
             first = adj.mT if self.kind == "adj_t" else adj
             second = adj if self.kind == "adj" else adj.mT
-            h = torch.cat([up(torch.cat([x, a @ x], -1)) for up, a in zip(self.up, (first, second), strict=True)], -1)
+            halves = zip(self.up, (first, second), strict=True)
+            h = torch.cat([up(torch.cat([x, keep.pack(a @ wide)], -1)) for up, a in halves], -1)
         return dropout(self.down(dropout(F.relu(h), self.dropout, self.training)), self.dropout, self.training)
 
 
@@ -97,9 +102,10 @@ class Block(nn.Module):
         self.attention = ASMA(c.dim, c.heads, c.dropout)
         self.ffn = BGIFFN(c.dim, c.ffn_ratio * c.dim, c.dropout, c.ffn)
 
-    def forward(self, x: Tensor, adj: Tensor, bias: Tensor) -> Tensor:
-        x = x + self.attention(self.norm1(x), bias)
-        return x + self.ffn(self.norm2(x), adj)
+    def forward(self, x: Tensor, adj: Tensor, bias: Tensor, rows: Packing, keep: Packing) -> Tensor:
+        x = x + self.attention(self.norm1(x), bias, rows)
+        kept = x if keep is rows else keep.pack(rows.pad(x))
+        return kept + self.ffn(self.norm2(x), adj, rows, keep)
 
 
 class NNFormer(nn.Module):
@@ -128,17 +134,21 @@ class NNFormer(nn.Module):
         x = self.embed(op)
         if position is not None:
             x = x + self.position(position)
-        x = x * mask[..., None]
+        nodes = mask
         if self.c.tokens:
             x = torch.cat([self.class_token.expand(len(x), -1, -1), self.depth_token(depth)[:, None], x], 1)
-            adj, masks = with_tokens(adj, mask), with_tokens(masks, mask)
+            adj, masks, mask = with_tokens(adj, nodes), with_tokens(masks, nodes), F.pad(nodes, (2, 0), value=True)
         bias = torch.zeros_like(masks, dtype=x.dtype).masked_fill_(~masks, float("-inf"))
         bias = bias.repeat(1, self.c.heads // masks.shape[1], 1, 1)
         adj = adj.to(x.dtype)
+        rows = last = Packing(mask)
+        if self.c.tokens:  # after the last block only the class token is read
+            last = Packing(F.pad(mask[:, :1], (0, mask.shape[1] - 1)))
+        x = rows.pack(x)
         for block in self.blocks:
-            x = block(x, adj, bias)
+            x = block(x, adj, bias, rows, last if block is self.blocks[-1] else rows)
         x = self.norm(x)
-        pooled = x[:, 0] if self.c.tokens else (x * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        pooled = x if self.c.tokens else rows.pad(x).sum(1) / mask.sum(1, keepdim=True)
         return self.head(pooled).squeeze(-1)
 
 
