@@ -26,7 +26,7 @@ class NeuralPredictor(BasePredictor):
 
     A subclass gives `build` (vocabulary size -> module) and may give `encode` (padded graphs -> the tensors its module
     takes, one row a graph). Costs are learned as standardised logarithms, accuracies standardised. A model trained by
-    order alone is brought to the labels' units by a straight line through the training points.
+    order alone is brought to the labels' units by an increasing curve through the training quantiles.
     """
 
     @dataclass(frozen=True)
@@ -68,17 +68,19 @@ class NeuralPredictor(BasePredictor):
         module = self.build(len(train_graphs.vocab)).to(self.torch_device)
         recipe = self.recipe(len(y))
         self.module = train(module, lambda i: _rows(inputs, i), scaled, recipe, self.seed, validate)
-        raw = self._forward(self.module, inputs).double()
-        slope, shift = 1.0, 0.0
+        self.notes["scale"] = [std, mean]
         if not IN_UNITS & set(recipe.loss.replace("*", "+").split("+")):
-            slope, shift = _line(raw, self._scale(y, mean, std).double())
-        self.notes["scale"] = [slope * std, shift * std + mean]
+            raw = self._forward(self.module, inputs).double()
+            self.notes["curve"] = [k.tolist() for k in quantile_curve(raw, self._scale(y, mean, std).double())]
         self.tensors = dict(self.module.state_dict())
 
     def predict(self, graphs: Graphs) -> Tensor:
         first, inverse = graphs.distinct()
-        slope, shift = self.notes["scale"]
-        z = slope * self._forward(self.module, self._inputs(graphs[first])).double() + shift
+        z = self._forward(self.module, self._inputs(graphs[first])).double()
+        if "curve" in self.notes:
+            z = along_curve(z, *(torch.tensor(k, dtype=torch.float64) for k in self.notes["curve"]))
+        std, mean = self.notes["scale"]
+        z = std * z + mean
         return require_finite(z.exp() if self.task == "cost" else z, "a prediction")[inverse]
 
     def restored(self) -> None:
@@ -117,6 +119,30 @@ class NeuralPredictor(BasePredictor):
 def _rows(inputs, index: Tensor | slice) -> tuple:
     """The module's arguments for the graphs at ``index``."""
     return tuple(t[index] for t in inputs) if isinstance(inputs, tuple) else inputs.take(index)
+
+
+def quantile_curve(x: Tensor, y: Tensor, knots: int = 17) -> tuple[Tensor, Tensor]:
+    """Knots of a strictly increasing curve that takes the quantiles of ``x`` (n,) to those of ``y`` (n,).
+
+    It brings scores of any scale into the labels' units and keeps every order. Its slope is at least a hundredth of
+    the overall one, so that flat stretches of ``y`` make no ties.
+    """
+    q = torch.linspace(0, 1, min(knots, len(x)), dtype=x.dtype)
+    at = x.quantile(q)
+    keep = torch.cat([torch.tensor([True]), at.diff() > 0])
+    at, to = at[keep], y.quantile(q)[keep]
+    if len(at) < 2:
+        return torch.stack([at[0], at[0] + 1]), torch.stack([y.mean(), y.mean() + 1])
+    least = 0.01 * (to[-1] - to[0]).clamp(min=1e-6) / (at[-1] - at[0])
+    floor = least * (at - at[0])
+    return at, (to - floor).cummax(0).values + floor
+
+
+def along_curve(x: Tensor, at: Tensor, to: Tensor) -> Tensor:
+    """Piecewise-linear interpolation through (``at``, ``to``), its first and last stretch going on outside."""
+    i = torch.searchsorted(at, x).clamp(1, len(at) - 1)
+    slope = (to[i] - to[i - 1]) / (at[i] - at[i - 1])
+    return to[i - 1] + slope * (x - at[i - 1])
 
 
 def _line(x: Tensor, y: Tensor) -> tuple[float, float]:

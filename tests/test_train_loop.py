@@ -6,11 +6,14 @@ import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from pipeline.errors import BenchError
 from predictors import _train_loop as loop
 from predictors._layers import dropout
+from predictors._neural import along_curve, quantile_curve
 from predictors._optim import AdamW
 from predictors.base import Diverged
 
@@ -136,3 +139,24 @@ def test_dropout_keeps_the_mean_and_the_share(p):
     by_byte = (dropped.flatten()[: 8 * 60000].view(-1, 8) == 0).float().mean(0)
     assert (by_byte - p).abs().max() < 0.01
     assert dropout(ones, p, False) is ones
+
+
+@given(st.integers(2, 60), st.integers(0, 1000), st.booleans())
+def test_the_curve_into_units_keeps_every_order(n, seed, flat):
+    draw = torch.Generator().manual_seed(seed)
+    x = torch.randn(n, generator=draw, dtype=torch.float64)
+    y = torch.randn(n, generator=draw, dtype=torch.float64)
+    y = y.round() if flat else y
+    curve = quantile_curve(x, y)
+    grid = torch.linspace(-5, 5, 200, dtype=torch.float64)
+    assert (along_curve(grid, *curve).diff() > 0).all()
+
+
+def test_the_curve_takes_quantiles_to_quantiles():
+    x = torch.arange(101, dtype=torch.float64)
+    curve = quantile_curve(x, x.square())
+    at = torch.tensor([0.0, 25.0, 50.0, 100.0], dtype=torch.float64)
+    torch.testing.assert_close(along_curve(at, *curve), at.square())
+    assert along_curve(torch.tensor([120.0], dtype=torch.float64), *curve).item() > 10_000
+    same = torch.ones(5, dtype=torch.float64)
+    assert along_curve(same, *quantile_curve(same, torch.arange(5.0, dtype=torch.float64))).tolist() == [2.0] * 5
