@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import lightgbm
 import torch
@@ -23,19 +24,20 @@ class Predictor(BasePredictor):
         rounds: int = 500
         learning_rate: float = 0.05
         leaves: int = 15
-        min_leaf: int = 5
+        min_leaf: int = 1
         feature_fraction: float = 0.5
         bagging_fraction: float = 0.8
         l2: float = 1.0
         max_nodes: int = 8
 
-    def fit(self, train: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
+    def settings(self, n: int) -> dict[str, Any]:
+        """LightGBM's parameters for ``n`` labels."""
         c = self.config
-        settings = {
+        return {
             "objective": "regression",
             "learning_rate": c.learning_rate,
             "num_leaves": c.leaves,
-            "min_data_in_leaf": min(c.min_leaf, max(1, len(y) // 10)),
+            "min_data_in_leaf": min(c.min_leaf, max(1, n // 10)),
             "feature_fraction": c.feature_fraction,
             "bagging_fraction": c.bagging_fraction,
             "bagging_freq": 1,
@@ -47,9 +49,12 @@ class Predictor(BasePredictor):
             "num_threads": 1,
             "verbosity": -1,
         }
+
+    def fit(self, train: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
+        settings = self.settings(len(y))
         z = y.log() if self.task == "cost" else y
         rows = lightgbm.Dataset(self._features(train).numpy(), z.numpy(), params=settings)
-        self.trees = lightgbm.train(settings, rows, c.rounds)
+        self.trees = lightgbm.train(settings, rows, self.config.rounds)
         self.notes["trees"] = self.trees.model_to_string()
 
     def predict(self, graphs: Graphs) -> Tensor:
