@@ -1,239 +1,203 @@
-"""The board as Markdown: numbers of pipeline.summary in, text out. Nothing is read or computed here but texts."""
+"""The board as one Markdown page: the answers, the summary, a section for each data set, how it was made."""
 
 from __future__ import annotations
 
-from decimal import Decimal
+import os
+from dataclasses import dataclass
+from pathlib import Path
 
-from pipeline import published
-from pipeline.grid import predictor_of
-from pipeline.summary import Size, Stat, Table
+import polars as pl
 
-MISSING = "–"
-DIGITS = {"kendall_tau": 3, "spearman": 3}  # all other metrics are percentages: 2
-TITLES = {"kendall_tau": "Kendall's τ", "mape": "MAPE, %", "acc10": "Acc(10 %), %", "spearman": "Spearman's ρ"}
-MISSION = "nn_former"
+from pipeline import board_summary, board_tables
+from pipeline import grid as grids
+from pipeline.board_text import MISSING, TITLES, Notes, folded, labels, markdown, span, title
+from pipeline.noise import Noise
+from pipeline.published import Figure
+from pipeline.ranking import rankings
+from pipeline.summary import Table
 
-
-def markdown(header: list[str], rows: list[list[str]], align: str = "") -> list[str]:
-    """A Markdown table; `align` has one letter a column, l or r (default: first column left, the others right)."""
-    align = align or "l" + "r" * (len(header) - 1)
-    rule = ["---:" if side == "r" else ":---" for side in align]
-    return ["| " + " | ".join(cells) + " |" for cells in (header, rule, *rows)]
-
-
-def number(value: float | None, metric: str) -> str:
-    """A metric's value with its usual digits; an en dash without one."""
-    return MISSING if value is None else f"{value:.{DIGITS.get(metric, 2)}f}"
-
-
-def cell(stat: Stat, metric: str, bold: bool = False, spread: bool = True) -> str:
-    """Mean ± sd over seeds; where seeds lack a number, how many have one, or why none has."""
-    if stat.mean is None:
-        reasons = list(dict.fromkeys(status for _, status in stat.failed))
-        return MISSING if not reasons or reasons == ["missing"] else " / ".join(r for r in reasons if r != "missing")
-    text = number(stat.mean, metric)
-    if spread and stat.sd is not None:
-        text += f" ± {number(stat.sd, metric)}"
-    if bold:
-        text = f"**{text}**"
-    if not stat.complete:
-        text += f" ({len(stat.values)} of {stat.expected} seeds)"
-    return text
+DEFAULT_GRID = "benchmark"
+TERMS = """
+- **Predictor**: a model that guesses how well (or how fast) a network will do from its graph alone.
+- **Labels**: networks whose true value the predictor was given. `125 + 31 val` means 31 more were held back to choose
+  settings or an epoch; the whole budget is shown. No choice ever sees a test label.
+- **Kendall's τ** (tau-b): agreement of two rankings, from -1 over 0 (chance) to 1.
+- **MAPE**: mean absolute percentage error; lower is better. **Acc(10 %)**: share predicted within 10 % of the truth.
+- **all**: every labelled network, training networks included, as papers report it. **test**: networks held out by the
+  split. **novel**: networks whose isomorphism class is not in the training set, so that nothing was seen before.
+- **Fit, CPU-s**, **Predict, s**, **Parameters**: processor time of one training, time to predict the whole data set,
+  and learned numbers; each at the largest size.
+- **±**: half of the 95 % interval of the mean over seeds (Student's t; a mean over data sets: one stratum a data set,
+  degrees of freedom by Welch and Satterthwaite). With three seeds it is 2.5 sample standard deviations. A seed draws
+  the split, the training set and the initial weights.
+- **–**: not run. **undefined**: no ranking exists, as all predictions are equal. **diverged**, **timeout**,
+  **unsupported**: the run ended that way.
+""".strip()
+MANY = 24  # rows of a table that is shown folded
 
 
-def size_name(size: Size) -> str:
-    """A training size as the grid gives it: `1 %`, `without vgg`, `marked train`; empty for a count."""
-    word = size.fraction.partition("-from-")[0]
-    if word == "stage":
-        return "marked train"
-    if word.startswith("without-"):
-        return word.replace("-", " ")
-    return "" if word.startswith("n") else f"{(Decimal(word) * 100).normalize():f} %"
+@dataclass(frozen=True)
+class Picture:
+    """A drawn figure: what it shows, and the file name of its .svg, .png and .csv without suffix."""
+
+    name: str
+    file: str
 
 
-def labels(size: Size) -> str:
-    """The label budget: `156`, `125 + 31 val` with labels held back, `10 + 8,100 source` with other devices' labels."""
-    low, high = size.n_val
-    text = f"{size.n_train:,}"
-    if high:
-        text += f" + {low if low == high else f'{low}–{high}'} val"
-    return text + (f" + {size.n_source:,} source" if size.n_source else "")
+@dataclass(frozen=True)
+class Content:
+    """All that a board is made from. `pictures` maps a table's name to its figures, "" to those of the whole grid."""
+
+    grid: grids.Grid
+    rows: pl.DataFrame
+    tables: list[Table]
+    figures: list[Figure]
+    noise: list[Noise]
+    pictures: dict[str, list[Picture]]
 
 
-def size_header(size: Size) -> str:
-    """Column title: the size and its label budget."""
-    return "<br>".join(filter(None, (size_name(size), f"{labels(size)} labels")))
+def page(content: Content, place: Path, out: Path) -> str:
+    """The whole board as it stands at `place`; plots and leaderboard.html are under `out`."""
+    at_root = place.parent != out
+    here = f"{out.name}/" if at_root else ""
+    to_root = "../" if at_root else "../../"
+    tables, notes = content.tables, Notes()
+    lines = [
+        f"# Leaderboard: {content.grid.name}",
+        "",
+        "Each predictor sees the labels of a few networks and predicts all the others.",
+        "",
+    ]
+    if any(table.synthetic for table in tables):
+        lines += ["> **SYNTHETIC LABELS: test only.** Labels of the data sets so marked are made up.", ""]
+    lines += [*board_summary.answers_table(tables, content.figures), ""]
+    others = other_boards(place, out) if at_root else []
+    links = [f"[all numbers as CSV]({here}leaderboard.csv)"]
+    links += [f"[{name}]({name}/leaderboard.md)" for name in others]
+    lines += [" · ".join(links), ""]
+    lines += ["## Summary", "", *board_summary.summary_table(tables, notes), ""]
+    if len(tables) > 1:
+        lines += [*board_summary.glance(tables), ""]
+    for picture in content.pictures.get("", []):
+        lines += _picture(picture, content.grid.name, here)
+    for ranking in rankings(tables):
+        lines += board_summary.rank_section(ranking)
+    command = _command(content.grid)
+    for table in tables:
+        lines += section(table, content, notes, here, to_root, command)
+    lines += ["## Terms", "", TERMS, "", "## How this was made", ""]
+    lines += [*provenance(content, to_root), ""]
+    return "\n".join([*lines, *notes.lines]).rstrip("\n") + "\n"
 
 
-def compact(value: float | None) -> str:
-    """A count or a duration in three significant digits, with thousands as k and millions as M."""
-    if value is None:
-        return MISSING
-    for scale, unit in ((1e6, "M"), (1e3, "k")):
-        if abs(value) >= scale:
-            return f"{value / scale:.3g}{unit}"
-    return f"{value:.3g}"
+def _picture(picture: Picture, of: str, here: str) -> list[str]:
+    path = f"{here}plots/{picture.file}"
+    return [f"[![{of}: {picture.name}]({path}.png)]({path}.svg)", "", f"<sub>[data]({path}.csv)</sub>", ""]
 
 
-def costs(table: Table, predictor: str) -> list[str]:
-    """Fit CPU-seconds, prediction seconds and parameters at the largest size, mean over seeds and devices."""
-    names = ("fit_cpu_s", "predict_s", "n_params")
-    return [compact(table.stat(predictor, table.sizes[-1], name, "run").mean) for name in names]
-
-
-def best_of(table: Table, size: Size, metric: str, device: str | None = None) -> set[str]:
-    """Predictors whose printed mean equals that of the best with all seeds, on the main split."""
-    order = table.ranked_at(size, metric, device)
-    texts = [number(table.stat(p, size, metric, table.split, device).mean, metric) for p in order]
-    return {p for p, text in zip(order, texts, strict=True) if text == texts[0]}
-
-
-def main_table(table: Table) -> list[str]:
-    """Predictors by sizes, the main metric on the main split, with the cost of each."""
-    cost_header = [f"Fit, CPU-s<br>at {table.sizes[-1].n_train:,}", "Predict, s", "Parameters"]
-    header = ["Predictor", *map(size_header, table.sizes), "Mean", *cost_header]
-    best = {size: best_of(table, size, table.metric) for size in table.sizes}
-    order = table.ranked()
-    rows = []
-    for predictor in order:
-        stats = [(size, table.stat(predictor, size, table.metric, table.split)) for size in table.sizes]
-        row = [cell(stat, table.metric, predictor in best[size]) for size, stat in stats]
-        mean = number(table.overall(predictor), table.metric)
-        if predictor == order[0] and mean != MISSING:
-            mean = f"**{mean}**"
-        rows.append([f"`{predictor}`", *row, mean, *costs(table, predictor)])
-    return markdown(header, rows)
-
-
-def slashed(stats: list[tuple[str, Stat]], bold: tuple[bool, ...] = ()) -> str:
-    """Means of several (metric, stat), parted by slashes, in bold where asked; one word where all say the same."""
-    bold = bold or (False,) * len(stats)
-    texts = [cell(stat, metric, strong, False) for (metric, stat), strong in zip(stats, bold, strict=True)]
-    if all(stat.mean is None for _, stat in stats) and len(set(texts)) == 1:
-        return texts[0]
-    return " / ".join(texts)
-
-
-def pair_table(table: Table, keys: list[tuple[str, str]]) -> list[str]:
-    """Predictors by sizes; each cell gives the (metric, split) pairs of `keys`, means only, parted by a slash."""
-    rows = []
-    for predictor in table.ranked():
-        row = [slashed([(m, table.stat(predictor, size, m, split)) for m, split in keys]) for size in table.sizes]
-        rows.append([f"`{predictor}`", *row])
-    return markdown(["Predictor", *map(size_header, table.sizes)], rows)
-
-
-def device_table(table: Table, size: Size) -> list[str]:
-    """Devices by predictors at one size: MAPE / Acc(10 %) / τ or ρ on held-out networks, the best of each bold."""
-    keys = ("mape", "acc10", "spearman" if table.metric == "spearman" else "kendall_tau")
-    order = table.ranked()
-    rows = []
-    for device in (*table.devices, None):
-        best = [best_of(table, size, metric, device) for metric in keys]
-        row = []
-        for predictor in order:
-            stats = [(metric, table.stat(predictor, size, metric, table.split, device)) for metric in keys]
-            row.append(slashed(stats, tuple(predictor in names for names in best)))
-        rows.append(["**mean of devices**" if device is None else device, *row])
-    return markdown(["Device", *(f"`{p}`" for p in order)], rows)
-
-
-def near_zero_devices(table: Table) -> list[str]:
-    """Devices where the best predictor is within 10 % for over a third of the graphs, yet its MAPE is above 100 %."""
-    size, found = table.sizes[-1], []
-    for device in table.devices:
-        best = next(iter(table.ranked_at(size, "acc10", device)), None)
-        means = (
-            {m: table.stat(best, size, m, table.split, device).mean or 0.0 for m in ("mape", "acc10")} if best else {}
-        )
-        if means and means["mape"] > 100 and means["acc10"] > 100 / 3:
-            found.append(device)
-    return found
-
-
-def failures(table: Table) -> list[str]:
-    """One line for every cell whose run did not end well or is missing, with its seeds and the reason."""
-    lines = []
-    for predictor in table.predictors:
+def section(table: Table, content: Content, notes: Notes, here: str, to_root: str, command: str) -> list[str]:
+    """The part of the board on one table."""
+    about, n_seeds = table.about, len(table.seeds)
+    seeds = f"mean ± half of the 95 % interval over {n_seeds} seeds" if n_seeds > 1 else "one seed"
+    trained = f"Trained on `{table.target}`, scored on `{table.scored_on}`"
+    if table.target == table.scored_on:
+        trained = f"Trained and scored on `{table.target}`"
+    lines = [f"## {title(table)}", ""]
+    if table.synthetic:
+        lines += ["> **SYNTHETIC LABELS: test only. No number in this section says anything about any predictor.**", ""]
+    protocols = f"[protocol]({to_root}docs/protocols.md) `{table.protocol}`"
+    lines += [f"{about.description}. {trained} ({protocols})."]
+    lines += _noise_lines(table, content.noise)
+    devices = f" (mean of {len(table.devices)} devices)" if len(table.devices) > 1 else ""
+    metric = TITLES[table.metric]
+    lines += [
+        "", f"**{metric}{devices}, split `{table.split}`**; {seeds}; higher is better; best mean over sizes first:", "",
+        *board_tables.main_table(table), "",
+        f"<sub>{board_tables.provenance_line(table)} · made by `{command}`</sub>", "",
+    ]  # fmt: skip
+    if table.is_cost:
+        lines += [f"MAPE (%, lower is better) / Kendall's τ, split `{table.split}`:", ""]
+        lines += [*board_tables.pair_table(table, [(m, table.split) for m in ("mape", "kendall_tau")]), ""]
+        near_zero = board_tables.near_zero_devices(table)
+        if near_zero:
+            cards = f"[data cards]({to_root}docs/data_cards.md)"
+            lines += [f"A few labels near zero decide the MAPE on {', '.join(near_zero)} and its mean ({cards})."]
+            lines += ["Predictors are ordered by Acc(10 %), which such labels can't move far.", ""]
+    lines += [f"{metric} on networks not trained on, `test` / `novel`:", ""]
+    lines += [*board_tables.pair_table(table, [(table.metric, "test"), (table.metric, "novel")]), ""]
+    if len(table.devices) > 1:
         for size in table.sizes:
-            for device in table.devices:
-                failed = table.stat(predictor, size, table.metric, table.split, device).failed
-                for status in dict.fromkeys(status for _, status in failed if status != "undefined"):
-                    seeds = ", ".join(str(seed) for seed, why in failed if why == status)
-                    where = f" on {device}" if len(table.devices) > 1 else ""
-                    lines.append(f"- `{predictor}`, {labels(size)} labels{where}: {status} (seed {seeds})")
+            keys = f"MAPE / Acc(10 %) / {'ρ' if table.metric == 'spearman' else 'τ'}, split <code>{table.split}</code>"
+            caption = f"By device, {labels(size)} labels a device: {keys}"
+            lines += folded(caption, board_tables.device_table(table, size, content.noise), size == table.sizes[-1])
+    failed = board_tables.failures(table)
+    if failed:
+        lines += folded(f"Cells without a number: {len(failed)}", failed, len(failed) <= MANY)
+    compared = board_tables.published_table(table, content.figures, notes)
+    if compared:
+        caption = f"Published figures beside ours (split `{table.split}`, scored on `{table.scored_on}`)"
+        html = caption.replace(f"`{table.split}`", f"<code>{table.split}</code>")
+        html = html.replace(f"`{table.scored_on}`", f"<code>{table.scored_on}</code>")
+        lines += folded(html, compared) if len(compared) > MANY + 4 else [f"{caption}:", "", *compared, ""]
+    for picture in content.pictures.get(table.name, []):
+        lines += _picture(picture, title(table), here)
     return lines
 
 
-def published_table(table: Table, figures: list[published.Figure]) -> list[str]:
-    """Published figures beside ours, where data set, protocol, labels, predictor and metric agree; [] without any."""
-    same = [f for f in figures if (f.dataset, f.protocol) == (table.dataset, table.protocol)]
-    known = {f.predictor for f in same}
-    rows, letters = [], set()
-    for predictor in table.ranked():
-        name = published.name_of(predictor, known)
-        for size in table.sizes:
-            for figure in same:
-                if (figure.predictor, figure.n_train) == (name, size.n_train):
-                    rows.append(_published_row(table, predictor, size, figure))
-                    letters.add(figure.confidence)
-    if not rows:
-        return []
-    header = ["Predictor", "Labels", "Metric", "Ours", "Published", "Difference", "Source of the published figure"]
-    legend = "; ".join(f"{k}: {v}" for k, v in published.CONFIDENCE.items() if k in letters)
-    note = (
-        f"Confidence in a published figure: {legend}. A published run may have used more labels than its figure says: "
-        "the released code of NN-Former picks its checkpoint with 1,024 further validation labels. Ours shows them all."
-    )
-    return [*markdown(header, rows, "lrlrrrl"), "", note]
+def _noise_lines(table: Table, found: list[Noise]) -> list[str]:
+    """How well the section's labels agree with themselves: measured with the scores, or as recorded in the config."""
+    of_table = [n for n in found if (n.dataset, n.scored_on) == (table.dataset, table.scored_on)]
+    mine = [n for n in of_table if n.device in table.devices]
+    lines = []
+    for n in (n for n in mine if n.kind != "repeats" and n.kind == table.target):
+        tau = n.values["kendall_tau"]
+        lines.append(f"`{n.kind}` and `{n.scored_on}` of the same {n.n:,} networks agree to τ {tau:.3f}")
+    repeats = [n for n in mine if n.kind == "repeats"]
+    if repeats and len(table.devices) == 1:
+        n, values = repeats[0], repeats[0].values
+        error = f", MAPE {values['mape']:.2f} %, Acc(10 %) {values['acc10']:.1f} %" if "mape" in values else ""
+        times = "timed" if table.is_cost else "trained"
+        tau = values["kendall_tau"]
+        lines.append(f"{n.n:,} networks {times} twice (isomorphic cells) agree to τ {tau:.3f}{error}")
+    elsewhere = [c for c in table.about.ceilings if not set(c.between.split(" and ")) <= set(table.about.targets)]
+    recorded = elsewhere if mine else table.about.ceilings
+    for c in recorded:
+        if table.scored_on in c.between.split() or table.target in c.between.split():
+            lines.append(f"{c.between} agree to τ {c.kendall_tau:.3f} (recorded in config/datasets.yaml)")
+    what = "Noise floor" if table.is_cost else "Noise ceiling"
+    return ["", f"{what}, how well labels agree with themselves: {'; '.join(lines)}."] if lines else []
 
 
-def _published_row(table: Table, predictor: str, size: Size, figure: published.Figure) -> list[str]:
-    metric = figure.metric
-    stat = table.stat(predictor, size, metric, table.split)
-    difference = MISSING if stat.mean is None else f"{stat.mean - figure.value:+.{DIGITS.get(metric, 2)}f}"
-    shown = f"{number(figure.value, metric)} ({figure.confidence})"
-    source = figure.source if figure.predictor == predictor else f"`{figure.predictor}`: {figure.source}"
-    ours = cell(stat, metric)
-    return [f"`{predictor}`", labels(size), TITLES.get(metric, metric), ours, shown, difference, source]
+def _command(grid: grids.Grid) -> str:
+    path = Path(os.path.relpath(grid.path)).as_posix()
+    return "make leaderboard" if grid.name == DEFAULT_GRID else f"snakemake --cores all --configfile {path}"
 
 
-def glance(tables: list[Table]) -> list[str]:
-    """The summary at the top: at a small and a larger size of every table, the best predictor and NN-Former's place."""
-    header = ["Task", "Labels", "Metric", "Best", "NN-Former", "Best without NN-Former"]
-    rows = [_glance_row(table, size) for table in tables for size in table.summary_sizes()]
-    return markdown(header, rows, "lrllll")
+def provenance(content: Content, link: str) -> list[str]:
+    """What made the numbers: command, versions, machine."""
+    rows, path = content.rows, Path(os.path.relpath(content.grid.path)).as_posix()
 
+    def distinct(column: str) -> str:
+        values = sorted(str(v) for v in rows[column].drop_nulls().unique())
+        return ", ".join(values) if values else MISSING
 
-def _glance_row(table: Table, size: Size) -> list[str]:
-    order = table.ranked_at(size)
-
-    def shown(predictor: str | None) -> str:
-        if predictor is None:
-            return MISSING
-        return f"`{predictor}` {cell(table.stat(predictor, size, table.metric, table.split), table.metric)}"
-
-    mission = sorted((p for p in table.predictors if predictor_of(p) == MISSION), key=lambda p: (p != MISSION, p))
-    ours = mission[0] if mission else None
-    rank = f", rank {order.index(ours) + 1} of {len(order)}" if ours in order else ""
-    loud = "**SYNTHETIC** " if table.synthetic else ""
-    return [
-        f"{loud}[{title(table)}](#{anchor(table)})",
-        f"{labels(size)} ({size_name(size)})" if size_name(size) else labels(size),
-        TITLES[table.metric],
-        f"**{shown(order[0])}**" if order else MISSING,
-        shown(ours) + rank,
-        shown(next((p for p in order if predictor_of(p) != MISSION), None)),
+    versions = {table.dataset: table.version for table in content.tables}
+    cells = rows.select("dataset", "target", "device", "predictor", "fraction", "seed").unique().height
+    facts = [
+        ["Command", f"`{_command(content.grid)}`"],
+        ["Grid", f"[{path}]({link}{path}): {cells} runs"],
+        ["Data", "; ".join(f"{name} version {version}" for name, version in versions.items())],
+        ["Seeds", span(rows["seed"].unique().to_list())],
+        ["Code", distinct("code_rev")],
+        ["PyTorch", f"{distinct('torch_version')} on {distinct('torch_device')}"],
+        ["Processor", distinct("host_cpu")],
+        ["Graphics processor", distinct("host_gpu")],
+        ["Last run finished", str(rows["finished_at"].drop_nulls().max() or MISSING)],
     ]
+    return markdown(["", ""], facts, "ll")
 
 
-def title(table: Table) -> str:
-    """Heading of a table's section."""
-    trained = "" if table.protocol == "direct" else f", {table.protocol} protocol"
-    return f"{table.dataset}: {table.scored_on}{trained}"
-
-
-def anchor(table: Table) -> str:
-    """The link target GitHub makes of the heading."""
-    kept = "".join(c for c in title(table).lower() if c.isalnum() or c in " -_")
-    return kept.replace(" ", "-")
+def other_boards(place: Path, out: Path) -> list[str]:
+    """Grids beside `out` that have a board."""
+    boards = sorted(place.parent.glob("*/leaderboard.md"))
+    return [path.parent.name for path in boards if path.parent.name != out.name]

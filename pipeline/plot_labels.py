@@ -55,7 +55,7 @@ def label_ends(ax: Axes, ends: list[Label], points: float = 11.5) -> None:
     """Write each line's name right of its last point, tied to it by a thin line. Texts stay `points` apart."""
     if not ends:
         return
-    ax.figure.canvas.draw()
+    ax.figure.draw_without_rendering()
     box, scale = ax.get_window_extent(), ax.figure.dpi / 72
     pixels = [ax.transData.transform((end.x, end.y))[1] for end in ends]
     placed = spread(pixels, points * scale, box.y0 + 4 * scale, box.y1 - 4 * scale)
@@ -70,31 +70,51 @@ def label_ends(ax: Axes, ends: list[Label], points: float = 11.5) -> None:
 
 
 def label_points(ax: Axes, labels: list[Label], line: list[tuple[float, float]]) -> None:
-    """Write each point's name beside it, where it covers the other points, names and the polyline `line` least."""
-    figure = ax.figure
-    figure.canvas.draw()
+    """Write each point's name beside it, where it covers the other points, names and the polyline `line` least.
+
+    The layout must be final: `Figure.draw_without_rendering` before.
+    """
+    figure, renderer = ax.figure, ax.figure.canvas.get_renderer()
     scale, frame = figure.dpi / 72, ax.get_window_extent()
     dots = [ax.transData.transform((label.x, label.y)) for label in labels]
     taken = [_square(x, y, 10 * scale) for x, y in dots]
     thin = [_square(x, y, 2 * scale) for x, y in _along([ax.transData.transform(point) for point in line], 3 * scale)]
-    for label, (x, y) in zip(labels, dots, strict=True):
+    for number, (label, (x, y)) in enumerate(zip(labels, dots, strict=True)):
+        note = ax.annotate(
+            label.text, (label.x, label.y), xytext=(0, 0), textcoords="offset points", color=label.colour, fontsize=9,
+            fontweight="bold" if label.strong else "normal", annotation_clip=False, path_effects=HALO,
+        )  # fmt: skip
+        extent = note.get_window_extent(renderer)
+        others = _array([box for k, box in enumerate(taken) if k != number])
         options = []
-        for rank, (dx, dy, ha, va) in enumerate(SIDES):
-            note = ax.annotate(
-                label.text, (label.x, label.y), xytext=(dx, dy), textcoords="offset points", ha=ha, va=va,
-                color=label.colour, fontsize=9, fontweight="bold" if label.strong else "normal",
-                annotation_clip=False, path_effects=HALO,
-            )  # fmt: skip
-            box = note.get_window_extent(figure.canvas.get_renderer())
-            own = _square(x, y, 10 * scale).bounds
-            covered = sum(_overlap(box, other) for other in taken if other.bounds != own)
-            crossed = sum(_overlap(box, other) for other in thin)
-            options.append((1e3 * (covered + _outside(box, frame)) + 3.0 * crossed / scale + rank, rank, note, box))
-        best = min(options, key=lambda option: option[:2])
-        for option in options:
-            if option is not best:
-                option[2].remove()
-        taken.append(best[3])
+        for rank, side in enumerate(SIDES):
+            box = _beside(x, y, extent.width, extent.height, side, scale)
+            cost = 1e3 * (_overlaps(box, others) + _outside(box, frame)) + 3.0 * _overlaps(box, _array(thin)) / scale
+            options.append((cost + rank, rank, box))
+        _, rank, box = min(options, key=lambda option: option[:2])
+        dx, dy, ha, va = SIDES[rank]
+        note.set(position=(dx, dy), ha=ha, va=va)
+        taken.append(box)
+
+
+def _beside(x: float, y: float, width: float, height: float, side: tuple, scale: float) -> Bbox:
+    """The box of a text of some size at one of SIDES of a point."""
+    dx, dy, ha, va = side
+    left = x + dx * scale - width * {"left": 0.0, "center": 0.5, "right": 1.0}[ha]
+    low = y + dy * scale - height * {"bottom": 0.0, "center": 0.5, "top": 1.0}[va]
+    return Bbox.from_bounds(left, low, width, height)
+
+
+def _array(boxes: list[Bbox]) -> np.ndarray:
+    """Boxes as x0, y0, x1, y1, shape (n, 4)."""
+    return np.array([box.extents for box in boxes]).reshape(-1, 4)
+
+
+def _overlaps(box: Bbox, others: np.ndarray) -> float:
+    """Area that a box shares with all of `others` (n, 4)."""
+    width = np.minimum(box.x1, others[:, 2]) - np.maximum(box.x0, others[:, 0])
+    height = np.minimum(box.y1, others[:, 3]) - np.maximum(box.y0, others[:, 1])
+    return float((np.clip(width, 0.0, None) * np.clip(height, 0.0, None)).sum())
 
 
 def _square(x: float, y: float, side: float) -> Bbox:
@@ -108,12 +128,6 @@ def _along(corners: list[np.ndarray], step: float) -> list[np.ndarray]:
         parts = max(int(np.hypot(*(end - start)) / step), 1)
         found += [start + (end - start) * k / parts for k in range(parts + 1)]
     return found
-
-
-def _overlap(a: Bbox, b: Bbox) -> float:
-    width = min(a.x1, b.x1) - max(a.x0, b.x0)
-    height = min(a.y1, b.y1) - max(a.y0, b.y0)
-    return max(width, 0.0) * max(height, 0.0)
 
 
 def _outside(box: Bbox, frame: Bbox) -> float:

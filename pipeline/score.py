@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 from tqdm import tqdm
 
+from pipeline import datasets, io, metrics, noise, score_rows, training_set
 from pipeline import grid as grids
-from pipeline import io, metrics, score_rows, training_set
 from pipeline.errors import BenchError, run_cli
 from pipeline.train_words import Sources
 
@@ -194,6 +194,13 @@ def score(cells: list[grids.Cell], data: Data) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=score_rows.SCHEMA, strict=False)
 
 
+def label_noise(cells: list[grids.Cell], data: Data) -> list[noise.Noise]:
+    """How well the labels that `cells` are scored on agree with themselves."""
+    known = datasets.load()
+    scored = {(c.dataset, label, c.device): None for c in cells for label in score_rows.scored_on(c.protocol, c.target)}
+    return [found for dataset, label, device in scored for found in noise.measure(data, known[dataset], label, device)]
+
+
 def main() -> None:
     """Command line of the scoring step."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.score", description="Score the predictions of a grid.")
@@ -201,8 +208,9 @@ def main() -> None:
     parser.add_argument("--data", default=Path("data"), type=Path, help="folder with parquet/ and splits/")
     parser.add_argument("--out", required=True, type=Path, help="table of scores to write")
     args = parser.parse_args()
-    cells = list(grids.load_grid(args.grid).cells)
-    score_rows.write(args.out, score(cells, Data(args.data)))
+    cells, data = list(grids.load_grid(args.grid).cells), Data(args.data)
+    rows = score(cells, data)
+    score_rows.write(args.out, rows, noise.dump(label_noise(cells, data)))
 
 
 if __name__ == "__main__":

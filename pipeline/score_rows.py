@@ -71,10 +71,10 @@ def check(rows: pl.DataFrame, where: Path | str) -> None:
         raise BenchError(f"{where}: {duplicate.height} rows share their key, for one {first}; list each cell once")
 
 
-def write(path: Path | str, rows: pl.DataFrame) -> None:
-    """Check `rows` and write them atomically."""
+def write(path: Path | str, rows: pl.DataFrame, noise: list[dict] | None = None) -> None:
+    """Check `rows` and write them atomically; `noise` of the labels (`pipeline.noise`) goes into the metadata."""
     check(rows, path)
-    io.write_parquet(path, rows, {"kind": "scores"})
+    io.write_parquet(path, rows, {"kind": "scores", "noise": noise or []})
 
 
 def read(path: Path | str) -> pl.DataFrame:

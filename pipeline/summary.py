@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline import grid as grids
-from pipeline import metrics, score_rows
+from pipeline import metrics, score_rows, stats
 from pipeline.datasets import Dataset
 from pipeline.errors import BenchError
 
@@ -19,14 +19,15 @@ from pipeline.errors import BenchError
 class Stat:
     """One metric of one predictor at one training size, over seeds.
 
-    `values` holds the seeds that have a number; `expected` counts the seeds of the grid; `failed` lists the others as
-    (seed, status), with status "undefined" where a run ended well and the metric has no value, and "missing" where
-    there is no row.
+    `values` holds the numbers there are and `seeds` the seed of each; `expected` counts the seeds of the grid; `failed`
+    lists the others as (seed, status), with status "undefined" where a run ended well and the metric has no value, and
+    "missing" where there is no row.
     """
 
     values: tuple[float, ...]
     expected: int
     failed: tuple[tuple[int, str], ...] = ()
+    seeds: tuple[int, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -43,6 +44,16 @@ class Stat:
         """Sample standard deviation over seeds; None with fewer than two."""
         return statistics.stdev(self.values) if len(self.values) > 1 else None
 
+    @property
+    def se(self) -> float | None:
+        """Standard error of the mean; None with fewer than two seeds."""
+        return None if self.sd is None else self.sd / len(self.values) ** 0.5
+
+    @property
+    def half(self) -> float | None:
+        """Half of the mean's 95 % interval (Student's t over seeds); None with fewer than two seeds."""
+        return None if self.se is None else stats.t_quantile(len(self.values) - 1) * self.se
+
 
 @dataclass(frozen=True)
 class Size:
@@ -52,6 +63,16 @@ class Size:
     n_train: int
     n_val: tuple[int, int]
     n_source: int = 0
+
+    @property
+    def word(self) -> str:
+        """The word without the mark of other devices' labels: `0.05`, `n900`, `stage`, `without-vgg16`."""
+        return self.fraction.partition("-from-")[0]
+
+    @property
+    def is_count(self) -> bool:
+        """True for a fraction or a number of labels, which a curve over label budgets can show."""
+        return self.word != "stage" and not self.word.startswith("without-")
 
 
 class Table:
@@ -73,6 +94,7 @@ class Table:
         self.metric = "spearman" if self.protocol == "few_shot" else "acc10" if self.is_cost else "kendall_tau"
         # Papers score accuracy on the whole space, training cells included, and cost on what was held out.
         self.split = "test" if self.is_cost else "all"
+        self._stats: dict[tuple, Stat] = {}
         self._expected: dict[tuple, set[int]] = {}
         for cell in cells:
             self._expected.setdefault((cell.label, cell.train, cell.device), set()).add(cell.seed)
@@ -91,26 +113,47 @@ class Table:
     @property
     def version(self) -> str:
         """Version of the data set the scores were made from."""
-        return ", ".join(sorted(self.rows["dataset_version"].unique()))
+        return self.rows["dataset_version"][0]
 
     def stat(self, predictor: str, size: Size, metric: str, split: str, device: str | None = None) -> Stat:
         """A metric over seeds; without `device`, the mean over all devices, for the seeds that have them all."""
-        devices = [device] if device else self.devices
-        expected = set().union(*(self._expected.get((predictor, size.fraction, d), set()) for d in devices))
-        values, failed = [], []
+        key = (predictor, size.fraction, metric, split, device)
+        if key not in self._stats:
+            places = [(size.fraction, d) for d in ([device] if device else self.devices)]
+            self._stats[key] = self._over(predictor, metric, split, places)
+        return self._stats[key]
+
+    def over_sizes(self, predictor: str, metric: str, split: str, device: str | None = None) -> Stat:
+        """The mean over all sizes (and devices) of a metric, over the seeds that have them all."""
+        key = (predictor, None, metric, split, device)
+        if key not in self._stats:
+            devices = [device] if device else self.devices
+            places = [(size.fraction, d) for size in self.sizes for d in devices]
+            self._stats[key] = self._over(predictor, metric, split, places)
+        return self._stats[key]
+
+    def _over(self, predictor: str, metric: str, split: str, places: list[tuple[str, str]]) -> Stat:
+        """The mean over (size, device) places, seed by seed."""
+        expected = set().union(*(self._expected.get((predictor, *place), set()) for place in places))
+        values, seeds, failed = [], [], []
         for seed in sorted(expected):
-            found = [self._one(predictor, size, d, split, metric, seed) for d in devices]
+            found = [self._one(predictor, fraction, device, split, metric, seed) for fraction, device in places]
             bad = next((status for value, status in found if value is None), None)
             if bad is None:
                 values.append(statistics.fmean(value for value, _ in found))
+                seeds.append(seed)
             else:
                 failed.append((seed, bad))
-        return Stat(tuple(values), len(expected), tuple(failed))
+        return Stat(tuple(values), len(expected), tuple(failed), tuple(seeds))
 
-    def _one(self, predictor, size, device, split, metric, seed) -> tuple[float | None, str]:
-        at = self._found.get((predictor, size.fraction, device, split, metric), {})
+    def _one(self, predictor, fraction, device, split, metric, seed) -> tuple[float | None, str]:
+        at = self._found.get((predictor, fraction, device, split, metric), {})
         value, status = at.get(seed, (None, "missing"))
         return (value, status) if value is not None or status != "ok" else (None, "undefined")
+
+    def main(self, predictor: str, size: Size, device: str | None = None) -> Stat:
+        """The main metric on the main split."""
+        return self.stat(predictor, size, self.metric, self.split, device)
 
     def better(self, metric: str, value: float) -> float:
         """`value` turned so that more is better."""
@@ -118,10 +161,8 @@ class Table:
 
     def overall(self, predictor: str) -> float | None:
         """Mean of the main metric over all sizes; None when a size lacks a seed."""
-        stats = [self.stat(predictor, size, self.metric, self.split) for size in self.sizes]
-        if not stats or not all(stat.complete for stat in stats):
-            return None
-        return statistics.fmean(stat.mean for stat in stats)
+        stat = self.over_sizes(predictor, self.metric, self.split)
+        return stat.mean if stat.complete else None
 
     def ranked(self) -> list[str]:
         """Predictors, best mean over sizes first; those that lack a number come last, by how many sizes they have."""
@@ -130,8 +171,8 @@ class Table:
             overall = self.overall(predictor)
             if overall is not None:
                 return (0, -self.better(self.metric, overall), predictor)
-            stats = [self.stat(predictor, size, self.metric, self.split) for size in self.sizes]
-            means = [self.better(self.metric, stat.mean) for stat in stats if stat.mean is not None]
+            found = [self.main(predictor, size) for size in self.sizes]
+            means = [self.better(self.metric, stat.mean) for stat in found if stat.mean is not None]
             return (1, -len(means), -statistics.fmean(means) if means else 0.0, predictor)
 
         return sorted(self.predictors, key=order)
@@ -139,9 +180,9 @@ class Table:
     def ranked_at(self, size: Size, metric: str | None = None, device: str | None = None) -> list[str]:
         """Predictors with all seeds at `size`, best first."""
         metric = metric or self.metric
-        stats = {p: self.stat(p, size, metric, self.split, device) for p in self.predictors}
-        complete = [p for p in self.predictors if stats[p].complete]
-        return sorted(complete, key=lambda p: (-self.better(metric, stats[p].mean), p))
+        found = {p: self.stat(p, size, metric, self.split, device) for p in self.predictors}
+        complete = [p for p in self.predictors if found[p].complete]
+        return sorted(complete, key=lambda p: (-self.better(metric, found[p].mean), p))
 
     def summary_sizes(self) -> list[Size]:
         """The sizes of a short summary: 1 % and 5 % of the data set, or else the smallest and the largest."""
@@ -161,13 +202,16 @@ def _sizes(rows: pl.DataFrame) -> list[Size]:
 def tables(grid: grids.Grid, rows: pl.DataFrame, known: dict[str, Dataset], where: Path | str) -> list[Table]:
     """The tables of a grid, in its order; those without any score are left out. `known` are the data sets by name.
 
-    Raises BenchError when `rows` hold a cell that the grid lacks, or one label with two configurations.
+    Raises BenchError when `rows` hold a cell that the grid lacks, one label with two configurations, or one data set
+    in two versions.
     """
     groups: dict[tuple, list[grids.Cell]] = {}
     for cell in grid.cells:
         groups.setdefault((cell.dataset, cell.protocol, cell.target), []).append(cell)
     cells_known = {(c.dataset, c.protocol, c.target, c.device, c.label, c.train, c.seed) for c in grid.cells}
     _refuse_strangers(rows, cells_known, where)
+    _refuse_several(rows, ["dataset", "protocol", "target", "predictor"], "config_hash", where, "configurations")
+    _refuse_several(rows, ["dataset"], "dataset_version", where, "versions of the data")
     found = []
     for (dataset, protocol, target), cells in groups.items():
         for label in score_rows.scored_on(protocol, target):
@@ -184,12 +228,14 @@ def _refuse_strangers(rows: pl.DataFrame, known: Iterable[tuple], where: Path | 
     for cell in rows.select(columns).unique(maintain_order=True).iter_rows():
         if cell not in known:
             raise BenchError(f"{where}: {' '.join(map(str, cell))} is not a cell of the grid; score the grid again")
-    labels = ["dataset", "protocol", "target", "predictor"]
+
+
+def _refuse_several(rows: pl.DataFrame, labels: list[str], column: str, where: Path | str, what: str) -> None:
+    """Raise BenchError when rows that share `labels` differ in `column`."""
     several = (
-        rows.group_by(labels, maintain_order=True)
-        .agg(pl.col("config_hash").n_unique())
-        .filter(pl.col("config_hash") > 1)
+        rows.group_by(labels, maintain_order=True).agg(pl.col(column).unique()).filter(pl.col(column).list.len() > 1)
     )
     if several.height:
+        both = " and ".join(sorted(several[0, column]))
         label = " ".join(several.select(labels).row(0))
-        raise BenchError(f"{where}: {label} was run with two configurations; run the older cells again")
+        raise BenchError(f"{where}: {label} was run with two {what} ({both}); run the older cells again")

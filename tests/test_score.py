@@ -9,6 +9,7 @@ import pytest
 
 from pipeline import io, score, score_rows
 from pipeline.errors import BenchError
+from tests.board_fixtures import ABOUT
 from tests.score_fixtures import DATASET, N_GRAPHS, make_cell, make_data, score_rows_of, write_predictions
 
 IDS = np.arange(N_GRAPHS, dtype=float)
@@ -159,6 +160,7 @@ def test_the_same_input_gives_the_same_bytes(data, tmp_path, monkeypatch):
         write_predictions(cell, 50 + IDS)
     fake = type("FakeGrid", (), {"cells": tuple(cells)})
     monkeypatch.setattr(score.grids, "load_grid", lambda path: fake)
+    monkeypatch.setattr(score.datasets, "load", lambda: {DATASET: ABOUT})
     outputs = []
     for name in ("a.parquet", "b.parquet"):
         arguments = ["score", "--grid", "g.yaml", "--data", str(tmp_path / "data"), "--out", str(tmp_path / name)]

@@ -1,5 +1,5 @@
 # Scores of every cell of the grid, then the board and the plots.
-BOARD = [f"{RESULTS}/leaderboard.md", f"{RESULTS}/metrics.json"]
+BOARD = [f"{RESULTS}/leaderboard.md", f"{RESULTS}/leaderboard.csv", f"{RESULTS}/metrics.json"]
 ROOT_BOARD = ["results/leaderboard.md"] if IS_DEFAULT_GRID else []
 REPORT_FILES = [f"{RESULTS}/scores.parquet", *BOARD, *ROOT_BOARD, f"{RESULTS}/plots"]
 

@@ -1,0 +1,80 @@
+"""How often the intervals of the board cover the truth, on simulated boards: no number here is a result.
+
+    python -m benchmarks.interval_coverage [--boards N]
+
+prints the share of 95 % intervals that cover the true value: of a mean over seeds, of the mean over data sets, of the
+mean rank of one run, of a paired difference; and of the percentile bootstrap of the mean, for comparison.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+from pipeline import stats
+
+SIZES = 5
+PREDICTORS = 8
+
+
+def simulate(random: np.random.Generator, n: int, datasets: int, seeds: int, skewed: bool) -> np.ndarray:
+    """`n` boards of Kendall's tau, (n, datasets, sizes, seeds, predictors): a seed shifts all sizes of a predictor."""
+    best = np.linspace(0.6, 0.9, SIZES)[:, None, None] - np.linspace(0.0, 0.3, PREDICTORS)
+    spread = 0.02 * (1 + np.arange(PREDICTORS) % 3)
+    shape = (n, datasets, SIZES, seeds, PREDICTORS)
+    own = (2.0 - random.gamma(2.0, size=shape)) / np.sqrt(2.0) if skewed else random.normal(size=shape)
+    shared = random.normal(size=(n, datasets, 1, seeds, PREDICTORS))
+    return best + spread * np.sqrt(0.5) * (own + shared)
+
+
+def truth() -> np.ndarray:
+    """True tau, (sizes, predictors)."""
+    return np.linspace(0.6, 0.9, SIZES)[:, None] - np.linspace(0.0, 0.3, PREDICTORS)
+
+
+def covers(interval: stats.Interval, true: float) -> bool:
+    return interval.low - 1e-12 <= true <= interval.high + 1e-12
+
+
+def coverage(boards: int, datasets: int, seeds: int, skewed: bool = False, seed: int = 0) -> dict[str, float]:
+    """Share of intervals that cover the truth, by kind of interval."""
+    random = np.random.default_rng(seed)
+    many = simulate(random, 4000, datasets, 1, skewed)
+    true_rank = np.moveaxis(stats.ranks(np.moveaxis(many, -1, 0)), 0, -1).mean((0, 1, 2, 3))
+    hits: dict[str, list[bool]] = {"mean": [], "overall": [], "rank": [], "paired": [], "bootstrap": []}
+    for board in simulate(random, boards, datasets, seeds, skewed):
+        over_sizes = board.mean(1)  # (datasets, seeds, predictors)
+        rank = np.moveaxis(stats.ranks(np.moveaxis(board, -1, 0)), 0, -1).mean(1)
+        for p in range(PREDICTORS):
+            for size in range(SIZES):
+                hits["mean"].append(covers(stats.interval([board[0, size, :, p]]), truth()[size, p]))
+            hits["overall"].append(covers(stats.interval(list(over_sizes[:, :, p])), truth().mean(0)[p]))
+            hits["rank"].append(covers(stats.interval(list(rank[:, :, p])), true_rank[p]))
+            if p:
+                found = stats.paired(list(board[..., 0]), list(board[..., p]))
+                hits["paired"].append(covers(found.difference, (truth()[:, 0] - truth()[:, p]).mean()))
+        drawn = random.choice(board[0, 0, :, 0], (1000, seeds)).mean(1)
+        low, high = np.quantile(drawn, [0.025, 0.975])
+        hits["bootstrap"].append(bool(low <= truth()[0, 0] <= high))
+    return {name: float(np.mean(found)) for name, found in hits.items()}
+
+
+def main() -> None:
+    """Measure and print a line for each kind of board."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.interval_coverage", description="Coverage of intervals."
+    )
+    parser.add_argument("--boards", type=int, default=1000)
+    args = parser.parse_args()
+    for skewed in (False, True):
+        for datasets in (1, 3):
+            for seeds in (3, 5):
+                found = coverage(args.boards, datasets, seeds, skewed)
+                kind = "skewed" if skewed else "normal"
+                shown = ", ".join(f"{name} {100 * share:.1f} %" for name, share in found.items())
+                print(f"{datasets} data sets, {seeds} seeds, {kind} noise: {shown}")
+
+
+if __name__ == "__main__":
+    main()

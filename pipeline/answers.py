@@ -1,0 +1,172 @@
+"""The four questions at the top of a board, answered from its tables. Numbers and names here, sentences at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline import stats
+from pipeline.board_text import MISSION, compact, joined, number, ordered, percent
+from pipeline.grid import predictor_of
+from pipeline.published import Comparison, Figure, compare, has_all_families
+from pipeline.ranking import point, rankings
+from pipeline.summary import Size, Table
+
+FRACTIONS = ("0.01", "0.05")
+NO_DATA = "no such data in this grid"
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best predictor on some (table, size) tasks, its interval over seeds (None: one seed) and what it costs.
+
+    `cheapest` is the predictor that takes the fewest CPU-seconds of those whose mean is no worse than the near end of
+    that interval.
+    """
+
+    tasks: tuple[tuple[Table, Size], ...]
+    metric: str
+    predictor: str
+    mean: float
+    interval: stats.Interval | None
+    cheapest: str
+    cheapest_mean: float
+    cpu_s: dict[str, float]
+
+    @property
+    def half(self) -> float | None:
+        """Half of the interval."""
+        return None if self.interval is None else self.interval.high - self.interval.mean
+
+
+def best_on(tasks: list[tuple[Table, Size]], metric: str) -> Best | None:
+    """The best predictor by the mean over tasks, of those with every seed of every task; None without any."""
+    split = {table: table.split for table, _ in tasks}
+    values, cpu = {}, {}
+    for predictor in tasks[0][0].predictors if tasks else []:
+        found = [table.stat(predictor, size, metric, split[table]) for table, size in tasks]
+        seconds = [table.stat(predictor, size, "fit_cpu_s", "run").mean for table, size in tasks]
+        if all(stat.complete for stat in found):
+            values[predictor] = [np.array(stat.values) for stat in found]
+            cpu[predictor] = float(np.mean(seconds)) if None not in seconds else float("inf")
+    if not values:
+        return None
+    sign = tasks[0][0].better(metric, 1.0)
+    means = {p: float(np.mean([v.mean() for v in found])) for p, found in values.items()}
+    best = min(means, key=lambda p: (-sign * means[p], p))
+    interval = stats.interval(_strata(tasks, values[best]))
+    worst = sign * means[best] if interval is None else min(sign * interval.low, sign * interval.high)
+    close = [p for p in means if sign * means[p] >= worst]
+    cheapest = min(close, key=lambda p: (cpu[p], p))
+    return Best(tuple(tasks), metric, best, means[best], interval, cheapest, means[cheapest], cpu)
+
+
+def _strata(tasks: list[tuple[Table, Size]], values: list[np.ndarray]) -> list[np.ndarray]:
+    """One vector over seeds a table: sizes of one table share seeds, so they are averaged seed by seed."""
+    by_table: dict[Table, list[np.ndarray]] = {}
+    for (table, _), found in zip(tasks, values, strict=True):
+        by_table.setdefault(table, []).append(found)
+    return [np.mean(found, 0) for found in by_table.values()]
+
+
+def accuracy_tasks(tables: list[Table], fraction: str) -> list[tuple[Table, Size]]:
+    """The accuracy tasks of a grid at a fraction of the labels."""
+    kept = [table for ranking in rankings(tables) for table in ranking.tables if not table.is_cost]
+    return [(table, size) for table in kept for size in table.sizes if size.fraction == fraction]
+
+
+def unseen_family(tables: list[Table]) -> Best | None:
+    """The best latency predictor by MAPE over families, each left out of training in turn; None without such data."""
+    for table in tables:
+        if table.is_cost and table.protocol == "leave_one_family_out":
+            return best_on([(table, size) for size in table.sizes], "mape")
+    return None
+
+
+def reproduction(tables: list[Table], figures: list[Figure]) -> dict[str, list[Comparison]]:
+    """Published figures of NN-Former beside ours, by label of ours."""
+    found: dict[str, list[Comparison]] = {}
+    for comparison in (c for table in tables for c in compare(table, figures)):
+        if predictor_of(comparison.label) == MISSION:
+            found.setdefault(comparison.label, []).append(comparison)
+    return found
+
+
+def answers(tables: list[Table], figures: list[Figure]) -> list[tuple[str, str]]:
+    """(question, answer) for the top of the board."""
+    real = [table for table in tables if not table.synthetic]
+    loud = "" if len(real) == len(tables) else "**SYNTHETIC LABELS, no result:** "
+    best = {fraction: best_on(accuracy_tasks(tables, fraction), "kendall_tau") for fraction in FRACTIONS}
+    shown = [_sentence(fraction, found) for fraction, found in best.items() if found]
+    cheap = [_cheapest(fraction, found) for fraction, found in best.items() if found]
+    family = unseen_family(tables)
+    return [
+        ("Which predictor is best at 1 % and at 5 % of the labels?", loud + ("; ".join(shown) or NO_DATA)),
+        ("Which is the cheapest within one interval of the best?", loud + ("; ".join(cheap) or NO_DATA)),
+        ("Which predicts the latency of an unseen family best?", loud + (_family(family) if family else NO_DATA)),
+        ("Do NN-Former's published figures reproduce?", loud + _reproduces(reproduction(tables, figures))),
+    ]
+
+
+def _budget(tasks: tuple[tuple[Table, Size], ...]) -> str:
+    counts = sorted({size.n_train for _, size in tasks})
+    return f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+
+
+def _value(found: Best) -> str:
+    half = "" if found.half is None else f" ± {number(found.half, found.metric)}"
+    return f"{number(found.mean, found.metric)}{half}"
+
+
+def _sentence(fraction: str, found: Best) -> str:
+    over = f", mean of {len(found.tasks)} data sets" if len(found.tasks) > 1 else ""
+    return f"{percent(fraction)} ({_budget(found.tasks)} labels): **`{found.predictor}`**, τ {_value(found)}{over}"
+
+
+def _cheapest(fraction: str, found: Best) -> str:
+    start = f"{percent(fraction)}: **`{found.cheapest}`**"
+    cost = f"{compact(found.cpu_s[found.cheapest], 2)} CPU-s"
+    if found.cheapest == found.predictor:
+        unsure = ", one seed and so no interval" if found.interval is None else ", nothing cheaper comes so near"
+        return f"{start} itself, {cost}{unsure}"
+    best = f"{compact(found.cpu_s[found.predictor], 2)} of `{found.predictor}`"
+    return f"{start}, τ {number(found.cheapest_mean, found.metric)}, {cost} against {best}"
+
+
+def _family(found: Best) -> str:
+    table = found.tasks[0][0]
+    whole = "" if has_all_families(table) else f" ({len(table.sizes)} of {len(table.about.families)} families)"
+    return f"**`{found.predictor}`**, MAPE {_value(found)} %, mean over families of {table.dataset}{whole}"
+
+
+def _reproduces(by_label: dict[str, list[Comparison]]) -> str:
+    """One verdict a label: yes when no figure of ours is worse than the published one beyond its interval."""
+    if not by_label:
+        return "no published figure is of this grid's data"
+    parts = []
+    for label in ordered(set(by_label)):
+        verdicts = [comparison.verdict for comparison in by_label[label]]
+        sure = [verdict for verdict in verdicts if verdict != "unsure"]
+        counts = [
+            f"{verdicts.count(word)} {word}" for word in ("agrees", "better", "worse", "unsure") if word in verdicts
+        ]
+        worse = sure.count("worse")
+        word = "can't be said" if not sure else "yes" if not worse else "no" if worse == len(sure) else "in part"
+        figures = f"{len(verdicts)} published figure{'s' if len(verdicts) > 1 else ''}"
+        parts.append(f"`{label}`: **{word}** ({joined(counts)} of {figures})")
+    return "; ".join(parts)
+
+
+def summary(tables: list[Table]) -> dict[str, object]:
+    """The answers as plain values, for `metrics.json`."""
+    found: dict[str, object] = {}
+    for fraction in FRACTIONS:
+        best = best_on(accuracy_tasks(tables, fraction), "kendall_tau")
+        if best:
+            found[f"best_at_{fraction}"] = {"predictor": best.predictor, "kendall_tau": round(best.mean, 6)}
+    for ranking in rankings(tables):
+        ranks = {p: round(point(rank), 6) for p, rank in ranking.mean_ranks.items()}
+        if ranks:
+            found[f"mean_rank_{ranking.metric}"] = ranks
+    return found

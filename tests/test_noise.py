@@ -1,0 +1,49 @@
+"""How labels agree with themselves: by hand, and what the config records against the real data."""
+
+import numpy as np
+import pytest
+
+from pipeline import datasets, fetch, io, noise, score, score_rows
+from pipeline.convert import nasbench201
+from tests.score_fixtures import make_cell, make_data, write_predictions
+
+
+def test_repeats_take_the_first_two_of_each_class():
+    """Classes 0..59 thrice, interleaved: 0..59 first, then 5 % more, then values that must not be seen."""
+    iso = np.tile(np.arange(60), 3)
+    values = np.r_[np.arange(60) + 1.0, 1.05 * (np.arange(60) + 1.0), np.full(60, 1e9)]
+    found = noise.repeats("d", "lat_ms", "phone", iso, values)
+    assert found.n == 60 and found.values == {"kendall_tau": 1.0, "mape": pytest.approx(5.0), "acc10": 100.0}
+    assert noise.repeats("d", "test_acc", "any", iso, values).values == {"kendall_tau": 1.0}
+
+
+def test_too_few_repeats_say_nothing():
+    iso = np.tile(np.arange(49), 2)
+    assert noise.repeats("d", "test_acc", "any", iso, np.arange(98.0)) is None
+    assert noise.repeats("d", "test_acc", "any", np.arange(98), np.arange(98.0)) is None
+
+
+def test_scores_carry_the_noise_of_their_labels(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = make_data(tmp_path)
+    cell = make_cell()
+    write_predictions(cell, [50.0 + i for i in range(20)])
+    rows = score.score([cell], score.Data(data))
+    found = [noise.Noise("d", "val_acc", "any", "test_acc", 50, {"kendall_tau": 0.5})]
+    score_rows.write("scores.parquet", rows, noise.dump(found))
+    assert noise.parse(io.read_meta("scores.parquet")["noise"]) == found
+    assert noise.parse(None) == [] and score_rows.read("scores.parquet").equals(rows)
+
+
+@pytest.mark.real_data
+def test_the_ceilings_of_nasbench201_come_from_the_data(mirror, tmp_path):
+    about = datasets.get("nasbench201")
+    fetch.fetch(about, tmp_path / "raw", mirror)
+    nasbench201.convert(tmp_path / "raw", tmp_path / "data" / "parquet" / "nasbench201")
+    data = score.Data(tmp_path / "data")
+    recorded = {ceiling.between: ceiling.kendall_tau for ceiling in about.ceilings}
+    for scored_on in ("test_acc", "cifar10_test_acc"):
+        repeats, pair = noise.measure(data, about, scored_on, "any")
+        assert (pair.kind, pair.n) == ("val_acc", 15_625)
+        assert pair.values["kendall_tau"] == pytest.approx(recorded[f"val_acc and {scored_on}"], abs=5e-4)
+        assert repeats.n == 685 and 0.9 < repeats.values["kendall_tau"] < 0.95
