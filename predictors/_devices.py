@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pipeline.data import Graphs
+from predictors._features import op_counts
 from predictors.base import Diverged
 
 NOISES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
@@ -60,6 +61,15 @@ def column_scale(labels: Tensor) -> tuple[Tensor, Tensor]:
     mean = labels.nan_to_num().sum(0) / count
     spread = (((labels - mean).nan_to_num() ** 2).sum(0) / count).sqrt()
     return mean, torch.where(spread > 1e-12, spread, torch.ones_like(spread))
+
+
+def op_table(graphs: Graphs, y: Tensor) -> tuple[Tensor, Tensor]:
+    """What one operation of each kind costs, (V,), and what all graphs share: `ridge` on operation counts."""
+    counts = op_counts(graphs)
+    scale = counts.std(0, correction=0)
+    scale[scale == 0] = float("inf")  # an operation that never varies gets the entry zero
+    entries, fixed = ridge(counts / scale, y.double())
+    return entries / scale, fixed
 
 
 def above_zero(cost: Tensor, floor: float) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from pipeline.data import Graphs
-from predictors._devices import above_zero, ridge
+from predictors._devices import above_zero, op_table
 from predictors._features import op_counts
 from predictors.base import BasePredictor
 
@@ -22,15 +22,8 @@ class Predictor(BasePredictor):
 
     def fit(self, train: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         own = train.platform == len(train.platforms) - 1  # other devices have their own costs
-        counts, y = op_counts(train[own]), y[own].double()
-        scale = counts.std(0, correction=0)
-        scale[scale == 0] = float("inf")  # an operation that never varies gets the entry zero
-        entry, fixed = ridge(counts / scale, y)
-        self.tensors = {
-            "table": entry / scale,
-            "fixed": fixed.reshape(1),
-            "floor": y.min().reshape(1) / 2,
-        }
+        entries, fixed = op_table(train[own], y[own])
+        self.tensors = {"table": entries, "fixed": fixed.reshape(1), "floor": y[own].double().min().reshape(1) / 2}
 
     def predict(self, graphs: Graphs) -> Tensor:
         cost = op_counts(graphs) @ self.tensors["table"] + self.tensors["fixed"]

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from pipeline.data import Dense, Graphs
 from pipeline.errors import BenchError
+from predictors._devices import op_table
 from predictors._encodings import depth, laplacian_encoding
+from predictors._features import op_counts
 from predictors._layers import Packing, dropout
 from predictors._neural import NeuralPredictor
 from predictors._train_loop import Recipe
@@ -20,7 +22,7 @@ MASKS = ("adj", "adj_t", "share_child", "share_parent")
 MAX_DEPTH = 63
 PAPER = {
     "layers": 12, "dim": 160, "dropout": 0.1, "tokens": True, "loss": "mse+0.2*pair_l1", "epochs": 3000,
-    "batch_size": 128, "lr": 1e-4, "weight_decay": 0.01, "ema": 0.99,
+    "batch_size": 128, "lr": 1e-4, "weight_decay": 0.01, "ema": 0.99, "table": False,
 }  # fmt: skip
 LATENCY = {
     "layers": 2, "dim": 128, "dropout": 0.0, "cost_loss": "mspe", "steps": 8000, "batch_size": 16, "lr": 1e-3,
@@ -169,7 +171,8 @@ class Predictor(NeuralPredictor):
     differences, dropout, 3000 epochs). ``released``: the same with the released code's second pass over every sample
     (a consistency loss; as the model sees no node order, the two passes differ by dropout alone). Both form sibling
     masks from the bare adjacency and mask the padding, which the released code does not.
-    The default departs in size, in a mean readout without tokens, and in learning the order by pairs.
+    The default departs in size, in a mean readout without tokens, and in learning the order by pairs. For costs of
+    cells it multiplies a table of costs (as `layerwise`), so that it learns only what a sum over operations leaves out.
     For ONNX graphs: ``latency``, recommended (dim 128, no dropout, averaged weights), and ``released_latency``: the
     released latency model and optimiser (dim 512, dropout, second pass, 50 epochs).
     """
@@ -181,7 +184,8 @@ class Predictor(NeuralPredictor):
         """``masks``: one kind a head (or heads / 4 heads each): adj, adj_t, share_child, share_parent, global.
 
         ``ffn``: both, adj, adj_t or plain. ``laplacian``: number of eigenvectors added as positions, 0 for none.
-        ``tokens``: class and depth token.
+        ``tokens``: class and depth token. ``table``: costs of cells as multiples of a sum over operations.
+        ``cost_steps``: ``steps`` for costs.
         """
 
         layers: int = 4
@@ -193,10 +197,12 @@ class Predictor(NeuralPredictor):
         ffn: str = "both"
         laplacian: int = 0
         tokens: bool = False
+        table: bool = True
         loss: str = "hinge"
         cost_loss: str = "l1"
         epochs: int = 0
         steps: int = 600
+        cost_steps: int = 200
         batch_size: int = 128
         lr: float = 2e-3
         weight_decay: float = 0.05
@@ -224,14 +230,23 @@ class Predictor(NeuralPredictor):
     def fit(self, train: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         if not train.attrs.shape[1]:
             own = train.platform == len(train.platforms) - 1
-            super().fit(train if own.all() else train[own], y[own], val, y_val)
+            train, y = train if own.all() else train[own], y[own]
+            if self.task == "cost" and self.config.table:
+                entries, fixed = op_table(train, y)
+                least = float(y.quantile(0.05)) / 2
+                self.notes["table"] = {"entries": entries.tolist(), "fixed": float(fixed), "least": least}
+                y = y / self._table(train)
+                y_val = y_val / self._table(val) if val is not None else None
+            super().fit(train, y, val, y_val)
             return
         self.networks = self._latency_model()
         self.networks.fit(train, y, val, y_val)
         self.tensors, self.notes = self.networks.tensors, self.networks.notes
 
     def predict(self, graphs: Graphs) -> Tensor:
-        return self.networks.predict(graphs) if "platforms" in self.notes else super().predict(graphs)
+        if "platforms" in self.notes:
+            return self.networks.predict(graphs)
+        return super().predict(graphs) * (self._table(graphs) if "table" in self.notes else 1.0)
 
     def restored(self) -> None:
         if "platforms" not in self.notes:
@@ -241,6 +256,12 @@ class Predictor(NeuralPredictor):
         self.networks.tensors, self.networks.notes = self.tensors, self.notes
         self.networks.restored()
 
+    def _table(self, graphs: Graphs) -> Tensor:
+        """What the table says that each graph costs, (n,) float64, above zero."""
+        table = self.notes["table"]
+        cost = op_counts(graphs) @ torch.tensor(table["entries"], dtype=torch.float64) + table["fixed"]
+        return cost.clamp(min=table["least"])
+
     def _latency_model(self) -> NeuralPredictor:
         from predictors._nn_former_latency import Networks
 
@@ -248,11 +269,15 @@ class Predictor(NeuralPredictor):
 
     def recipe(self, n: int) -> Recipe:
         """At most ``steps``, and no more than 100 and one a label: few labels are learned sooner."""
-        recipe = super().recipe(n)
-        return replace(recipe, steps=min(recipe.steps, 100 + n))
+        steps = self.config.cost_steps if self.task == "cost" else self.config.steps
+        return replace(super().recipe(n), steps=min(steps, 100 + n))
 
     def build(self, n_ops: int) -> nn.Module:
-        return NNFormer(n_ops, self.config)
+        module = NNFormer(n_ops, self.config)
+        if self.task == "cost" and self.config.table:  # at first the table alone answers
+            nn.init.zeros_(module.head.weight)
+            nn.init.zeros_(module.head.bias)
+        return module
 
     def encode(self, dense: Dense) -> tuple[Tensor, ...]:
         masks = attention_masks(dense.adj, dense.mask, self.config.masks)

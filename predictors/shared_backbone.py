@@ -27,13 +27,13 @@ class Backbone(nn.Module):
     ``known`` (b, devices), 0/1, blanks the devices on which a graph has no label.
     """
 
-    def __init__(self, n_ops: int, n_devices: int, c: nn_former.Predictor.Config, linear: bool) -> None:
+    def __init__(self, n_ops: int, n_devices: int, c: nn_former.Predictor.Config, table: bool) -> None:
         super().__init__()
-        self.table = nn.Linear(n_ops, n_devices) if linear else None
+        self.table = nn.Linear(n_ops, n_devices) if table else None
         self.wiring = nn_former.NNFormer(n_ops, c)
         self.wiring.head = nn.Linear(c.dim, n_devices)
         nn.init.zeros_(self.wiring.head.weight)
-        if linear:
+        if table:
             self.table.requires_grad_(False)
 
     def forward(self, counts: Tensor, known: Tensor, *inputs: Tensor) -> Tensor:
@@ -56,19 +56,19 @@ class Predictor(BasePredictor):
 
     @dataclass(frozen=True)
     class Config(nn_former.Predictor.Config):
-        """``linear``: start from a table of costs. ``counts``: weight of the counts in the new device's regression."""
+        """``table``: start from a table of costs. ``counts``: weight of the counts in the new device's regression."""
 
         counts: float = 0.3
-        linear: bool = True
         layers: int = 2
         dim: int = 32
         dropout: float = 0.0
         loss: str = "mse"
         cost_loss: str = "mse"
         steps: int = 300
+        cost_steps: int = 300
         lr: float = 1e-3
 
-    presets: ClassVar[dict[str, dict[str, Any]]] = {"plain": {"linear": False, "counts": 0.0, "steps": 600}}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {"plain": {"table": False, "counts": 0.0, "steps": 600, "cost_steps": 600}}
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
@@ -90,12 +90,12 @@ class Predictor(BasePredictor):
         counts = op_counts(table.graphs)
         self.notes |= {"vocab": list(train_graphs.vocab), "sources": labels.shape[1]}
         self.module = self._module()
-        if c.linear:
+        if c.table:
             fits = [ridge(counts[known[:, j]], z[known[:, j], j]) for j in range(labels.shape[1])]
             self.module.table.weight.copy_(torch.stack([weight for weight, _ in fits]))
             self.module.table.bias.copy_(torch.stack([shift for _, shift in fits]))
         inputs = self._inputs(table.graphs, known)
-        recipe = replace(c, loss=c.cost_loss if self.task == "cost" else c.loss)
+        recipe = replace(c, loss=c.cost_loss, steps=c.cost_steps) if self.task == "cost" else c
         target = z.nan_to_num().float().to(self.torch_device)
         self.module = train(self.module, lambda i: tuple(t[i] for t in inputs), target, recipe, self.seed)
         if alone:
@@ -120,7 +120,7 @@ class Predictor(BasePredictor):
 
     def _module(self) -> Backbone:
         c = self.config
-        module = Backbone(len(self.notes["vocab"]), self.notes["sources"], self.former.config, c.linear)
+        module = Backbone(len(self.notes["vocab"]), self.notes["sources"], self.former.config, c.table)
         return module.to(self.torch_device)
 
     def _new_head(self, y: Tensor, outputs: Tensor, counts: Tensor) -> dict[str, Tensor]:

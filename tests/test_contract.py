@@ -14,7 +14,7 @@ from pipeline.errors import BenchError
 from pipeline.train import available_inputs
 from predictors import base
 
-SHORT = {"epochs": 0, "steps": 12, "rounds": 10, "pretrain_steps": 12}
+SHORT = {"epochs": 0, "steps": 12, "cost_steps": 12, "rounds": 10, "pretrain_steps": 12}
 N_TRAIN = 40
 
 
