@@ -68,7 +68,9 @@ class Predictor(BasePredictor):
         cost_steps: int = 300
         lr: float = 1e-3
 
-    presets: ClassVar[dict[str, dict[str, Any]]] = {"plain": {"table": False, "counts": 0.0, "steps": 600, "cost_steps": 600}}
+    presets: ClassVar[dict[str, dict[str, Any]]] = {
+        "plain": {"table": False, "counts": 0.0, "steps": 600, "cost_steps": 600},
+    }
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
