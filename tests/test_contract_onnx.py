@@ -10,10 +10,12 @@ import torch
 
 from pipeline.train import available_inputs
 from predictors import base
+from predictors._cells import CellPredictor
 from tests.onnx_graphs import generated, made_up_latency
 from tests.test_contract import SHORT
 
 CELLS_ONLY = {"layerwise", "help", "nasflat", "shared_backbone"}  # devices of NAS-Bench-201
+CELLS_ONLY |= {"arch2vec"} | {name for name in base.known() if issubclass(base.load(name), CellPredictor)}
 SETTINGS = {**SHORT, "steps": 6, "batch_size": 8, "passes": 1}
 N, N_TRAIN = 30, 20
 
