@@ -12,6 +12,7 @@ include: "workflow/rules/fetch.smk"
 include: "workflow/rules/convert.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/estimate.smk"
 
 
 # The predictions are named here too: in a fresh clone the board is there and they are not.

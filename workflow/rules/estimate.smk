@@ -1,0 +1,14 @@
+# What the grid will cost, from the timings of committed scores: snakemake estimate --configfile config/paper.yaml
+rule estimate:
+    input:
+        grid=GRID.path,
+    log:
+        f"logs/estimate/{GRID.name}.log",
+    localrule: True
+    conda:
+        "../envs/bench.yaml"
+    threads: 1
+    message:
+        "Estimate the cost of the grid {GRID.name}"
+    shell:
+        "python -m pipeline.estimate --grid {input.grid} 2> {log}"
