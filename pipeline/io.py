@@ -91,15 +91,11 @@ def file_sha256(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def content_problem(content: bytes, size: int, sha256: str) -> str | None:
-    """What is wrong with `content`, which should be `size` bytes with that SHA-256; None if nothing is."""
-    if len(content) != size:
-        return (
-            f"wrong size: {'larger than' if len(content) > size else f'{len(content)} bytes instead of'} {size} bytes"
-        )
-    if hashlib.sha256(content).hexdigest() != sha256:
-        return "wrong sha256: altered, or another version"
-    return None
+def content_problem(found: tuple[int, str], size: int, sha256: str) -> str | None:
+    """What is wrong with content of the size and SHA-256 `found`, which should be the others; None if nothing is."""
+    if found[0] != size:
+        return f"wrong size: {'larger than' if found[0] > size else f'{found[0]} bytes instead of'} {size} bytes"
+    return None if found[1] == sha256 else "wrong sha256: altered, or another version"
 
 
 def _read_bytes(path: Path) -> bytes:

@@ -8,13 +8,10 @@ parallel and never touch the disk. A graph is one ONNX file at one batch size.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -24,6 +21,7 @@ from pipeline.convert import _common
 from pipeline.errors import BenchError
 from pipeline.onnx_columns import Packed, frame, pack
 from pipeline.onnx_graph import read_graph
+from pipeline.workers import in_order
 
 TARGET = "latency_ms"
 # Platform ids of gt.txt, in the names of NNLQP's documentation with `_` for other signs.
@@ -188,25 +186,9 @@ def expect_stages(
 
 def _parse(part: Part, batches: dict[str, list[int]], workers: int | None) -> Iterator[tuple[str, int, Packed]]:
     """Parse the models of a part, in archive order; a bounded number of them is in memory."""
-    workers = workers or _cores()
     path = str(part.archive)
-    if workers == 1:
-        for chunk in _chunks(part, batches):
-            yield from _parse_chunk(path, chunk)
-        return
-    waiting: deque = deque()
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
-    try:
-        for chunk in _chunks(part, batches):
-            waiting.append(pool.submit(_parse_chunk, path, chunk))
-            while len(waiting) > 2 * workers:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
-    except BrokenProcessPool as error:
-        raise BenchError(f"{path}: a worker was killed while parsing; free some memory and run again") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    for packed in in_order(partial(_parse_chunk, path), _chunks(part, batches), workers, path):
+        yield from packed
 
 
 def _chunks(part: Part, batches: dict[str, list[int]]) -> Iterator[list[tuple[str, bytes, list[int]]]]:
@@ -223,10 +205,6 @@ def _chunks(part: Part, batches: dict[str, list[int]]) -> Iterator[list[tuple[st
             chunk, size = [], 0
     if chunk:
         yield chunk
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _parse_chunk(path: str, chunk: list[tuple[str, bytes, list[int]]]) -> list[tuple[str, int, Packed]]:
