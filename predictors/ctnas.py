@@ -69,7 +69,7 @@ class Predictor(OwnLossPredictor):
         dropout: float = 0.1
         references: int = 128
         epochs: int = 0
-        steps: int = 1000
+        steps: int = 2500
         batch_size: int = 64
         lr: float = 1e-3
         weight_decay: float = 0.01

@@ -23,7 +23,7 @@ class FLAN(nn.Module):
     def forward(self, op: Tensor, adj: Tensor, mask: Tensor) -> Tensor:
         x = self.encoder(op, adj, mask)[:, 1:]
         real = mask[:, 1:, None].to(x.dtype)
-        return self.head((x * real).sum(1) / real.sum(1))
+        return self.head((x * real).sum(1) / real.sum(1).clamp(min=1))
 
 
 class Predictor(NeuralPredictor):
