@@ -22,6 +22,7 @@ from pipeline.data import Graphs, from_frame
 from pipeline.errors import BenchError, run_cli
 from pipeline.train_words import Sources
 from predictors import base
+from predictors._ensemble import make
 
 
 class _Timeout(Exception):
@@ -131,7 +132,7 @@ def main() -> None:
     device = pick_torch_device(args.torch_device)
     if device == "cuda":
         torch.use_deterministic_algorithms(True, warn_only=True)
-    predictor = base.load(args.predictor)(overrides, task_of(args.target), args.seed, device)
+    predictor = make(args.predictor, overrides, task_of(args.target), args.seed, device)
     frame, meta = io.read_parquet(data / "graphs.parquet"), io.read_meta(data / "graphs.parquet")
     labels = io.read_parquet(data / "targets.parquet").filter(pl.col("target") == args.target)
     sources = Sources.parse(args.sources)

@@ -73,6 +73,12 @@ def test_overrides_get_a_path_of_their_own_that_ignores_key_order(write):
     assert one.overrides == '{"dim": 32, "layers": 2}'
 
 
+def test_an_ensemble_is_an_override_like_any_other(write):
+    cell = load_grid(write(changed(predictors={"nn_former-ensemble": {"dim": 32, "ensemble": 5}}))).cells[0]
+    assert cell.predictor == "nn_former"
+    assert cell.overrides == '{"dim": 32, "ensemble": 5}'
+
+
 def test_path_does_not_depend_on_the_grid_or_the_protocol(write):
     task = {"dataset": "nasbench201", "target": "val_acc", "train": ["0.05"]}
     tasks = [{**task, "protocol": "tnasp"}, {**task, "protocol": "direct"}]
@@ -104,6 +110,8 @@ def test_shipped_grids_count():
         (changed(colour="red"), "unknown key colour"),
         (changed(task_shots=3), "unknown key shots"),
         (changed(predictors={"no_such": {}}), "no predictors/no_such.py; known: "),
+        (changed(predictors={"mean": {"ensemble": 1}}), "predictors.mean.ensemble: 1 is less than the minimum of 2"),
+        (changed(predictors={"mean": {"ensemble": "5"}}), "predictors.mean.ensemble"),
         (changed(predictors={"mean-": {}}), "mean-"),
         (changed(predictors={"../mean": {}}), "../mean"),
         (changed(predictors={"mean": None}), "predictors.mean"),
