@@ -72,7 +72,7 @@ def page(content: Content, place: Path, out: Path) -> str:
         lines += ["> **SYNTHETIC LABELS: test only.** Labels of the data sets so marked are made up.", ""]
     lines += [*board_summary.answers_table(tables, content.figures), ""]
     others = other_boards(place, out) if at_root else []
-    links = [f"[all numbers as CSV]({here}leaderboard.csv)"]
+    links = [f"[sortable table]({here}leaderboard.html)", f"[all numbers as CSV]({here}leaderboard.csv)"]
     links += [f"[{name}]({name}/leaderboard.md)" for name in others]
     lines += [" · ".join(links), ""]
     lines += ["## Summary", "", *board_summary.summary_table(tables, notes), ""]
@@ -173,8 +173,8 @@ def _command(grid: grids.Grid) -> str:
     return "make leaderboard" if grid.name == DEFAULT_GRID else f"snakemake --cores all --configfile {path}"
 
 
-def provenance(content: Content, link: str) -> list[str]:
-    """What made the numbers: command, versions, machine."""
+def provenance_facts(content: Content) -> list[tuple[str, str]]:
+    """(name, value) of what made the numbers: command, grid, versions, machine."""
     rows, path = content.rows, Path(os.path.relpath(content.grid.path)).as_posix()
 
     def distinct(column: str) -> str:
@@ -183,18 +183,25 @@ def provenance(content: Content, link: str) -> list[str]:
 
     versions = {table.dataset: table.version for table in content.tables}
     cells = rows.select("dataset", "target", "device", "predictor", "fraction", "seed").unique().height
-    facts = [
-        ["Command", f"`{_command(content.grid)}`"],
-        ["Grid", f"[{path}]({link}{path}): {cells} runs"],
-        ["Data", "; ".join(f"{name} version {version}" for name, version in versions.items())],
-        ["Seeds", span(rows["seed"].unique().to_list())],
-        ["Code", distinct("code_rev")],
-        ["PyTorch", f"{distinct('torch_version')} on {distinct('torch_device')}"],
-        ["Processor", distinct("host_cpu")],
-        ["Graphics processor", distinct("host_gpu")],
-        ["Last run finished", str(rows["finished_at"].drop_nulls().max() or MISSING)],
+    return [
+        ("Command", _command(content.grid)),
+        ("Grid", f"{path}: {cells} runs"),
+        ("Data", "; ".join(f"{name} version {version}" for name, version in versions.items())),
+        ("Seeds", span(rows["seed"].unique().to_list())),
+        ("Code", distinct("code_rev")),
+        ("PyTorch", f"{distinct('torch_version')} on {distinct('torch_device')}"),
+        ("Processor", distinct("host_cpu")),
+        ("Graphics processor", distinct("host_gpu")),
+        ("Last run finished", str(rows["finished_at"].drop_nulls().max() or MISSING)),
     ]
-    return markdown(["", ""], facts, "ll")
+
+
+def provenance(content: Content, link: str) -> list[str]:
+    """The facts as a table; `link` leads to the project's root."""
+    facts = dict(provenance_facts(content))
+    path, _, runs = facts["Grid"].partition(": ")
+    facts |= {"Command": f"`{facts['Command']}`", "Grid": f"[{path}]({link}{path}): {runs}"}
+    return markdown(["", ""], [list(fact) for fact in facts.items()], "ll")
 
 
 def other_boards(place: Path, out: Path) -> list[str]:

@@ -102,10 +102,9 @@ def compact(value: float | None, digits: int = 3) -> str:
     """A count or a duration in a few significant digits, with thousands as k and millions as M."""
     if value is None:
         return MISSING
-    for scale, unit in ((1e6, "M"), (1e3, "k")):
-        if abs(value) >= scale:
-            return f"{value / scale:.{digits}g}{unit}"
-    return f"{value:.{digits}g}"
+    scale, unit = next(((s, u) for s, u in ((1e6, "M"), (1e3, "k")) if abs(value) >= s), (1.0, ""))
+    text = f"{value / scale:.{digits}g}"
+    return (f"{float(text):.0f}" if "e+" in text else text) + unit
 
 
 def ordered(names: set[str] | list[str]) -> list[str]:

@@ -97,7 +97,7 @@ def draw(
         for found in ranking.rankings(tables):
             diagram = plot_ranks.rank_diagram(found)
             if diagram:
-                made_with = " | ".join(provenance_line(table) for table in found.tables[:2])
+                made_with = "\n".join(provenance_line(table) for table in found.tables)
                 keep("", {f"mean rank by {found.metric}": diagram}, made_with)
         for table in tqdm(tables, desc="plots", unit="table"):
             keep(table.name, of_table(table, data, grid.cells, known), provenance_line(table))

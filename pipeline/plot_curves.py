@@ -6,16 +6,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from pipeline import plot_labels
 from pipeline.board_text import MISSION, TITLES, compact
 from pipeline.plots import (
     GREY,
+    MANY,
     Drawn,
     at_least,
     heading,
     is_loud,
+    lay_out,
     look,
     note_below,
     off_scale,
@@ -38,11 +40,13 @@ def by_size(table: Table) -> Drawn | None:
         return None
     figure, ax = plt.subplots(figsize=(7.2, 4.4 if len(shown) <= 16 else 5.6))
     looks, ends = look(table), []
+    best = [p for p in table.ranked() if p in shown]
+    banded = best if len(best) <= MANY else [*best[:3], MISSION]
     for predictor in sorted(shown, key=is_loud):
         colour, marker = looks[predictor]
         grey = colour == GREY
         x = [n for n, _ in stats[predictor]]
-        if not grey and any(stat.half for _, stat in stats[predictor]):
+        if predictor in banded and any(stat.half for _, stat in stats[predictor]):
             low = [stat.mean - (stat.half or 0.0) for _, stat in stats[predictor]]
             high = [stat.mean + (stat.half or 0.0) for _, stat in stats[predictor]]
             ax.fill_between(x, low, high, color=colour, alpha=0.13, lw=0)
@@ -63,7 +67,8 @@ def by_size(table: Table) -> Drawn | None:
     devices = f", mean of {len(table.devices)} devices" if len(table.devices) > 1 else ""
     ax.set_title(heading(table, f"{table.scored_on} from few labels{devices}"))
     at_least(ax, table)
-    band = f"Bands: 95 % interval of the mean of {len(table.seeds)} seeds. " if len(table.seeds) > 1 else ""
+    whose = " of the best" if len(best) > MANY else ""
+    band = f"Bands{whose}: 95 % interval of the mean of {len(table.seeds)} seeds. " if len(table.seeds) > 1 else ""
     note_below(ax, band + off_scale(table, far, means))
     plot_labels.label_ends(ax, ends)
     return Drawn(figure, _by_size_data(table, sizes))
@@ -92,7 +97,7 @@ def by_cost(table: Table) -> Drawn | None:
         return None
     axes[0][0].set_ylabel(TITLES[table.metric])
     suptitle(figure, table, f"{table.scored_on} against training time")
-    figure.draw_without_rendering()
+    lay_out(figure)
     for ax, (found, front) in zip(axes[0], drawn, strict=True):
         plot_labels.label_points(ax, found, front)
     rows = [(p, size.n_train, table.metric, *_cost_point(table, p, size)) for size in sizes for p in table.predictors]
@@ -128,7 +133,7 @@ def _cost_panel(ax: Axes, table: Table, size: Size) -> tuple[list[plot_labels.La
     ax.set_xscale("log")
     ax.set_xlim(_limits_with_room({p: points[p][0] for p in shown}))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.xaxis.set_minor_locator(NullLocator())
     ax.margins(y=0.14)
     at_least(ax, table)
     note_below(ax, off_scale(table, far, values))
@@ -141,7 +146,7 @@ def _limits_with_room(seconds: dict[str, float]) -> tuple[float, float]:
     """Limits of a logarithmic axis that leave room for each predictor's name right of its point."""
     places = {p: np.log10(value) for p, value in seconds.items()}
     width = max(max(places.values()) - min(places.values()), 2.0)
-    low = min(places.values()) - 0.06 * width
+    low = min(places.values()) - 0.12 * width
     taken = {p: min((6.0 * len(p) + 14.0) / 300.0, 0.6) for p in places}  # part of a panel 300 points wide
     high = max(low + (at - low) / (1.0 - taken[p]) for p, at in places.items())
     return 10.0**low, 10.0 ** max(high, low + width)

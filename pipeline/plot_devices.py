@@ -5,13 +5,14 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
-from matplotlib.colors import LogNorm, Normalize
+from matplotlib.colors import LogNorm, Normalize, to_rgba
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from pipeline import published
 from pipeline.board_text import TITLES
+from pipeline.plot_labels import write_cells
 from pipeline.plots import GREY, Drawn, heading, is_loud, look, suptitle
-from pipeline.summary import Table
+from pipeline.summary import Stat, Table
 
 
 def by_device(table: Table, metric: str) -> Drawn | None:
@@ -29,12 +30,14 @@ def by_device(table: Table, metric: str) -> Drawn | None:
     )
     norm, colours = _shades(values, metric)
     image = ax.imshow(np.ma.masked_invalid(values), cmap=colours, norm=norm, aspect="auto")
+    texts = []
     for (i, j), value in np.ndenumerate(values):
         dark = np.isfinite(value) and norm(min(value, norm.vmax)) > 0.55
         shown = f"{value:.3g}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
         shown = shown if np.isfinite(value) else "–"
         colour = "white" if dark else "#222222"
-        ax.text(j, i, shown, ha="center", va="center", fontsize=7.5 if dense else 9, color=colour)
+        texts.append((j, i, shown, colour))
+    write_cells(ax, texts, 7.5 if dense else 9.0)
     ax.set_xticks(range(len(order)), order, rotation=38, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(rows)), [d or "mean of devices" for d in rows])
     ax.axhline(len(rows) - 1.5, color="white", lw=3)
@@ -89,18 +92,19 @@ def by_family(table: Table, figures: list[published.Figure]) -> Drawn | None:
         sharey=True, layout="constrained",
     )  # fmt: skip
     means = [stat.mean for stat in stats.values() if stat.mean is not None]
-    limit = min(max(means), 4.0 * float(np.median(means))) * 1.18
+    limit = min(max(means), 4.0 * float(np.median(means))) * 1.05
     looks, places = look(table), np.arange(len(order))[::-1]
     for ax in axes.flat[len(panels) :]:
         ax.set_visible(False)
     for ax, (name, size) in zip(axes.flat, panels, strict=False):
-        for place, predictor in zip(places, order, strict=True):
-            _bar(ax, place, stats[predictor, size], looks[predictor][0], theirs.get((predictor, size)), limit)
+        of_panel, published_here = [stats[p, size] for p in order], [theirs.get((p, size)) for p in order]
+        _bars(ax, places, of_panel, [looks[p][0] for p in order], published_here, limit)
         ax.set_title(name, fontsize=9.5, fontweight="bold" if size is None else "normal")
-        ax.set(xlim=(0, limit), ylim=(-0.7, len(order) - 0.3))
-        ax.set_yticks(places, order, fontsize=8)
+        ax.set(xlim=(0, 1.18 * limit), ylim=(-0.7, len(order) - 0.3))
         ax.grid(axis="y", visible=False)
         ax.tick_params(axis="y", length=0)
+    for ax in axes[:, 0]:
+        ax.set_yticks(places, order, fontsize=8)
     for label in (label for ax in axes[:, 0] for label in ax.get_yticklabels()):
         label.set_fontweight("bold" if is_loud(label.get_text()) else "normal")
     figure.supxlabel("MAPE, % (lower is better); whiskers: 95 % interval; rings: published", fontsize=9)
@@ -110,18 +114,16 @@ def by_family(table: Table, figures: list[published.Figure]) -> Drawn | None:
     return Drawn(figure, pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None))
 
 
-def _bar(ax, place: int, stat, colour: str, theirs: float | None, limit: float) -> None:
-    """One bar with its value; bars beyond the axis end at its edge."""
-    if stat.mean is not None:
-        ax.barh(place, min(stat.mean, limit), color=colour, alpha=0.55 if colour == GREY else 0.75, height=0.7)
-        if stat.half and stat.mean < limit:
-            ends = [max(stat.mean - stat.half, 0.0), min(stat.mean + stat.half, limit)]
-            ax.plot(ends, [place, place], color="#333333", lw=0.9)
-        inside = stat.mean > 0.75 * limit
-        at = min(stat.mean, limit) if inside else min(stat.mean + (stat.half or 0.0), limit * 0.86)
-        ax.annotate(
-            f"{stat.mean:.1f}", (at, place), xytext=(-3 if inside else 3, 0), textcoords="offset points",
-            ha="right" if inside else "left", va="center", fontsize=7, color="white" if inside else "#333333",
-        )  # fmt: skip
-    if theirs is not None and theirs <= limit:
-        ax.plot(theirs, place, "o", mfc="none", mec="black", ms=5, mew=1.0)
+def _bars(ax, places: np.ndarray, found: list[Stat], colours: list[str], theirs: list[float | None], limit: float):
+    """Bars with whiskers and their values in a column; bars beyond the axis end at its edge, rings are published."""
+    shown = [(y, s, c) for y, s, c in zip(places, found, colours, strict=True) if s.mean is not None]
+    y, means = [y for y, _, _ in shown], [s.mean for _, s, _ in shown]
+    shades = [to_rgba(c, 0.55 if c == GREY else 0.75) for *_, c in shown]
+    ax.barh(y, np.minimum(means, limit), color=shades, height=0.7)
+    sure = [(y, s) for y, s, _ in shown if s.half and s.mean < limit]
+    low, high = [max(s.mean - s.half, 0.0) for _, s in sure], [min(s.mean + s.half, limit) for _, s in sure]
+    ax.hlines([y for y, _ in sure], low, high, color="#333333", lw=0.9)
+    write_cells(ax, [(1.09 * limit, y, f"{s.mean:.1f}", "#333333") for y, s, _ in shown], 7.0)
+    rings = [(value, y) for value, y in zip(theirs, places, strict=True) if value is not None and value <= limit]
+    if rings:
+        ax.plot(*zip(*rings, strict=True), "o", mfc="none", mec="black", ms=5, mew=1.0)

@@ -19,17 +19,15 @@ def scatter(table: Table, panels: list[Panel]) -> Drawn:
     """One column a panel, at most three a row: predicted against true, and predicted less true below it."""
     columns = min(len(panels), 3)
     n_rows = -(-len(panels) // columns)
-    figure, axes = plt.subplots(
-        2 * n_rows, columns, figsize=(3.9 * columns + 0.4, 5.2 * n_rows + 0.3), squeeze=False, layout="constrained",
-        height_ratios=[3, 1] * n_rows,
+    wide, high = 4.1 * columns + 0.4, 5.4 * n_rows + 0.6
+    figure = plt.figure(figsize=(wide, high))
+    cells = figure.add_gridspec(
+        3 * n_rows, columns, height_ratios=[3, 1, 0.6] * n_rows, left=0.7 / wide, right=1 - 0.1 / wide,
+        bottom=0.0, top=1 - 0.95 / high, wspace=0.26, hspace=0.06,
     )  # fmt: skip
-    for k in range(n_rows * columns):
-        above, below = axes[2 * (k // columns)][k % columns], axes[2 * (k // columns) + 1][k % columns]
-        if k < len(panels):
-            _panel(above, below, table, *panels[k])
-        else:
-            above.set_visible(False)
-            below.set_visible(False)
+    for k, panel in enumerate(panels):
+        row, column = 3 * (k // columns), k % columns
+        _panel(figure.add_subplot(cells[row, column]), figure.add_subplot(cells[row + 1, column]), table, *panel)
     suptitle(figure, table, f"{table.scored_on}, held-out graphs, {table.sizes[-1].n_train:,} labels")
     parts = [
         pl.DataFrame({"true": true, "predicted": predicted}).select(pl.lit(name).alias("panel"), "true", "predicted")
@@ -47,8 +45,8 @@ def _panel(above: Axes, below: Axes, table: Table, name: str, predicted: np.ndar
     residual = (predicted - true)[inside]
     reach = float(np.percentile(np.abs(residual), 99.0)) * 1.1 if residual.size else 0.0
     reach = reach or 1.0
-    _points(above, true[inside], predicted[inside], (low, high, low, high), 40)
-    _points(below, true[inside], residual, (low, high, -reach, reach), (40, 9))
+    _points(above, true[inside], predicted[inside], (low, high, low, high), 32)
+    _points(below, true[inside], residual, (low, high, -reach, reach), (32, 8))
     unit = {"_ms": "ms", "_mj": "mJ"}.get(table.scored_on[-3:], "%")
     above.plot([low, high], [low, high], color="#333333", lw=0.9, ls=(0, (4, 3)))
     above.set(xlim=(low, high), ylim=(low, high), ylabel=f"predicted, {unit}")

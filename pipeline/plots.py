@@ -45,16 +45,26 @@ def save(drawn: Drawn, folder: Path, name: str, made_with: str) -> list[Path]:
     `made_with` (data version, seeds, code, machine) stands small under the figure.
     """
     drawn.figure.text(0.01, -0.35 / drawn.figure.get_figheight(), made_with, fontsize=6.5, color="#888888", va="top")
+    lay_out(drawn.figure)
+    box = drawn.figure.get_tightbbox().padded(0.12)
     paths = []
     for kind, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
         path = folder / f"{name}.{kind}"
         with io.atomic_path(path) as temporary:
-            drawn.figure.savefig(temporary, format=kind, metadata=metadata)
+            drawn.figure.savefig(temporary, format=kind, metadata=metadata, bbox_inches=box)
         paths.append(path)
     plt.close(drawn.figure)
     paths.append(folder / f"{name}.csv")
     io.write_bytes(paths[-1], drawn.data.write_csv(float_precision=6).encode())
     return paths
+
+
+def lay_out(figure: Figure) -> None:
+    """Fix the layout, which would be worked out anew for every file."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
 
 
 def look(table: Table) -> dict[str, tuple[str, str]]:

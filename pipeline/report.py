@@ -1,6 +1,6 @@
 """Scores to a board: python -m pipeline.report --scores results/G/scores.parquet --grid config/G.yaml --out results/G
 
-Writes leaderboard.md, leaderboard.csv, metrics.json and plots/. The same scores give the same bytes. With --check
+Writes leaderboard.md, .html and .csv, metrics.json and plots/. The same scores give the same bytes. With --check
 nothing is written: it fails unless the files that are there follow from the scores.
 """
 
@@ -10,7 +10,19 @@ import argparse
 import json
 from pathlib import Path
 
-from pipeline import answers, board, board_rows, datasets, drawing, io, noise, published, score_rows, summary
+from pipeline import (
+    answers,
+    board,
+    board_html,
+    board_rows,
+    datasets,
+    drawing,
+    io,
+    noise,
+    published,
+    score_rows,
+    summary,
+)
 from pipeline import grid as grids
 from pipeline.errors import BenchError, run_cli
 from pipeline.summary import Table
@@ -39,6 +51,7 @@ def texts(content: board.Content, out: Path, root_board: Path | None) -> dict[Pa
         place: board.page(content, place, out).encode() for place in filter(None, (out / "leaderboard.md", root_board))
     }
     rows = board_rows.rows(content.tables, content.figures)
+    made[out / "leaderboard.html"] = board_html.page(content, rows).encode()
     made[out / "leaderboard.csv"] = rows.write_csv(float_precision=6).encode()
     made[out / "metrics.json"] = (json.dumps(metrics_json(content.tables), indent=2) + "\n").encode()
     return made

@@ -101,7 +101,9 @@ def test_a_board_follows_from_its_scores(board, monkeypatch, capsys):
     assert "follows from" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["leaderboard.md", "leaderboard.csv", "metrics.json", "../leaderboard.md"])
+@pytest.mark.parametrize(
+    "name", ["leaderboard.md", "leaderboard.html", "leaderboard.csv", "metrics.json", "../leaderboard.md"]
+)
 def test_an_edited_board_does_not(board, monkeypatch, name):
     path = board / name
     lines = path.read_text().splitlines()
@@ -146,8 +148,8 @@ def test_the_committed_board_follows_from_the_committed_scores(folder, tmp_path,
     scored = set(score_rows.read(folder / "scores.parquet").select(keys).unique().iter_rows())
     if scored != cells:
         pytest.skip(f"{path} has changed since {folder.name} was scored: run that grid again")
-    if not (folder / "leaderboard.csv").is_file():
-        pytest.skip(f"{folder.name} was reported before there was a leaderboard.csv: report that grid again")
+    if not (folder / "leaderboard.html").is_file():
+        pytest.skip(f"{folder.name} was reported before there was a leaderboard.html: report that grid again")
     shutil.copytree(RESULTS, tmp_path / "results", ignore=shutil.ignore_patterns("predictions"))
     monkeypatch.chdir(tmp_path)
     out = Path("results") / folder.name

@@ -12,7 +12,6 @@ from pipeline import (
     board_tables,
     board_text,
     drawing,
-    plot_labels,
     report,
     score,
     score_rows,
@@ -74,6 +73,7 @@ def test_counts_and_fractions_of_one_size_are_named():
     assert board_text.size_header(summary.Size("n900", 900, (0, 0))) == "900 labels"
     assert board_text.size_name(summary.Size("0.005", 78, (0, 0))) == "0.5 %"
     assert board_text.size_name(summary.Size("0.1", 1563, (0, 0))) == "10 %"
+    assert [board_text.compact(v, 2) for v in (0.00016, 154.0, 154000.0)] == ["0.00016", "150", "150k"]
     assert [board_text.compact(v) for v in (None, 0.0203, 62.0, 5160.0, 4.9e6)] == [
         "–",
         "0.0203",
@@ -104,14 +104,6 @@ def test_metrics_json_holds_plain_numbers():
     }
 
 
-def test_end_labels_keep_apart_and_inside():
-    placed = plot_labels.spread([10.0, 10.0, 11.0, 90.0], 5.0, 0.0, 100.0)
-    assert sorted(placed) == placed and min(b - a for a, b in zip(placed, placed[1:], strict=False)) >= 5.0 - 1e-9
-    assert placed[3] == 90.0
-    crowded = plot_labels.spread([50.0] * 30, 10.0, 0.0, 100.0)
-    assert min(crowded) >= -1e-9 and max(crowded) <= 100.0 + 1e-9
-
-
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Run the report command on hand-made scores in an empty folder; returns the folder of the board."""
@@ -136,7 +128,7 @@ def test_the_same_scores_give_the_same_bytes(run):
     first = contents(out.parent)
     (out / "plots" / "of-an-earlier-grid.png").write_bytes(b"")
     assert contents(run(TAUS).parent) == first
-    assert {Path(name).suffix for name in first} == {".md", ".json", ".csv", ".svg", ".png", ".parquet"}
+    assert {Path(name).suffix for name in first} == {".md", ".html", ".json", ".csv", ".svg", ".png", ".parquet"}
 
 
 def test_the_board_says_where_its_numbers_come_from(run):

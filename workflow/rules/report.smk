@@ -1,5 +1,5 @@
 # Scores of every cell of the grid, then the board and the plots.
-BOARD = [f"{RESULTS}/leaderboard.md", f"{RESULTS}/leaderboard.csv", f"{RESULTS}/metrics.json"]
+BOARD = [f"{RESULTS}/leaderboard.{kind}" for kind in ("md", "html", "csv")] + [f"{RESULTS}/metrics.json"]
 ROOT_BOARD = ["results/leaderboard.md"] if IS_DEFAULT_GRID else []
 REPORT_FILES = [f"{RESULTS}/scores.parquet", *BOARD, *ROOT_BOARD, f"{RESULTS}/plots"]
 
@@ -31,7 +31,7 @@ rule board:
         scores=f"{RESULTS}/scores.parquet",
         grid=GRID.path,
         facts=["config/datasets.yaml", "config/published.csv"],
-        style="pipeline/bench.mplstyle",
+        style=["pipeline/bench.mplstyle", "pipeline/leaderboard.html"],
         code=code_files("pipeline/report.py"),
     output:
         BOARD,

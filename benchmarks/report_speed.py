@@ -1,0 +1,66 @@
+"""Time of the whole report, board and all plots, from about 100,000 made-up score rows: no number here is a result.
+
+    python -m benchmarks.report_speed [--out FOLDER] [--seeds N]
+
+prints CPU-seconds and wall seconds of each step in one process with one thread, imports apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import synthetic_scores
+from pipeline import board, drawing, io, plot_scatter, published, report, score_rows, summary
+
+PANELS = 6
+
+
+def scatter_panels(table: summary.Table, *_) -> list[plot_scatter.Panel]:
+    """Made-up predictions, so that the scatter plots are drawn and timed too."""
+    random = np.random.default_rng(0)
+    true = random.gamma(6.0, 10.0, 3125) + 5.0
+    n = PANELS if len(table.devices) > 1 else 2
+    return [(f"panel {i}", true * np.exp(random.normal(0.0, 0.05 + 0.02 * i, 3125)), true) for i in range(n)]
+
+
+def main() -> None:
+    """Make the rows, write the board, print the times."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.report_speed", description="Time of the report step.")
+    parser.add_argument("--out", type=Path, help="keep the board here (default: a temporary folder)")
+    parser.add_argument("--seeds", type=int, default=3)
+    args = parser.parse_args()
+    grid, known = synthetic_scores.grid(args.seeds), synthetic_scores.datasets()
+    drawing.scatter_panels = scatter_panels
+    with tempfile.TemporaryDirectory() as temporary:
+        out = (args.out or Path(temporary)) / "synthetic"
+        score_rows.write(out / "scores.parquet", synthetic_scores.rows(grid))
+        times = [("start", time.process_time(), time.perf_counter())]
+
+        def lap(name: str) -> None:
+            times.append((name, time.process_time(), time.perf_counter()))
+
+        rows = score_rows.read(out / "scores.parquet")
+        tables = summary.tables(grid, rows, known, out)
+        lap("read and summarise")
+        figures = published.load()
+        pictures = drawing.draw(tables, grid, Path("data"), out / "plots", figures)
+        lap("plots")
+        content = board.Content(grid, rows, tables, figures, [], pictures)
+        for path, text in report.texts(content, out, None).items():
+            io.write_bytes(path, text)
+        lap("texts")
+    n_plots = sum(len(found) for found in pictures.values())
+    print(f"{rows.height:,} rows, {len(tables)} tables, {n_plots} plots, {os.cpu_count()} cores seen")
+    for (_, cpu, wall), (name, cpu_end, wall_end) in zip(times, times[1:], strict=False):
+        print(f"{name}: {cpu_end - cpu:.1f} CPU-s, {wall_end - wall:.1f} s")
+    print(f"in all: {times[-1][1] - times[0][1]:.1f} CPU-s, {times[-1][2] - times[0][2]:.1f} s")
+
+
+if __name__ == "__main__":
+    main()
