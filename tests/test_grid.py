@@ -102,6 +102,7 @@ def test_shipped_grids_are_valid(name):
 def test_shipped_grids_count():
     assert len(load_grid(ROOT / "config/benchmark.yaml").cells) == 6 * 5 * 3
     assert len(load_grid(ROOT / "config/nasbench201.yaml").cells) == 6 * 5 * 3 + 6 * 6 * 4 * 3
+    assert len(load_grid(ROOT / "config/nasbench101.yaml").cells) == 6 * 4 * 3
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,16 @@ def test_kendall_tau_is_the_count_of_pairs(pairs):
     assert metrics.kendall_tau(p, y) == (None if scale == 0 else pytest.approx((sp * sy).sum() / scale))
 
 
+def test_kendall_tau_of_thousands_of_graphs_is_exact():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 500, 3000)  # one tie in 500 pairs
+    p = (y + rng.integers(0, 500, 3000)) // 7
+    signs = [np.sign(side[:, None] - side[None, :]).astype(np.int64) for side in (p, y)]
+    pairs = (signs[0] * signs[1]).sum()
+    scale = math.sqrt(np.abs(signs[0]).sum()) * math.sqrt(np.abs(signs[1]).sum())
+    assert metrics.kendall_tau(p, y) == pytest.approx(pairs / scale, abs=1e-12)
+
+
 @pytest.mark.parametrize("metric", ALL)
 @given(pairs=small_ints, seed=st.integers(0, 9))
 def test_the_order_of_graphs_does_not_matter(metric, pairs, seed):

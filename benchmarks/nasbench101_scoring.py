@@ -1,0 +1,67 @@
+"""NAS-Bench-101's 423,624 cells: time to predict all of them with NN-Former, and to score the predictions.
+
+    python -m benchmarks.nasbench101_scoring [--predictor nn_former] [--graphs 423624]
+
+Labels are synthetic. Prints CPU-seconds on one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import time
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import torch
+
+from pipeline import cells, cells_101, metrics
+from pipeline.convert import _nasbench101, nasbench101
+from pipeline.data import Graphs, from_frame
+from predictors import base
+
+
+def main() -> None:
+    """Enumerate, train for a few steps, predict, score, print the figures."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.nasbench101_scoring", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--predictor", default="nn_former")
+    parser.add_argument("--graphs", type=int, default=cells_101.N_CELLS)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    graphs = clocked("graphs from the enumerated space", lambda: space(args.graphs))
+    labels = graphs.params.log() + torch.randn(len(graphs), generator=torch.Generator().manual_seed(0))
+    predictor = base.load(args.predictor)({}, "accuracy", 0, "cpu")
+    train = torch.randperm(len(graphs), generator=torch.Generator().manual_seed(1))[:100]
+    predictor.fit(graphs[train], labels[train])
+    predicted = clocked(f"{args.predictor} predicts {len(graphs):,} cells", lambda: predictor.predict(graphs))
+    for name, metric in metrics.RANKING.items():
+        clocked(name, lambda metric=metric: metric(predicted.float(), labels))
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+def space(n: int) -> Graphs:
+    """``n`` cells drawn from the enumerated space."""
+    every = cells_101.enumerate_cells()
+    rows = np.random.default_rng(0).permutation(len(every.n))[:n]
+    drawn = cells_101.Space(*(column[rows] for column in every))
+    names = [str(row) for row in rows]
+    table = _nasbench101.Table(drawn, cells_101.parameters(drawn), names, rows.astype(np.uint64), {})
+    return from_frame(
+        nasbench101.graphs_frame(table), {"op_vocab": list(cells.VOCAB_101), "attr_names": [], "out_shape_rank": 0}
+    )
+
+
+def clocked(what: str, function):
+    """The function's result; prints the CPU-seconds it took."""
+    start = time.process_time()
+    result = function()
+    print(f"{time.process_time() - start:7.2f} CPU-seconds: {what}", flush=True)
+    return result
+
+
+if __name__ == "__main__":
+    main()
