@@ -23,8 +23,8 @@ class Attention(nn.Module):
         b, n = rows.shape
         qkv = rows.pad(self.qkv(x)).view(b, n, 3, self.heads, self.size)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (b, h, N, size)
-        score = q @ k.mT * self.size**-0.5 + bias
-        return rows.pack((score.softmax(-1) @ v).transpose(1, 2).flatten(2))
+        score = k @ q.mT * self.size**-0.5 + bias.mT  # (b, h, keys, queries): softmax is faster along columns
+        return rows.pack((score.softmax(-2).mT @ v).transpose(1, 2).flatten(2))
 
     def forward(self, x: Tensor, bias: Tensor, rows: Packing, extra: Tensor | None = None) -> Tensor:
         """As `mix`, then projected to (T, dim), together with ``extra`` (T, extra) of the same nodes."""

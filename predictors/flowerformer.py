@@ -42,14 +42,14 @@ class Sweep(nn.Module):
         b, n, _ = heard.shape
         out = torch.zeros_like(x)
         known = heard.any(-1, keepdim=True)
-        bias = as_bias(heard | ~known)  # without neighbours the message is zero, not undefined
+        bias = as_bias(heard | ~known).mT  # without neighbours the message is zero, not undefined
         for step, nodes in enumerate(turns):
             if step == 0:
                 message = x.new_zeros(len(nodes), x.shape[1])
             else:
                 state = out.view(b, n, -1)
-                weight = (self.score(state).mT + bias).softmax(-1)
-                message = (weight @ state * known).flatten(0, 1)[nodes]
+                weight = (self.score(state) + bias).softmax(1)  # (b, neighbours, nodes)
+                message = (weight.mT @ state * known).flatten(0, 1)[nodes]
             out = out.index_copy(0, nodes, self.unit(x[nodes], message))
         return out
 

@@ -54,9 +54,9 @@ class Cross(nn.Module):
         k, v = self.kv(self.norm(x)).view(b, n, 2, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
         q = self.query(q)
         q = q.view(len(q), -1, self.heads, d // self.heads).transpose(1, 2)
-        score = q @ k.mT * (d // self.heads) ** -0.5
-        score = score if bias is None else score + bias
-        y = self.out((score.softmax(-1) @ v).transpose(1, 2).flatten(2))
+        score = k @ q.mT * (d // self.heads) ** -0.5  # (b, h, keys, queries)
+        score = score if bias is None else score + bias.mT
+        y = self.out((score.softmax(-2).mT @ v).transpose(1, 2).flatten(2))
         return y + self.ffn(self.ffn_norm(y))
 
 
