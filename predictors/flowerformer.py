@@ -111,7 +111,7 @@ class Predictor(CellPredictor):
         epochs: int = 0
         steps: int = 800
         batch_size: int = 64
-        lr: float = 1e-3
+        lr: float = 2e-3
         weight_decay: float = 0.01
         grad_clip: float = 1.0
         ema: float = 0.99
