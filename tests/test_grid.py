@@ -92,7 +92,9 @@ def test_task_may_choose_predictors_and_seeds(write):
     assert [(cell.label, cell.seed) for cell in cells] == [("mean", 0)]
 
 
-@pytest.mark.parametrize("name", ["benchmark", "nasbench201", "nnlqp", "smoke"])
+@pytest.mark.parametrize(
+    "name", sorted(path.stem for path in (ROOT / "config").glob("*.yaml") if path.stem != "datasets")
+)
 def test_shipped_grids_are_valid(name):
     grid = load_grid(ROOT / "config" / f"{name}.yaml")
     assert grid.name == name
@@ -100,8 +102,10 @@ def test_shipped_grids_are_valid(name):
 
 
 def test_shipped_grids_count():
-    assert len(load_grid(ROOT / "config/benchmark.yaml").cells) == 6 * 5 * 3
-    assert len(load_grid(ROOT / "config/nasbench201.yaml").cells) == 6 * 5 * 3 + 6 * 6 * 4 * 3
+    assert len(load_grid(ROOT / "config/benchmark.yaml").cells) == 8 * 5 * 3
+    assert len(load_grid(ROOT / "config/nasbench201.yaml").cells) == 8 * 5 * 3 + 6 * 6 * 4 * 3
+    assert len(load_grid(ROOT / "config/ablation.yaml").cells) == 10 * 3 * 5
+    assert len(load_grid(ROOT / "config/paper.yaml").cells) == 29 * (4 + 5) * 5 + 9 * 5
     assert len(load_grid(ROOT / "config/nasbench101.yaml").cells) == 6 * 4 * 3
 
 
