@@ -1,6 +1,9 @@
 # Scores of every cell of the grid, then the board and the plots.
 BOARD = [f"{RESULTS}/leaderboard.{kind}" for kind in ("md", "html", "csv")] + [f"{RESULTS}/metrics.json"]
 ROOT_BOARD = ["results/leaderboard.md"] if IS_DEFAULT_GRID else []
+OTHER_BOARDS = (
+    sorted({str(path) for path in Path("results").glob("*/leaderboard.md")} - set(BOARD)) if ROOT_BOARD else []
+)
 REPORT_FILES = [f"{RESULTS}/scores.parquet", *BOARD, *ROOT_BOARD, f"{RESULTS}/plots"]
 
 
