@@ -1,0 +1,168 @@
+"""Builds weight-free ONNX networks, and draws the settings of one around those of its paper.
+
+A weight is an initializer with a shape and no value, as in NNLQP's files. Batch normalisation that follows a
+convolution is folded into its weights, as exporters do for inference: the convolution has a bias instead.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+import onnx
+from onnx import TensorProto, helper
+
+from pipeline.cells import iso_hash
+
+OPSET, IR_VERSION = 17, 8
+INPUT = "input"
+
+
+class Settings:
+    """The settings of one network: the paper's own, or drawn around them when `rng` is given.
+
+    Every method takes the paper's value. `narrower` multiplies every width.
+    """
+
+    def __init__(self, rng: random.Random | None = None, narrower: float = 1.0) -> None:
+        self.rng, self.narrower = rng, narrower
+
+    def width(self, own: int) -> int:
+        """Channels: 0.2 to 1.8 of the paper's, in steps of 8, at least 8."""
+        if self.rng is None:
+            return own
+        return max(8, round(own * self.rng.uniform(0.2, 1.8) * self.narrower / 8) * 8)
+
+    def kernel(self, own: int, choices: Sequence[int] = (1, 3, 5, 7)) -> int:
+        """Edge of a square kernel."""
+        return self.pick(own, choices)
+
+    def depth(self, own: int) -> int:
+        """Layers or blocks in a row: up to half more or fewer, at least one either way, never none."""
+        if self.rng is None:
+            return own
+        spread = max(1, own // 2)
+        return self.rng.randint(max(1, own - spread), own + spread)
+
+    def pick(self, own, choices: Sequence):
+        """One of `choices`."""
+        return own if self.rng is None else self.rng.choice(choices)
+
+    def stretch(self, own: Sequence) -> list:
+        """A row of different layers: `depth` of them, cut at the end or the last one repeated."""
+        return [own[min(i, len(own) - 1)] for i in range(self.depth(len(own)))]
+
+
+class Builder:
+    """Builds one network, batch 1, operation by operation; every method returns the name of the tensor it makes.
+
+    `shapes` are those of the tensors made so far, `macs` the multiply-accumulates. Kernels and images are square.
+    """
+
+    def __init__(self, size: int = 224) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+        self.shapes: dict[str, tuple[int, ...]] = {INPUT: (1, 3, size, size)}
+        self.macs = 0
+        self._made = {INPUT: 0}  # tensor -> number of the node that makes it, the input being 0
+        self._labels, self._edges = [INPUT], []
+        self._shared: dict[str, str] = {}
+
+    def channels(self, x: str) -> int:
+        """Size of dimension 1."""
+        return self.shapes[x][1]
+
+    def weight(self, *shape: int) -> str:
+        """A weight without a value."""
+        tensor = TensorProto(name=f"w{len(self.weights)}", data_type=TensorProto.FLOAT, dims=shape)
+        self.weights.append(tensor)
+        return tensor.name
+
+    def constant(self, value: float | Sequence[int]) -> str:
+        """A number, or a vector of integers such as Reshape takes; the same value is stored once."""
+        key = repr(value)
+        if key not in self._shared:
+            name = self._shared[key] = f"c{len(self._shared)}"
+            kind, dims = (TensorProto.FLOAT, []) if isinstance(value, float) else (TensorProto.INT64, [len(value)])
+            self.weights.append(helper.make_tensor(name, kind, dims, [value] if isinstance(value, float) else value))
+        return self._shared[key]
+
+    def op(self, kind: str, *inputs: str, shape: Sequence[int] | None = None, **attributes: object) -> str:
+        """Any operation with one output, of the first input's shape unless `shape` is given."""
+        name = f"t{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
+        self.shapes[name] = self.shapes[inputs[0]] if shape is None else tuple(shape)
+        self._made[name] = number = len(self._labels)
+        self._labels.append(f"{kind} {len(inputs)} {sorted(attributes.items())} {self.shapes[name]}")
+        self._edges += [(self._made[x], number) for x in inputs if x in self._made]
+        return name
+
+    def conv(
+        self,
+        x: str,
+        channels: int,
+        kernel: int = 1,
+        stride: int = 1,
+        pad: int | None = None,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> str:
+        """A convolution; padded to keep the size unless `pad` says otherwise."""
+        pad = kernel // 2 if pad is None else pad
+        inside = self.channels(x) // groups
+        size = (self.shapes[x][2] + 2 * pad - kernel) // stride + 1
+        self.macs += channels * size * size * inside * kernel * kernel
+        window = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4}
+        weights = [self.weight(channels, inside, kernel, kernel)] + [self.weight(channels)] * bias
+        extra = {"group": groups} if groups > 1 else {}
+        return self.op("Conv", x, *weights, shape=(1, channels, size, size), **window, **extra)
+
+    def relu(self, x: str) -> str:
+        """max(x, 0)."""
+        return self.op("Relu", x)
+
+    def pool(
+        self, x: str, kernel: int = 3, stride: int = 2, pad: int = 0, kind: str = "MaxPool", ceil: bool = False, **more
+    ) -> str:
+        """A max or average pooling. `ceil`: the output size is rounded up."""
+        size = math.ceil((self.shapes[x][2] + 2 * pad - kernel) / stride) if ceil else 0
+        size = (size or (self.shapes[x][2] + 2 * pad - kernel) // stride) + 1
+        window = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4}
+        extra = {"ceil_mode": 1} if ceil else {}
+        return self.op(kind, x, shape=(1, self.channels(x), size, size), **window, **extra, **more)
+
+    def add(self, x: str, y: str) -> str:
+        """Elementwise sum of two tensors of one shape."""
+        return self.op("Add", x, y)
+
+    def concat(self, *xs: str) -> str:
+        """Joins tensors along the channels."""
+        _, _, *size = self.shapes[xs[0]]
+        return self.op("Concat", *xs, axis=1, shape=(1, sum(map(self.channels, xs)), *size))
+
+    def mean(self, x: str) -> str:
+        """Global average pooling."""
+        return self.op("GlobalAveragePool", x, shape=(1, self.channels(x), 1, 1))
+
+    def flatten(self, x: str) -> str:
+        """(1, everything)."""
+        return self.op("Flatten", x, shape=(1, math.prod(self.shapes[x])))
+
+    def linear(self, x: str, outputs: int) -> str:
+        """A fully connected layer on (1, inputs)."""
+        inputs = self.channels(x)
+        self.macs += inputs * outputs
+        return self.op("Gemm", x, self.weight(outputs, inputs), self.weight(outputs), shape=(1, outputs), transB=1)
+
+    def structure(self) -> int:
+        """A hash that networks of the same operations, attributes, shapes and wiring share, in whatever order built."""
+        return iso_hash(self._labels, self._edges)
+
+    def model(self, output: str) -> onnx.ModelProto:
+        """The finished network."""
+        result = helper.make_tensor_value_info(output, TensorProto.FLOAT, self.shapes[output])
+        given = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, self.shapes[INPUT])
+        graph = helper.make_graph(self.nodes, "network", [given], [result], initializer=self.weights)
+        opset = helper.make_opsetid("", OPSET)
+        return helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="nn-former-bench")

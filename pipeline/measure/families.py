@@ -1,0 +1,117 @@
+"""Weight-free ONNX networks of known families: the paper's own, and seeded variants of it.
+
+    python -m pipeline.measure.families --per-family 30 --seed 0 --out DIR [--family NAME ...]
+
+writes DIR/<family>/<family>-<seed>-<k>.onnx. Variants are drawn as those of nn-Meter's data sets (Zhang et al., MobiSys
+2021): widths 0.2 to 1.8 of the paper's, kernels of 1 to 9; depth, expansion and squeeze-and-excitation vary beside. See
+`pipeline.measure.builder.Settings` and the families' docstrings. Batch 1, input 3 x 224 x 224 (NAS-Bench-201: 32 x 32).
+A draw of more than MAX_MACS is made narrower, all its widths alike, to a random share of that, so that one network runs
+in well under a second on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import onnx
+
+from pipeline import io
+from pipeline.errors import BenchError, run_cli
+from pipeline.measure import nets_plain
+from pipeline.measure.builder import Builder, Settings
+
+MAX_MACS = 6e9
+ATTEMPTS = 1000  # draws in a row that repeat earlier variants before a family counts as exhausted
+
+
+class Family(NamedTuple):
+    """`build` adds a network of the given settings to a builder and returns its output; `size` is the input's edge."""
+
+    build: Callable[[Builder, Settings], str]
+    size: int = 224
+
+
+FAMILIES: dict[str, Family] = {
+    "alexnet": Family(nets_plain.alexnet),
+    "googlenet": Family(nets_plain.googlenet),
+    "resnet18": Family(nets_plain.resnet18),
+    "squeezenet": Family(nets_plain.squeezenet),
+    "vgg16": Family(nets_plain.vgg16),
+}
+
+
+def unvaried(family: str) -> onnx.ModelProto:
+    """The family's network as its paper has it. Raises BenchError: unknown family."""
+    builder, output = _built(family, Settings())
+    return builder.model(output)
+
+
+def variants(family: str, n: int, seed: int) -> list[onnx.ModelProto]:
+    """The first `n` variants of a family. Variant k hangs on (family, seed, k) alone, and no two have one structure.
+
+    Raises BenchError: unknown family, negative `n`, or the family has fewer variants.
+    """
+    if n < 0:
+        raise BenchError(f"{n} networks per family: give 0 or more")
+    seen: set[int] = set()
+    return [_variant(family, seed, k, seen) for k in range(n)]
+
+
+def _variant(family: str, seed: int, k: int, seen: set[int]) -> onnx.ModelProto:
+    """Variant k, when `seen` holds the structures of those before it; its own is added."""
+    for attempt in range(ATTEMPTS):
+        found = _draw(family, f"{family}/{seed}/{k}/{attempt}")
+        if found is not None and (structure := found[0].structure()) not in seen:
+            seen.add(structure)
+            return found[0].model(found[1])
+    raise BenchError(f"{family}: no more than about {k} different variants; ask for fewer")
+
+
+def _draw(family: str, key: str) -> tuple[Builder, str] | None:
+    """The network that the random numbers of `key` make; None when it can't be made narrow enough."""
+    narrower = 1.0
+    for _ in range(10):
+        rng = random.Random(key)
+        share = rng.uniform(0.1, 1.0)
+        found = _built(family, Settings(rng, narrower))
+        macs, limit = found[0].macs, MAX_MACS * (share if narrower < 1 else 1.0)
+        if macs <= limit * 1.02:
+            return found
+        narrower *= math.sqrt(MAX_MACS * share / macs)
+    return None
+
+
+def _built(family: str, settings: Settings) -> tuple[Builder, str]:
+    if family not in FAMILIES:
+        raise BenchError(f"family {family!r} is not known; choose among {', '.join(FAMILIES)}")
+    builder = Builder(FAMILIES[family].size)
+    return builder, FAMILIES[family].build(builder, settings)
+
+
+def main() -> None:
+    """Write the variants of all or some families."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.measure.families", description="Weight-free ONNX variants of known families."
+    )
+    parser.add_argument("--per-family", type=int, required=True, metavar="N", help="variants of each family")
+    parser.add_argument("--seed", type=int, default=0, help="of the random numbers (default %(default)s)")
+    parser.add_argument("--family", action="append", metavar="NAME", help="only this one; may be repeated")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    args = parser.parse_args()
+    for family in args.family or FAMILIES:
+        contents = [
+            model.SerializeToString(deterministic=True) for model in variants(family, args.per_family, args.seed)
+        ]
+        for k, content in enumerate(contents):
+            io.write_bytes(args.out / family / f"{family}-{args.seed}-{k:04d}.onnx", content)
+        size = sum(map(len, contents)) / max(1, len(contents)) / 1000
+        print(f"{family}: {len(contents)} networks of {size:.1f} kB on average in {args.out / family}")
+
+
+if __name__ == "__main__":
+    run_cli(main)
