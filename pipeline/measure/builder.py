@@ -57,14 +57,15 @@ class Settings:
 class Builder:
     """Builds one network, batch 1, operation by operation; every method returns the name of the tensor it makes.
 
-    `shapes` are those of the tensors made so far, `macs` the multiply-accumulates. Kernels and images are square.
+    `shapes` are those of the tensors made so far, `macs` the multiply-accumulates, `params` the elements
+    of all weights. Kernels and images are square.
     """
 
     def __init__(self, size: int = 224) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
         self.shapes: dict[str, tuple[int, ...]] = {INPUT: (1, 3, size, size)}
-        self.macs = 0
+        self.macs = self.params = 0
         self._made = {INPUT: 0}  # tensor -> number of the node that makes it, the input being 0
         self._labels, self._edges = [INPUT], []
         self._shared: dict[str, str] = {}
@@ -77,6 +78,7 @@ class Builder:
         """A weight without a value."""
         tensor = TensorProto(name=f"w{len(self.weights)}", data_type=TensorProto.FLOAT, dims=shape)
         self.weights.append(tensor)
+        self.params += math.prod(shape)
         return tensor.name
 
     def constant(self, value: float | Sequence[int]) -> str:
@@ -154,6 +156,28 @@ class Builder:
         inputs = self.channels(x)
         self.macs += inputs * outputs
         return self.op("Gemm", x, self.weight(outputs, inputs), self.weight(outputs), shape=(1, outputs), transB=1)
+
+    def norm(self, x: str) -> str:
+        """Batch normalisation that no convolution can take in."""
+        return self.op("BatchNormalization", x, *(self.weight(self.channels(x)) for _ in range(4)))
+
+    def layer_norm(self, x: str) -> str:
+        """Normalisation over the last dimension."""
+        size = self.shapes[x][-1]
+        return self.op("LayerNormalization", x, self.weight(size), self.weight(size), epsilon=1e-6)
+
+    def matmul(self, x: str, y: str) -> str:
+        """Batched matrix product of two tensors."""
+        shape = (*self.shapes[x][:-1], self.shapes[y][-1])
+        self.macs += math.prod(shape) * self.shapes[x][-1]
+        return self.op("MatMul", x, y, shape=shape)
+
+    def dense(self, x: str, outputs: int) -> str:
+        """A fully connected layer on the last dimension: MatMul and Add, as exporters write it."""
+        *rest, inputs = self.shapes[x]
+        self.macs += math.prod(rest) * inputs * outputs
+        y = self.op("MatMul", x, self.weight(inputs, outputs), shape=(*rest, outputs))
+        return self.op("Add", y, self.weight(outputs))
 
     def structure(self) -> int:
         """A hash that networks of the same operations, attributes, shapes and wiring share, in whatever order built."""

@@ -20,11 +20,11 @@ def alexnet(b: Builder, s: Settings) -> str:
 
 
 def vgg16(b: Builder, s: Settings) -> str:
-    """Simonyan and Zisserman, ICLR 2015. Varied: every width and kernel, the depth of the five stages, hidden units."""
+    """Simonyan and Zisserman, ICLR 2015. Varied: every width, kernels (1 to 5), the depth of stages, hidden units."""
     x = INPUT
     for width, depth in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
         for _ in range(s.depth(depth)):
-            x = b.relu(b.conv(x, s.width(width), s.kernel(3)))
+            x = b.relu(b.conv(x, s.width(width), s.kernel(3, (1, 3, 5))))
         x = b.pool(x, 2)
     return _dense(b, s, x)
 
