@@ -1,0 +1,223 @@
+"""Time networks on one platform: python -m pipeline.measure.run --networks DIR --platform NAME --out FILE.parquet
+
+Every finished timing is a line of FILE.jsonl and on the disk before the next begins: a run that is killed goes on where
+it stopped. A tenth of the networks is timed a second time when all have been timed once. Parquet is written at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+from tqdm import tqdm
+
+from pipeline import host, io
+from pipeline.errors import BenchError, run_cli
+from pipeline.measure import platforms
+from pipeline.measure.process import COMMAND, Worker, alone
+from pipeline.measure.process import time_one as time_one
+from pipeline.measure.timing import BUSY, Load, Settings, Timing
+
+AGAIN = 0.1  # share of the networks that is timed twice
+SCHEMA = pl.Schema(
+    {
+        "network": pl.String,  # path below the folder of networks, without .onnx
+        "sha256": pl.String,  # of the file
+        "pass": pl.UInt8,  # 1, or 2 for the second timing of some networks
+        "status": pl.String,  # one of timing.STATUSES
+        "message": pl.String,
+        "median_ms": pl.Float64,
+        "q1_ms": pl.Float64,
+        "q3_ms": pl.Float64,
+        "min_ms": pl.Float64,
+        "repeats": pl.UInt32,
+        "error": pl.Float64,  # half of the median's 95 % interval, relative
+        "others": pl.Float64,  # cores that other processes took
+        "finished_at": pl.String,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Network:
+    """One file to time."""
+
+    name: str
+    path: Path
+    sha256: str
+
+
+def find(folder: Path) -> list[Network]:
+    """The .onnx files below `folder`, in an order that mixes families. Raises BenchError when there is none.
+
+    The order follows hashes of names, so that it stays when networks are added, and a machine that slows down with time
+    does not slow one family down.
+    """
+    paths = sorted(folder.rglob("*.onnx"))
+    if not paths:
+        raise BenchError(f"{folder}: no .onnx files; make them with python -m pipeline.measure.families")
+    found = [Network(p.relative_to(folder).with_suffix("").as_posix(), p, io.file_sha256(p)) for p in paths]
+    return sorted(found, key=lambda network: hashlib.sha256(network.name.encode()).digest())
+
+
+def facts(platform: platforms.Platform, settings: Settings) -> dict:
+    """What the timings were made with; timings of one file agree in it. Raises BenchError without the runtime."""
+    return {
+        "platform": platform.name,
+        "package": platform.package,
+        "version": platform.version(),
+        "provider": platform.provider,
+        "precision": platform.precision,
+        "threads": platform.n_threads(),
+        "host_cpu": host.cpu(),
+        "settings": asdict(settings),
+    }
+
+
+class Journal:
+    """Finished timings, one JSON line each after a first line of facts; safe against SIGKILL at any moment."""
+
+    def __init__(self, path: Path, about: dict):
+        self.path = path
+        with io.os_errors(path, "write"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.file = path.open("a+b")
+            self.file.seek(0)
+            text = self.file.read()
+            whole = text.rfind(b"\n") + 1
+            self.file.truncate(whole)  # half a line: what was being written when the last run was killed
+        try:
+            lines = [json.loads(line) for line in text[:whole].splitlines()]
+        except ValueError as error:
+            raise BenchError(f"{path}: a damaged line; delete the file to time all networks again") from error
+        if not lines:
+            self._append(about)
+        elif lines[0] != about:
+            changed = next(key for key in about | lines[0] if about.get(key) != lines[0].get(key))
+            raise BenchError(
+                f"{path}: timed with {changed} {lines[0].get(changed)}, now {about.get(changed)}; "
+                "delete the file to time all networks again"
+            )
+        self.rows: list[dict] = lines[1:]
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.file.close()
+
+    def add(self, network: Network, number: int, timing: Timing) -> None:
+        """Record a timing; it is on the disk when this returns."""
+        row = {"network": network.name, "sha256": network.sha256, "pass": number, **asdict(timing)}
+        row["finished_at"] = datetime.now(UTC).isoformat(timespec="seconds")
+        self._append(row)
+        self.rows.append(row)
+
+    def _append(self, value: dict) -> None:
+        with io.os_errors(self.path, "write"):
+            self.file.write(json.dumps(value).encode() + b"\n")
+            self.file.flush()
+            os.fsync(self.file.fileno())
+
+
+def measure_all(
+    networks: Sequence[Network],
+    platform: str,
+    out: Path,
+    settings: Settings,
+    again: float = AGAIN,
+    timeout_s: float = 120.0,
+    memory_mb: int | None = None,
+    command: Sequence[str] = COMMAND,
+) -> pl.DataFrame:
+    """Time `networks`, in order, then the first ceil(`again` n) of them once more; write and return the table.
+
+    Timings that the journal beside `out` has of the same file are not made again. Raises BenchError when the platform
+    is not there, another timing is at work, or the journal was made with something else.
+    """
+    about = facts(platforms.get(platform), settings)
+    with (
+        alone(),
+        Journal(out.with_suffix(".jsonl"), about) as journal,
+        Worker(platform, settings, timeout_s, memory_mb, command) as worker,
+    ):
+        done = {(row["network"], row["sha256"], row["pass"]): row for row in journal.rows}
+        wanted = [(network, 1) for network in networks]
+        wanted += [(network, 2) for network in networks[: math.ceil(again * len(networks))]]
+        left = [(network, number) for network, number in wanted if (network.name, network.sha256, number) not in done]
+        if left:
+            _warn_when_busy()
+        for network, number in tqdm(left, desc=platform, unit="network", smoothing=0.05, mininterval=0.5):
+            journal.add(network, number, worker.time(network.path))
+        done = {(row["network"], row["sha256"], row["pass"]): row for row in journal.rows}
+        rows = [done[network.name, network.sha256, number] for network, number in wanted]
+    table = pl.DataFrame(rows, schema=SCHEMA)
+    io.write_parquet(out, table, {"kind": "timings", **about})
+    return table
+
+
+def summary(table: pl.DataFrame) -> list[str]:
+    """What a user wants to know at the end: statuses, how well the two passes agree, how busy the machine was."""
+    first = table.filter(pl.col("pass") == 1)
+    counts = first["status"].value_counts(sort=True).iter_rows()
+    lines = [f"{first.height} networks: {', '.join(f'{count} {status}' for status, count in counts)}"]
+    for row in first.filter(pl.col("status") != "ok").head(5).iter_rows(named=True):
+        lines.append(f"{row['network']}: {row['status']}: {row['message']}")
+    change = retest(table)
+    if len(change):
+        lines.append(
+            f"{len(change)} networks timed twice: mean difference {change.mean():.2f} %, median {change.median():.2f} %"
+        )
+    busy = first.filter(pl.col("others") > BUSY).height
+    if busy:
+        lines.append(
+            f"warning: other processes took over {BUSY:g} of a core while {busy} networks were timed; "
+            "delete the .jsonl file and run again on a quiet machine"
+        )
+    return lines
+
+
+def retest(table: pl.DataFrame) -> pl.Series:
+    """Difference of the second pass from the first, in percent of the first, of the networks that both could time."""
+    ok = table.filter(pl.col("status") == "ok").select("network", "pass", "median_ms")
+    both = ok.filter(pl.col("pass") == 1).join(ok.filter(pl.col("pass") == 2), on="network", suffix="_2")
+    return both.select(100 * (pl.col("median_ms_2") / pl.col("median_ms") - 1).abs()).to_series()
+
+
+def _warn_when_busy(seconds: float = 0.5) -> None:
+    load = Load()
+    time.sleep(seconds)
+    others = load.others()
+    if others is not None and others > BUSY:
+        print(f"warning: the machine is busy: other processes take {others:.1f} of a core", file=sys.stderr)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.measure.run", description=__doc__.partition("\n")[0])
+    parser.add_argument("--networks", type=Path, required=True, help="folder of .onnx files; weights may be missing")
+    parser.add_argument("--platform", required=True, help=", ".join(platforms.PLATFORMS))
+    parser.add_argument("--out", type=Path, required=True, help="table to write; a journal is kept beside it")
+    parser.add_argument("--limit-s", type=float, default=Settings.limit_s, help="seconds of timed runs of a network")
+    parser.add_argument("--again", type=float, default=AGAIN, help="share of the networks that is timed twice")
+    parser.add_argument("--timeout-s", type=float, default=120.0, help="seconds a network may take in all")
+    parser.add_argument("--memory-mb", type=int, help="address space of the process; default: 3/4 of the memory")
+    args = parser.parse_args()
+    settings = Settings(limit_s=args.limit_s)
+    networks = find(args.networks)
+    table = measure_all(networks, args.platform, args.out, settings, args.again, args.timeout_s, args.memory_mb)
+    print("\n".join(summary(table)))
+
+
+if __name__ == "__main__":
+    run_cli(main)

@@ -1,0 +1,127 @@
+"""How one network is timed: warm-up, then runs until the median is known well enough or time is up."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+STATUSES = ("ok", "crashed", "timeout", "out_of_memory", "unsupported")
+BUSY = 0.15  # cores that others may take before a timing is marked
+LOOK_EVERY = 16  # runs between two looks at the quartiles, once there are as many
+
+
+@dataclass(frozen=True)
+class Settings:
+    """When to stop. Seconds count the timed runs alone, from the end of the warm-up.
+
+    `error`: half of the median's 95 % interval over the median; `limit_s` stops before that is reached, after
+    `fewest` runs; `least_s` goes on for so long even when it is, as the first instants of a network can be unlike
+    the rest.
+    """
+
+    error: float = 0.02
+    limit_s: float = 0.6
+    least_s: float = 0.15
+    fewest: int = 3
+    warm_up_s: float = 0.05
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long one network takes, or why that is not known: `status` is one of STATUSES.
+
+    `median_ms`, quartiles and minimum of `repeats` runs; `error` is half of the median's 95 % interval over the median
+    (McGill, Tukey and Larsen 1978); `others` how many cores other processes took meanwhile, None where not known.
+    """
+
+    status: str
+    message: str = ""
+    median_ms: float | None = None
+    q1_ms: float | None = None
+    q3_ms: float | None = None
+    min_ms: float | None = None
+    repeats: int = 0
+    error: float | None = None
+    others: float | None = None
+
+    @property
+    def busy(self) -> bool:
+        """True when other processes took so much that the figure is in doubt."""
+        return self.others is not None and self.others > BUSY
+
+
+def relative_error(times: np.ndarray) -> float:
+    """Half of the 95 % interval of the median of `times`, over the median: 1.57 IQR / sqrt(n) / median."""
+    q1, median, q3 = np.percentile(times, (25, 50, 75))
+    return float(1.57 * (q3 - q1) / np.sqrt(len(times)) / median)
+
+
+def measure(run: Callable[[], object], settings: Settings, clock: Callable[[], float] = time.perf_counter) -> Timing:
+    """Time `run`. Garbage is not collected meanwhile."""
+    start = clock()
+    run()
+    while clock() - start < settings.warm_up_s:
+        run()
+    times: list[float] = []
+    gc.collect()
+    was_enabled = gc.isenabled()
+    gc.disable()
+    load = Load()
+    start = clock()
+    try:
+        while True:
+            before = clock()
+            run()
+            now = clock()
+            times.append(now - before)
+            n, spent = len(times), now - start
+            if n < settings.fewest or n > LOOK_EVERY and n % LOOK_EVERY:
+                continue
+            if spent >= settings.limit_s:
+                break
+            if spent >= settings.least_s and relative_error(np.array(times)) <= settings.error:
+                break
+    finally:
+        if was_enabled:
+            gc.enable()
+    others = load.others()
+    found = np.array(times)
+    q1, median, q3 = np.percentile(found, (25, 50, 75)) * 1e3
+    least, error = float(found.min() * 1e3), relative_error(found)
+    return Timing("ok", "", float(median), float(q1), float(q3), least, len(times), error, others)
+
+
+class Load:
+    """Cores that processes other than this one take, and the hypervisor from all of them, since the object was made."""
+
+    def __init__(self) -> None:
+        self.start = _busy_s(), _own_s(), time.perf_counter()
+
+    def others(self) -> float | None:
+        """Mean number of cores, with the 10 ms grain of /proc/stat; None where there is no such file."""
+        busy, own, now = _busy_s(), _own_s(), time.perf_counter()
+        if busy is None or self.start[0] is None:
+            return None
+        took = (busy - self.start[0]) - (own - self.start[1])
+        return round(max(took, 0.0) / max(now - self.start[2], 1e-9), 3)
+
+
+def _busy_s() -> float | None:
+    """Seconds that all cores together have worked or were taken away."""
+    try:
+        fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
+    except OSError:
+        return None
+    user, nice, system, _, _, irq, softirq, steal = map(int, fields)
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+def _own_s() -> float:
+    own = os.times()
+    return own.user + own.system

@@ -1,0 +1,106 @@
+"""Random weights for models that come without: seeded, in memory, and cheap even for VGG's 138 million.
+
+Values are drawn once, a million of them; every weight repeats them, scaled by its fan-in (He et al., ICCV 2015) so that
+activations neither overflow nor vanish. What a weight is does not change how long a dense operation takes.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from pipeline.errors import BenchError
+from pipeline.onnx_load import load
+from pipeline.onnx_model import Loaded
+
+N_DRAWN = 1_000_003  # a prime: rows of a matrix differ
+MAX_BYTES = 2**33
+VALUE_FIELDS = ("raw_data", "float_data", "double_data", "int32_data", "int64_data", "uint64_data", "string_data")
+PLACE = "in memory"
+NORMS = {"BatchNormalization", "InstanceNormalization", "LayerNormalization", "GroupNormalization"}
+
+
+def fill(content: bytes, where: str, seed: int = 0) -> tuple[onnx.ModelProto, dict[str, np.ndarray], Loaded]:
+    """The model, the values that its file leaves out, and the checked model with all shapes.
+
+    In the model each such weight is an initializer marked as external, to be replaced by its value. Integer weights
+    without values are zeros. Raises BenchError for a file that can't be read and for weights above 8 GiB.
+    """
+    loaded = load(content, where)
+    model = onnx.ModelProto.FromString(content)
+    ones = _ones(loaded)
+    empty = {t.name for t in model.graph.initializer if _is_empty(t)} | loaded.removed
+    size = sum(math.prod(loaded.shapes[name]) for name in empty) * 4
+    if size > MAX_BYTES:
+        raise BenchError(f"{where}: {size >> 20:,} MiB of weights, over the limit of {MAX_BYTES >> 20:,}; refused")
+    kept = [tensor for tensor in model.graph.initializer if tensor.name not in empty]
+    values = {name: _values(loaded, name, name in ones, seed) for name in sorted(empty)}
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+    for name, value in values.items():
+        tensor = model.graph.initializer.add(
+            name=name, data_type=loaded.types[name], dims=value.shape, data_location=TensorProto.EXTERNAL
+        )
+        tensor.external_data.add(key="location", value=PLACE)
+    model.ir_version = max(model.ir_version, 4)  # the first in which an initializer need not be an input as well
+    data = [value for value in model.graph.input if value.name in loaded.inputs]
+    del model.graph.input[:]
+    model.graph.input.extend(data)
+    for value in data:
+        for dim, size in zip(value.type.tensor_type.shape.dim, loaded.shapes[value.name], strict=True):
+            dim.dim_value = size
+    return model, values, loaded
+
+
+def embedded(model: onnx.ModelProto, values: dict[str, np.ndarray]) -> onnx.ModelProto:
+    """The model with its values inside; `model` is changed."""
+    for tensor in model.graph.initializer:
+        if tensor.name in values:
+            tensor.ClearField("external_data")
+            tensor.data_location = TensorProto.DEFAULT
+            tensor.raw_data = values[tensor.name].tobytes()
+    return model
+
+
+def inputs(loaded: Loaded, seed: int = 0) -> dict[str, np.ndarray]:
+    """Random data for every input: normal floats, zeros where integers or booleans are asked for."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    found = {}
+    for name in loaded.inputs:
+        shape, kind = loaded.shapes[name], helper.tensor_dtype_to_np_dtype(loaded.types[name])
+        is_float = np.issubdtype(kind, np.floating)
+        found[name] = rng.standard_normal(shape, dtype=np.float32).astype(kind) if is_float else np.zeros(shape, kind)
+    return found
+
+
+def _is_empty(tensor: onnx.TensorProto) -> bool:
+    """True for an initializer of which only name, type and shape are there."""
+    has_values = any(getattr(tensor, field) for field in VALUE_FIELDS) or tensor.external_data
+    return not has_values and math.prod(tensor.dims) > 0
+
+
+def _ones(loaded: Loaded) -> set[str]:
+    """Scales and variances of normalizations."""
+    norms = [node for node in loaded.nodes if node.op in NORMS]
+    variances = {node.inputs[4] for node in norms if node.op == "BatchNormalization"}
+    return variances | {node.inputs[1] for node in norms if len(node.inputs) > 1}
+
+
+def _values(loaded: Loaded, name: str, one: bool, seed: int) -> np.ndarray:
+    shape, kind = loaded.shapes[name], helper.tensor_dtype_to_np_dtype(loaded.types[name])
+    if one:
+        return np.ones(shape, kind)
+    if len(shape) < 2 or not np.issubdtype(kind, np.floating):
+        return np.zeros(shape, kind)
+    fan_in = math.prod(shape[1:]) if len(shape) > 2 else max(shape)
+    drawn = _drawn(seed) * np.float32(math.sqrt(2 / max(fan_in, 1)))
+    return np.resize(drawn.astype(kind, copy=False), shape)
+
+
+@cache
+def _drawn(seed: int) -> np.ndarray:
+    return np.random.Generator(np.random.PCG64(seed)).standard_normal(N_DRAWN, dtype=np.float32)

@@ -1,0 +1,79 @@
+"""The process in which networks run: python -m pipeline.measure.worker. It may crash or hang; its parent stays.
+
+One line of JSON in, one out: {"path", "platform", "settings", "memory_mb"} and the fields of a Timing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from pipeline.errors import BenchError
+from pipeline.measure import platforms
+from pipeline.measure.timing import Settings, Timing, measure
+
+try:
+    import resource
+except ImportError:  # not on Windows: memory is not limited there
+    resource = None
+
+PR_SET_PDEATHSIG = 1
+OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate memory", "Available memory", "out of memory")
+
+
+def time_network(path: str, platform: str, settings: Settings) -> Timing:
+    """Time the network of a file in this process. What its runtime says becomes the status."""
+    from pipeline.measure.runtime import prepare
+    from pipeline.onnx_load import MAX_FILE_BYTES, read_limited
+
+    about = platforms.get(platform)
+    try:
+        content = read_limited(Path(path), MAX_FILE_BYTES)
+        return measure(prepare(about, content, path), settings)
+    except MemoryError as error:
+        return Timing("out_of_memory", _short(error))
+    except BenchError as error:
+        return Timing("unsupported", _short(error))
+    except Exception as error:  # runtimes raise exceptions of their own kinds
+        status = "out_of_memory" if any(sign in str(error) for sign in OUT_OF_MEMORY) else "unsupported"
+        return Timing(status, _short(error))
+
+
+def serve(time_one=time_network) -> None:
+    """Answer requests until stdin ends."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print goes to stderr
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    for line in sys.stdin:
+        request = json.loads(line)
+        _limit_memory(request["memory_mb"])
+        timing = time_one(request["path"], request["platform"], Settings(**request["settings"]))
+        answers.write(json.dumps(asdict(timing)) + "\n")
+        answers.flush()
+
+
+def pin(core: int) -> None:
+    """Keep this process on one core, where the system can."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {core})
+
+
+def _limit_memory(megabytes: int) -> None:
+    if resource is not None and megabytes:
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        pin(int(sys.argv[1]))
+    serve()
