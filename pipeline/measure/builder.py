@@ -116,7 +116,7 @@ class Builder:
         size = (self.shapes[x][2] + 2 * pad - kernel) // stride + 1
         self.macs += channels * size * size * inside * kernel * kernel
         window = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4}
-        weights = [self.weight(channels, inside, kernel, kernel)] + [self.weight(channels)] * bias
+        weights = [self.weight(channels, inside, kernel, kernel), *([self.weight(channels)] if bias else [])]
         extra = {"group": groups} if groups > 1 else {}
         return self.op("Conv", x, *weights, shape=(1, channels, size, size), **window, **extra)
 

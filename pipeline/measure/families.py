@@ -5,8 +5,8 @@
 writes DIR/<family>/<family>-<seed>-<k>.onnx. Variants are drawn as those of nn-Meter's data sets (Zhang et al., MobiSys
 2021): widths 0.2 to 1.8 of the paper's, kernels of 1 to 9; depth, expansion and squeeze-and-excitation vary beside. See
 `pipeline.measure.builder.Settings` and the families' docstrings. Batch 1, input 3 x 224 x 224 (NAS-Bench-201: 32 x 32).
-A draw of more than MAX_MACS or MAX_PARAMS is made narrower, all its widths alike, to a random share of these (0.1 to 1),
-so that one network runs in well under a second on one core. The papers' VGG-16, ViT-B/16 and AlexNet are above the limit.
+A draw of more than MAX_MACS or MAX_PARAMS is made narrower, all its widths alike, to a random share of these (0.1 to
+1), so that one network runs in well under a second on one core. VGG-16, ViT-B/16 and AlexNet themselves are larger.
 """
 
 from __future__ import annotations
@@ -61,10 +61,8 @@ def unvaried(family: str) -> onnx.ModelProto:
 def variants(family: str, n: int, seed: int) -> list[onnx.ModelProto]:
     """The first `n` variants of a family. Variant k hangs on (family, seed, k) alone, and no two have one structure.
 
-    Raises BenchError: unknown family, negative `n`, or the family has fewer variants.
+    Raises BenchError: unknown family, or the family has fewer variants.
     """
-    if n < 0:
-        raise BenchError(f"{n} networks per family: give 0 or more")
     seen: set[int] = set()
     return [_variant(family, seed, k, seen) for k in range(n)]
 
@@ -94,10 +92,14 @@ def _draw(family: str, key: str) -> tuple[Builder, str] | None:
 
 
 def _built(family: str, settings: Settings) -> tuple[Builder, str]:
-    if family not in FAMILIES:
-        raise BenchError(f"family {family!r} is not known; choose among {', '.join(FAMILIES)}")
+    _check(family)
     builder = Builder(FAMILIES[family].size)
     return builder, FAMILIES[family].build(builder, settings)
+
+
+def _check(family: str) -> None:
+    if family not in FAMILIES:
+        raise BenchError(f"family {family!r} is not known; choose among {', '.join(FAMILIES)}")
 
 
 def main() -> None:
@@ -110,13 +112,17 @@ def main() -> None:
     parser.add_argument("--family", action="append", metavar="NAME", help="only this one; may be repeated")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     args = parser.parse_args()
+    if args.per_family < 1:
+        raise BenchError(f"--per-family {args.per_family}: give 1 or more")
+    for family in args.family or ():
+        _check(family)
     for family in args.family or FAMILIES:
         contents = [
             model.SerializeToString(deterministic=True) for model in variants(family, args.per_family, args.seed)
         ]
         for k, content in enumerate(contents):
             io.write_bytes(args.out / family / f"{family}-{args.seed}-{k:04d}.onnx", content)
-        size = sum(map(len, contents)) / max(1, len(contents)) / 1000
+        size = sum(map(len, contents)) / len(contents) / 1000
         print(f"{family}: {len(contents)} networks of {size:.1f} kB on average in {args.out / family}")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipeline.cells import EDGES_201, OPS_201, cell_201
 from pipeline.measure.builder import INPUT, Builder, Settings
 
@@ -9,12 +11,20 @@ LARGEST = ("nor_conv_3x3",) * 6  # the cell of most parameters and FLOPs stands 
 
 
 def nasbench201(b: Builder, s: Settings) -> str:
-    """Dong and Yang, ICLR 2020: 3 stages of 5 equal cells at 16, 32 and 64 channels for 10 classes, residual blocks
-    between them. Varied: the cell, uniformly; operations that don't reach the output are left out, and cells whose
-    output hangs on no input are not drawn."""
-    ops = LARGEST if s.rng is None else tuple(s.rng.choice(OPS_201) for _ in EDGES_201)
-    while not cell_201(ops).edges:
+    """Dong and Yang, ICLR 2020, for 10 classes. Varied: the cell, uniformly over those whose output hangs on the input.
+
+    Operations that don't reach the output are left out.
+    """
+    ops = LARGEST
+    while s.rng is not None:
         ops = tuple(s.rng.choice(OPS_201) for _ in EDGES_201)
+        if cell_201(ops).edges:
+            break
+    return of_cell(b, ops)
+
+
+def of_cell(b: Builder, ops: Sequence[str]) -> str:
+    """The skeleton: 3 stages of 5 equal cells at 16, 32 and 64 channels, residual blocks between them."""
     x = b.conv(INPUT, 16, 3)
     for stage in range(3):
         if stage:
@@ -23,11 +33,10 @@ def nasbench201(b: Builder, s: Settings) -> str:
             x = b.add(b.conv(b.pool(x, 2, kind="AveragePool"), channels, bias=False), y)
         for _ in range(5):
             x = _cell(b, x, ops)
-    x = b.relu(b.norm(x))
-    return b.linear(b.flatten(b.mean(x)), 10)
+    return b.linear(b.flatten(b.mean(b.relu(b.norm(x)))), 10)
 
 
-def _cell(b: Builder, x: str, ops: tuple[str, ...]) -> str:
+def _cell(b: Builder, x: str, ops: Sequence[str]) -> str:
     """One cell: every node is the sum of what its edges make of earlier nodes, if anything arrives there."""
     reaches = {3}
     for (source, target), op in sorted(zip(EDGES_201, ops, strict=True), reverse=True):
