@@ -53,6 +53,7 @@ def small(kernel: int = 3):
             weight("w", 8, 3, kernel, kernel),
             *(weight(name, 8) for name in ("b", "scale", "shift", "mean", "variance")),
             ints("shape", 1, 8),
+            weight("unused", 4, 4),
         ],
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,9 @@ def _onnxruntime(platform: Platform, content: bytes, values: dict[str, np.ndarra
             list(values), [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in values.values()]
         )
     session = onnxruntime.InferenceSession(content, options, providers=[platform.provider])
-    return lambda: session.run(None, data)
+    run = partial(session.run, None, data)
+    run.values = values  # the session reads them where they are
+    return run
 
 
 def _quantize(model: onnx.ModelProto, data: dict[str, np.ndarray]) -> bytes:

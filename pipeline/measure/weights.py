@@ -37,7 +37,9 @@ def fill(content: bytes, where: str, seed: int = 0) -> tuple[onnx.ModelProto, di
     size = sum(math.prod(loaded.shapes[name]) for name in empty) * 4
     if size > MAX_BYTES:
         raise BenchError(f"{where}: {size >> 20:,} MiB of weights, over the limit of {MAX_BYTES >> 20:,}; refused")
-    kept = [tensor for tensor in model.graph.initializer if tensor.name not in empty]
+    used = _used(model.graph)  # one runtime removes the others before it looks for values
+    empty &= used
+    kept = [t for t in model.graph.initializer if t.name in used and t.name not in empty]
     values = {name: _values(loaded, name, name in ones, seed) for name in sorted(empty)}
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
@@ -81,6 +83,17 @@ def _is_empty(tensor: onnx.TensorProto) -> bool:
     """True for an initializer of which only name, type and shape are there."""
     has_values = any(getattr(tensor, field) for field in VALUE_FIELDS) or tensor.external_data
     return not has_values and math.prod(tensor.dims) > 0
+
+
+def _used(graph: onnx.GraphProto) -> set[str]:
+    """Names that a node of the graph or of a graph inside it reads, or that the graph gives out."""
+    used = {value.name for value in graph.output}
+    for node in graph.node:
+        used.update(node.input)
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                used |= _used(inner)
+    return used
 
 
 def _ones(loaded: Loaded) -> set[str]:
