@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pipeline import grid as grids
-from pipeline import plot_curves, plot_devices, plot_ranks, plot_scatter, plots, published, ranking
+from pipeline import plot_attention, plot_curves, plot_devices, plot_ranks, plot_scatter, plots, published, ranking
 from pipeline.board import Picture
 from pipeline.board_tables import provenance_line
 from pipeline.board_text import MISSION, TITLES, number
@@ -17,6 +17,7 @@ from pipeline.plots import Drawn
 from pipeline.score import Data, read_predictions
 from pipeline.summary import Table
 
+ATTENTION = "what NN-Former looks at"
 SUFFIXES = (".svg", ".png", ".csv")
 
 
@@ -80,9 +81,17 @@ def file_name(of: str, figure: str) -> str:
 
 
 def draw(
-    tables: list[Table], grid: grids.Grid, data: Path, folder: Path, known: list[published.Figure]
+    tables: list[Table],
+    grid: grids.Grid,
+    data: Path,
+    folder: Path,
+    known: list[published.Figure],
+    attention: Path | None = None,
 ) -> dict[str, list[Picture]]:
-    """Draw all figures into `folder` and remove figures of earlier grids; returns them by table."""
+    """Draw all figures into `folder` and remove figures of earlier grids; returns them by table.
+
+    `attention` is a table of predictors._attention_maps.
+    """
     drawn: dict[str, list[Picture]] = {}
     kept: set[Path] = set()
     folder.mkdir(parents=True, exist_ok=True)
@@ -99,6 +108,10 @@ def draw(
             if diagram:
                 made_with = "\n".join(provenance_line(table) for table in found.tables)
                 keep("", {f"mean rank by {found.metric}": diagram}, made_with)
+        if attention:
+            synthetic = {table.dataset for table in tables if table.synthetic}
+            figure, made_with = plot_attention.picture(attention, synthetic)
+            keep("", {ATTENTION: figure}, made_with)
         for table in tqdm(tables, desc="plots", unit="table"):
             keep(table.name, of_table(table, data, grid.cells, known), provenance_line(table))
     for path in folder.iterdir():
@@ -109,7 +122,7 @@ def draw(
 
 def found(tables: list[Table], grid: grids.Grid, folder: Path) -> dict[str, list[Picture]]:
     """The figures that stand in `folder`, as `draw` would list them had it drawn these."""
-    names = [f"mean rank by {r.metric}" for r in ranking.rankings(tables)]
+    names = [*(f"mean rank by {r.metric}" for r in ranking.rankings(tables)), ATTENTION]
     of_tables = [
         "quality against labels", "quality against training time", "families left out", "what variants change",
         "MAPE by device", "Acc(10 %) by device", "predicted against true",

@@ -79,6 +79,7 @@ def main() -> None:
     parser.add_argument("--data", default=Path("data"), type=Path, help="folder with parquet/ and splits/")
     parser.add_argument("--out", required=True, type=Path, help="folder of the board, e.g. results/benchmark")
     parser.add_argument("--root-board", type=Path, help="also write the board here, e.g. results/leaderboard.md")
+    parser.add_argument("--attention", type=Path, help="table of predictors._attention_maps, to draw")
     parser.add_argument(
         "--check", action="store_true", help="write nothing; fail unless the board follows from the scores"
     )
@@ -91,7 +92,7 @@ def main() -> None:
     if args.check:
         pictures = drawing.found(tables, grid, folder)
     else:
-        pictures = drawing.draw(tables, grid, args.data, folder, figures)
+        pictures = drawing.draw(tables, grid, args.data, folder, figures, args.attention)
     labels_noise = noise.parse(io.read_meta(args.scores).get("noise"))
     content = board.Content(grid, rows, tables, figures, labels_noise, pictures)
     made = texts(content, args.out, args.root_board)

@@ -103,6 +103,16 @@ def test_a_new_predictor_trains_only_its_own_cells(copy):
     assert "node_count" in (copy / "results/leaderboard.md").read_text()
 
 
+def test_the_board_shows_what_nn_former_looks_at(copy):
+    write_grid(copy, {**GRID, "predictors": {**GRID["predictors"], "nn_former": {"steps": 5, "layers": 1}}})
+    snakemake(copy)
+    assert pl.read_parquet(copy / "results/benchmark/attention.parquet")["head"].n_unique() == 4
+    picture = "plots/benchmark-what-NNFormer-looks-at"
+    assert (copy / f"results/benchmark/{picture}.svg").is_file()
+    assert f"{picture}.png" in (copy / "results/benchmark/leaderboard.md").read_text()
+    assert NOTHING in snakemake(copy).stdout
+
+
 def test_changed_code_of_a_predictor_trains_only_its_own_cells(copy):
     before = predictions(copy)
     with (copy / "predictors/mean.py").open("a") as file:

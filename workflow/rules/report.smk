@@ -4,7 +4,14 @@ ROOT_BOARD = ["results/leaderboard.md"] if IS_DEFAULT_GRID else []
 OTHER_BOARDS = (
     sorted({str(path) for path in Path("results").glob("*/leaderboard.md")} - set(BOARD)) if ROOT_BOARD else []
 )
-REPORT_FILES = [f"{RESULTS}/scores.parquet", *BOARD, *ROOT_BOARD, f"{RESULTS}/plots"]
+
+# The cell whose attention the default grid's board shows: NN-Former, accuracy, the first seed, 5 % where it has that.
+SEEN = [c for c in GRID.cells if (c.label, c.device, c.seed, c.sources) == ("nn_former", "any", 0, "{}")]
+SEEN = [c for c in SEEN if not c.target.endswith(("_ms", "_mj")) and "ensemble" not in c.overrides]
+SEEN = sorted(SEEN, key=lambda c: c.train != "0.05")[:1]
+SEEN = SEEN if IS_DEFAULT_GRID else []
+ATTENTION = [f"{RESULTS}/attention.parquet" for cell in SEEN]
+REPORT_FILES = [f"{RESULTS}/scores.parquet", *ATTENTION, *BOARD, *ROOT_BOARD, f"{RESULTS}/plots"]
 
 
 rule score:
@@ -29,11 +36,41 @@ rule score:
         "python -m pipeline.score --grid {input.grid} --data data --out {output} 2> {log}"
 
 
+if SEEN:
+
+    # Trains that one cell again, for predictions tell nothing of attention.
+    rule attention:
+        input:
+            tables=multiext(f"data/parquet/{SEEN[0].dataset}/", "graphs.parquet", "targets.parquet"),
+            split=f"data/splits/{SEEN[0].dataset}/0.parquet",
+            code=code_files("predictors/_attention_maps.py"),
+        output:
+            ATTENTION,
+        log:
+            f"logs/attention/{GRID.name}.log",
+        conda:
+            "../envs/bench.yaml"
+        threads: 1
+        resources:
+            mem_mb=4000,
+            runtime=int(GRID.timeout_s / 60) + 15,
+        params:
+            cell=f"--dataset {SEEN[0].dataset} --target {SEEN[0].target} --train {SEEN[0].train}",
+            overrides=SEEN[0].overrides,
+            folder=lambda wildcards, input: Path(input.tables[0]).parent,
+        message:
+            "See what NN-Former looks at in a network of {SEEN[0].dataset}"
+        shell:
+            "python -m predictors._attention_maps {params.cell} --config {params.overrides:q}"
+            " --data {params.folder} --split {input.split} --out {output} 2> {log}"
+
+
 rule board:
     input:
         scores=f"{RESULTS}/scores.parquet",
         grid=GRID.path,
         facts=["config/datasets.yaml", "config/published.csv"],
+        attention=ATTENTION,
         style=["pipeline/bench.mplstyle", "pipeline/leaderboard.html"],
         code=code_files("pipeline/report.py"),
     output:
@@ -51,8 +88,9 @@ rule board:
     params:
         folder=lambda wildcards, output: Path(output[0]).parent,
         root_board=f"--root-board {ROOT_BOARD[0]}" if ROOT_BOARD else "",
+        attention=f"--attention {ATTENTION[0]}" if ATTENTION else "",
     message:
         "Write {RESULTS}/leaderboard.md and its plots"
     shell:
         "python -m pipeline.report --scores {input.scores} --grid {input.grid} --data data"
-        " --out {params.folder} {params.root_board} 2> {log}"
+        " --out {params.folder} {params.root_board} {params.attention} 2> {log}"
