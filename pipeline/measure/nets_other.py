@@ -32,11 +32,11 @@ def of_cell(b: Builder, ops: Sequence[str]) -> str:
             y = b.conv(b.relu(b.conv(b.relu(x), channels, 3, 2)), channels, 3)
             x = b.add(b.conv(b.pool(x, 2, kind="AveragePool"), channels, bias=False), y)
         for _ in range(5):
-            x = _cell(b, x, ops)
+            x = cell(b, x, ops)
     return b.linear(b.flatten(b.mean(b.relu(b.norm(x)))), 10)
 
 
-def _cell(b: Builder, x: str, ops: Sequence[str]) -> str:
+def cell(b: Builder, x: str, ops: Sequence[str]) -> str:
     """One cell: every node is the sum of what its edges make of earlier nodes, if anything arrives there."""
     reaches = {3}
     for (source, target), op in sorted(zip(EDGES_201, ops, strict=True), reverse=True):
