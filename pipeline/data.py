@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    import polars as pl  # a tenth of a second to import; one prediction does without
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ def _ragged_take(ptr: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
 
 def from_frame(df: pl.DataFrame, meta: dict) -> Graphs:
     """Graphs from canonical rows (`pipeline.schema`) and their file metadata."""
+    import polars as pl
 
     def flat(name: str, dtype: torch.dtype) -> Tensor:
         values = df[name].explode(empty_as_null=False) if df[name].len() else pl.Series([], dtype=pl.Float32)

@@ -1,17 +1,22 @@
 """Reading and writing of files: always whole, never half-written, and the same bytes for the same content."""
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import hashlib
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from pipeline.errors import BenchError
+
+if TYPE_CHECKING:
+    import polars as pl  # a tenth of a second to import; not all who open files need tables
 
 META_KEY = "bench"
 
@@ -49,6 +54,26 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
             raise
 
 
+@contextlib.contextmanager
+def atomic_folder(path: Path | str) -> Iterator[Path]:
+    """Yield a hidden temporary folder beside `path`; it takes the place of `path` on success, else it is removed.
+
+    Raises BenchError when the disk is full or the place can't be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with os_errors(path, "write"):
+        try:
+            temporary.mkdir(parents=True)
+            yield temporary
+            if path.exists():
+                shutil.rmtree(path)
+            os.replace(temporary, path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
 def write_bytes(path: Path | str, content: bytes) -> None:
     """Write `content` to `path` atomically."""
     with atomic_path(path) as temporary:
@@ -68,6 +93,8 @@ def write_parquet(path: Path | str, df: pl.DataFrame, meta: dict | None = None) 
 
 def read_parquet(path: Path | str) -> pl.DataFrame:
     """Read a Parquet file. Raises BenchError naming the file when it is missing, truncated or not Parquet."""
+    import polars as pl
+
     content = _read_bytes(Path(path))
     try:
         return pl.read_parquet(io.BytesIO(content))
@@ -77,6 +104,8 @@ def read_parquet(path: Path | str) -> pl.DataFrame:
 
 def read_meta(path: Path | str) -> dict:
     """The JSON stored by `write_parquet` under "bench"; {} when there is none. Errors as `read_parquet`."""
+    import polars as pl
+
     content = _read_bytes(Path(path))
     try:
         return json.loads(pl.read_parquet_metadata(io.BytesIO(content)).get(META_KEY, "{}"))

@@ -10,17 +10,16 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import polars as pl
-import pyarrow as pa
 
-from pipeline.cells import iso_hash
 from pipeline.errors import BenchError
 from pipeline.features import OPS
 from pipeline.onnx_graph import INPUT, OnnxGraph
-from pipeline.schema import GRAPHS
+
+if TYPE_CHECKING:
+    import polars as pl  # imported where a table is made: a single network needs none
 
 COSTS = ("flops", "macs", "params", "memory_bytes")
 BASE = (
@@ -119,6 +118,8 @@ def shape_rows(graph: OnnxGraph) -> np.ndarray:
 
 def class_hash(graph: OnnxGraph) -> int:
     """64-bit hash of the network: equal for the same operations, attributes, shapes and wiring in any node order."""
+    from pipeline.cells import iso_hash
+
     labels = [
         blake2b(repr((op, sorted(values.items()), shapes)).encode(), digest_size=16).hexdigest()
         for op, values, shapes in zip(graph.ops, graph.attributes, graph.out_shapes, strict=True)
@@ -129,6 +130,10 @@ def class_hash(graph: OnnxGraph) -> int:
 def frame(networks: Sequence[Packed], names: Sequence[str], families: Sequence[str]) -> tuple[pl.DataFrame, dict]:
     """The canonical graphs table (`pipeline.schema.GRAPHS`), graph_id = position, and its metadata op_vocab,
     attr_names and out_shape_rank."""
+    import polars as pl
+
+    from pipeline.schema import GRAPHS
+
     vocab = vocabulary(op for network in networks for op in network.ops)
     attr_names = attribute_names(name for network in networks for name in network.names)
     rank = max(network.out_shape.shape[1] for network in networks)
@@ -166,6 +171,9 @@ def frame(networks: Sequence[Packed], names: Sequence[str], families: Sequence[s
 
 def _lists(values: np.ndarray, starts: np.ndarray) -> pl.Series:
     """A column of lists: row i is values[starts[i] : starts[i + 1]]. No copy of the values."""
+    import polars as pl
+    import pyarrow as pa
+
     return pl.from_arrow(pa.LargeListArray.from_arrays(pa.array(starts.astype(np.int64)), pa.array(values)))
 
 

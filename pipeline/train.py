@@ -9,7 +9,7 @@ import resource
 import signal
 import time
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,6 +27,23 @@ from predictors._ensemble import make
 
 class _Timeout(Exception):
     pass
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A cell that was run. ``prediction``: (n,) for all ``graphs``, None where ``about`` has a status other than ok.
+
+    ``labels``: graph_id, value of the cell's own device. ``frame``, ``meta``: the graphs' table and its metadata.
+    """
+
+    predictor: base.BasePredictor
+    graphs: Graphs
+    prediction: Tensor | None
+    about: dict
+    labels: pl.DataFrame
+    trained_on: training_set.TrainingSet
+    frame: pl.DataFrame
+    meta: dict
 
 
 def pick_torch_device(name: str) -> str:
@@ -124,8 +141,12 @@ def training_graphs(graphs: Graphs, rows: pl.DataFrame) -> tuple[Graphs, Tensor]
     return replace(picked, platform=torch.tensor(platform)), torch.from_numpy(rows["value"].to_numpy().copy())
 
 
-def main() -> None:
-    args = _parse()
+def train(args: argparse.Namespace) -> Trained:
+    """Run the cell of the arguments (see `parser`).
+
+    Raises:
+        BenchError: bad input, or a fault of the predictor's code.
+    """
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     data, name = Path(args.data), args.predictor.partition("-")[0]
     overrides = json.loads(args.config)
@@ -140,12 +161,12 @@ def main() -> None:
     platforms = (*sources.others(args.device), args.device) if sources else (args.device,)
     graphs = from_frame(frame, meta).on(args.device, platforms)
     rows = trained.rows if predictor.transfers else trained.rows.tail(trained.n_train)
-    train = training_graphs(graphs, rows)
+    examples = training_graphs(graphs, rows)
     own = labels.filter(pl.col("device") == args.device)
     held = pl.DataFrame({"graph_id": trained.val}, schema={"graph_id": pl.UInt32}).join(own, on="graph_id")
     val = training_graphs(graphs, held) if held.height else (None, None)
     try:
-        prediction, about = run_cell(predictor, train, val, graphs, args.timeout, args.predictor)
+        prediction, about = run_cell(predictor, examples, val, graphs, args.timeout, args.predictor)
     except BenchError:
         raise
     except Exception as error:
@@ -166,17 +187,29 @@ def main() -> None:
         "torch_version": torch.__version__, "code_rev": host.code_rev(),
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }  # fmt: skip
+    return Trained(predictor, graphs, prediction, about, own, trained, frame, meta)
+
+
+def write(path: Path, cell: Trained) -> None:
+    """Write the predictions of a cell, and how it went into the metadata."""
+    graphs, prediction = cell.graphs, cell.prediction
     ids = graphs.graph_id if prediction is not None else torch.empty(0, dtype=torch.long)
     values = prediction if prediction is not None else torch.empty(0)
     out = pl.DataFrame({"graph_id": ids.numpy(), "prediction": values.numpy()}).cast(
         {"graph_id": pl.UInt32, "prediction": pl.Float32}
     )
-    io.write_parquet(Path(args.out), out, about)
-    if about["status"] != "ok":
-        print(f"{args.out}: {about['status']}: {about['message']}")
+    io.write_parquet(path, out, cell.about)
+    if cell.about["status"] != "ok":
+        print(f"{path}: {cell.about['status']}: {cell.about['message']}")
 
 
-def _parse() -> argparse.Namespace:
+def main() -> None:
+    args = parser().parse_args()
+    write(Path(args.out), train(args))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of a cell."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.train", description=__doc__)
     parser.add_argument("--dataset", required=True, help="name in config/datasets.yaml")
     parser.add_argument("--target", required=True, help="label to learn, such as test_acc")
@@ -191,7 +224,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--torch-device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--timeout", type=int, default=3600, help="seconds for fit and predict together")
     parser.add_argument("--out", required=True, help="predictions file to write")
-    return parser.parse_args()
+    return parser
 
 
 if __name__ == "__main__":

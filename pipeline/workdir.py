@@ -7,6 +7,7 @@ operating system drops it when the process ends, however it ends.
 from __future__ import annotations
 
 import fcntl
+import shutil
 from pathlib import Path
 from typing import IO
 
@@ -31,6 +32,9 @@ def take_over(folder: Path | str = ".") -> IO:
         file.close()
         raise BenchError(f"{folder.resolve()}: another run is at work in this folder; wait until it ends") from None
     for name in WRITTEN:
-        for leftover in (folder / name).rglob(".*.tmp"):
-            leftover.unlink(missing_ok=True)
+        for leftover in list((folder / name).rglob(".*.tmp")):
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink(missing_ok=True)
     return file

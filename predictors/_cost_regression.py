@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.optimize import nnls
 from torch import Tensor
 
 from pipeline.data import Graphs
@@ -34,6 +33,8 @@ class CostRegression(BasePredictor):
         if self._powers:
             weight = np.linalg.lstsq(x, np.log(y) if self.task == "cost" else y, rcond=None)[0]
         else:
+            from scipy.optimize import nnls  # half a second to import, and predicting needs none
+
             scale = x.max(0).clip(min=1e-300)  # columns of like size; each row is divided by its label
             weight = nnls(x / scale / y[:, None], np.ones(len(y)))[0] / scale
         self.tensors = {"weight": torch.from_numpy(weight), "least": torch.tensor([y.min() / 100])}

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import lightgbm
 import numpy as np
 import torch
-from scipy.optimize import nnls
 from torch import Tensor
 
 from pipeline.data import Graphs
@@ -115,6 +114,8 @@ class Predictor(BasePredictor):
 
 def _linear(kernels: Kernels, y: np.ndarray) -> np.ndarray:
     """First cost of every kernel, (kernels,): linear per kind in number, FLOPs and bytes, by relative error."""
+    from scipy.optimize import nnls  # half a second to import, and predicting needs none
+
     values = _kernels.basis(kernels.x)
     kinds, number = np.unique(kernels.kind, return_inverse=True)
     design = np.zeros((len(y), len(kinds), values.shape[1]))

@@ -1,0 +1,82 @@
+"""One cell of a grid, trained and kept: its predictions file, and the predictor with what `pipeline.predict` needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from pipeline import conformal, io, metrics, neighbours, saved, train
+from pipeline.data import Graphs
+from pipeline.errors import BenchError, run_cli
+from predictors import _one_network
+
+
+def networks_of(cell: train.Trained) -> tuple[saved.Networks, dict]:
+    """The measured networks of a trained cell, and how well the held-out ones were predicted.
+
+    Raises:
+        BenchError: the graphs are no ONNX networks, or no held-out network has a label.
+    """
+    graphs, device = cell.graphs, cell.about["device"]
+    if "memory_bytes" not in graphs.attr_names:
+        raise BenchError(f"{cell.about['dataset']}: not a data set of ONNX networks; only their predictors are saved")
+    value = dict(cell.labels.select("graph_id", "value").iter_rows())
+    rows = cell.trained_on.rows.filter(pl.col("device") == device).tail(cell.trained_on.n_train)
+    learned = rows["graph_id"].to_list()
+    held = [graph for graph in cell.trained_on.test.tolist() if graph in value and graph not in set(learned)]
+    if not held:
+        raise BenchError(f"{cell.about['dataset']}: no held-out network has a label on {device}; add networks")
+    true = np.array([value[graph] for graph in held])
+    predicted = cell.prediction.numpy()[held]
+    each = [graphs[graph : graph + 1] for graph in learned]
+    ops = tuple(sorted({graphs.vocab[op] for one in each for op in one.op.tolist()}))
+    table = np.stack([_row(one, ops) for one in each])
+    names, families = cell.frame["name"].to_list(), cell.frame["family"].to_list()
+    networks = saved.Networks(
+        rows=table,
+        values=np.array([value[graph] for graph in learned]),
+        scores=conformal.scores(predicted, true),
+        names=tuple(names[graph] for graph in learned),
+        families=tuple(families[graph] or "" for graph in learned),
+        far=neighbours.Neighbours.of(table).far(),
+        ops=ops,
+    )
+    found = {"n": len(held), "mape": metrics.mape(predicted, true), "acc10": metrics.acc10(predicted, true)}
+    return networks, found
+
+
+def save(folder: Path, cell: train.Trained) -> None:
+    """Write the model of a cell; where its status is not ok, only a note of that."""
+    about = {**cell.about, "vocab": list(cell.graphs.vocab), "attr_names": list(cell.graphs.attr_names)}
+    with io.atomic_folder(folder) as temporary:
+        if cell.prediction is None:
+            saved.write(temporary, about, None)
+            return
+        networks, about["calibration"] = networks_of(cell)
+        about["known_operations_only"] = _one_network.needs_known_operations(cell.predictor, cell.graphs[:1])
+        cell.predictor.save(temporary)
+        saved.write(temporary, about, networks)
+
+
+def _row(one: Graphs, ops: tuple[str, ...]) -> np.ndarray:
+    memory = float(one.attrs[:, one.attr_names.index("memory_bytes")].double().sum())
+    costs = float(one.flops[0]), float(one.params[0]), memory
+    words = [one.vocab[op] for op in one.op.tolist()]
+    return neighbours.row(words, one.src.numpy(), one.dst.numpy(), one.out_shape[0].tolist(), costs, ops)
+
+
+def main() -> None:
+    """Command line: that of `pipeline.train`, and where the model goes."""
+    parser = train.parser()
+    parser.prog, parser.description = "python -m pipeline.models", __doc__
+    parser.add_argument("--model", type=Path, required=True, help="folder of the model to write")
+    args = parser.parse_args()
+    cell = train.train(args)
+    save(args.model, cell)
+    train.write(Path(args.out), cell)
+
+
+if __name__ == "__main__":
+    run_cli(main)
