@@ -60,11 +60,11 @@ def save(drawn: Drawn, folder: Path, name: str, made_with: str) -> list[Path]:
 
 
 def lay_out(figure: Figure) -> None:
-    """Fix the layout, which would be worked out anew for every file."""
+    """Fix the layout, which would be worked out anew for every file, at the price of one more drawing."""
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
-        figure.set_layout_engine("none")
+        figure.set_layout_engine(None)
 
 
 def look(table: Table) -> dict[str, tuple[str, str]]:
