@@ -112,8 +112,8 @@ def overrides(run: Run, done: pl.DataFrame) -> dict | None:
 def longest(done: pl.DataFrame, label: str, n: int) -> tuple[int, float] | None:
     """Epochs and CPU-seconds of the finished run with the most epochs."""
     mine = done.filter(pl.col("predictor") == label, pl.col("n_train") == n, pl.col("status") == "ok")
-    runs = [(json.loads(row["overrides"])["epochs"], row["fit_cpu_s"]) for row in mine.iter_rows(named=True)]
-    return max(runs, default=None)
+    runs = [(json.loads(text).get("epochs"), seconds) for text, seconds in mine.select("overrides", "fit_cpu_s").rows()]
+    return max((run for run in runs if run[0]), default=None)
 
 
 class Data:
