@@ -1,7 +1,7 @@
 # NN-Former Bench: source files -> Parquet -> splits -> predictions -> scores -> board.
 #   snakemake --cores 2                                        the default grid, config/benchmark.yaml
 #   snakemake --cores 2 --configfile config/nasbench201.yaml   another grid
-#   snakemake data --cores 2                                   only the data; likewise train, report
+#   snakemake data --cores 2                                   only the data; likewise train, models, report
 from snakemake.utils import min_version
 
 min_version("9.0")
@@ -11,6 +11,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/fetch.smk"
 include: "workflow/rules/convert.smk"
 include: "workflow/rules/train.smk"
+include: "workflow/rules/models.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/estimate.smk"
 
@@ -21,6 +22,7 @@ rule all:
     input:
         DATA_FILES,
         PREDICTIONS,
+        MODELS,
         REPORT_FILES,
     message:
         "The grid {GRID.name} is complete: {RESULTS}/leaderboard.md"
@@ -34,10 +36,11 @@ rule data:
         "The data of the grid {GRID.name} are complete"
 
 
-# Predictions of every cell of the grid.
+# Predictions of every cell of the grid, and its saved predictors.
 rule train:
     input:
         PREDICTIONS,
+        MODELS,
     message:
         "The predictions of the grid {GRID.name} are complete"
 

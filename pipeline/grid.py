@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -106,6 +107,25 @@ def load_grid(path: str | Path) -> Grid:
         mirror=raw.get("mirror"),
         cells=tuple(cells.values()),
     )
+
+
+def kept(grid: Grid, known: dict[str, datasets.Dataset]) -> list[Cell]:
+    """The cells whose predictors are saved: latencies of networks in families, of protocol in_domain; for each data
+    set, target, device and label the one with the most labels (the source's own training marks before any number), of
+    the first seed, without sources."""
+
+    def rank(cell: Cell) -> tuple[float, int]:
+        n = n_labels(cell.train, known[cell.dataset].n_graphs)
+        return math.inf if n is None else n, -cell.seed
+
+    best: dict[tuple, Cell] = {}
+    for cell in grid.cells:
+        of_networks = cell.target.endswith("_ms") and known[cell.dataset].families
+        if of_networks and cell.protocol == "in_domain" and cell.sources == "{}":
+            key = cell.dataset, cell.target, cell.device, cell.label
+            if key not in best or rank(cell) > rank(best[key]):
+                best[key] = cell
+    return list(best.values())
 
 
 def known_predictors(folder: Path = ROOT / "predictors") -> list[str]:

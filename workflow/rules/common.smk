@@ -1,11 +1,12 @@
 # The grid of this run and what follows from it.
+import re
 import sys
 from pathlib import Path
 
 from pipeline import datasets
 from pipeline.code_files import code_files
 from pipeline.errors import BenchError
-from pipeline.grid import load_grid
+from pipeline.grid import kept, load_grid
 from pipeline.workdir import take_over
 
 # Jobs run the Python that runs Snakemake, whether its environment is activated or not; polars, like the others, one thread.
@@ -48,6 +49,11 @@ def cell_of(wildcards):
     """The grid's cell whose predictions file has these wildcards."""
     folder = f"results/predictions/{wildcards.dataset}/{wildcards.target}/{wildcards.device}/{wildcards.variant}"
     return CELLS[f"{folder}/{wildcards.train}/{wildcards.seed}.parquet"]
+
+
+def kept_cell(wildcards):
+    """The grid's cell whose model is saved under results/models/ with this wildcard."""
+    return CELLS[f"results/predictions/{wildcards.cell}.parquet"]
 
 
 onstart:

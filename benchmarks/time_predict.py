@@ -1,0 +1,53 @@
+"""How long pipeline.predict takes, process start included: python benchmarks/time_predict.py [--models FOLDER]
+
+Times every model packaged in onnx, and NNLQP's ResNet-18 where the mirror is at hand, with each saved predictor given
+or nn_former. Prints the least wall and CPU seconds of some runs: on a busy machine the CPU seconds are what tells.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import onnx
+
+ROOT = Path(__file__).resolve().parents[1]
+MIRROR = Path(os.environ.get("BENCH_MIRROR") or ROOT.parent / "shared" / "mirror")
+
+
+def once(arguments: list[str]) -> tuple[float, float]:
+    """Wall and CPU seconds of one process."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.predict", *arguments], cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"failed: {' '.join(arguments)}")
+    return time.perf_counter() - start, used.ru_utime + used.ru_stime
+
+
+def main() -> None:
+    """Print a line a file and predictor."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--models", help="folder of saved predictors (default: results/models)")
+    parser.add_argument("--predictor", nargs="+", default=["nn_former"])
+    parser.add_argument("--device")
+    parser.add_argument("--runs", type=int, default=3)
+    args = parser.parse_args()
+    files = sorted((Path(onnx.__file__).parent / "backend/test/data/light").glob("*.onnx"))
+    files += sorted((MIRROR / "nnlqp").glob("*.onnx"))
+    fixed = [*(("--models", args.models) if args.models else ()), *(("--device", args.device) if args.device else ())]
+    for predictor in args.predictor:
+        for file in files:
+            runs = [once([str(file), "--predictor", predictor, *fixed]) for _ in range(args.runs)]
+            wall, cpu = (min(column) for column in zip(*runs, strict=True))
+            print(f"{predictor:12} {file.name:36} {wall:5.2f} s wall  {cpu:5.2f} s CPU", flush=True)
+
+
+if __name__ == "__main__":
+    main()
