@@ -9,6 +9,8 @@ import numpy as np
 from pipeline import stats
 from pipeline.board_text import MISSION, compact, joined, number, ordered, percent
 from pipeline.grid import predictor_of
+from pipeline.noise import Noise
+from pipeline.noise import floor as noise_floor
 from pipeline.published import Comparison, Figure, compare, has_all_families
 from pipeline.ranking import point, rankings
 from pipeline.summary import Size, Table
@@ -93,7 +95,7 @@ def reproduction(tables: list[Table], figures: list[Figure]) -> dict[str, list[C
     return found
 
 
-def answers(tables: list[Table], figures: list[Figure]) -> list[tuple[str, str]]:
+def answers(tables: list[Table], figures: list[Figure], noise: list[Noise] = ()) -> list[tuple[str, str]]:
     """(question, answer) for the top of the board."""
     real = [table for table in tables if not table.synthetic]
     loud = "" if len(real) == len(tables) else "**SYNTHETIC LABELS, no result:** "
@@ -104,7 +106,10 @@ def answers(tables: list[Table], figures: list[Figure]) -> list[tuple[str, str]]
     return [
         ("Which predictor is best at 1 % and at 5 % of the labels?", loud + ("; ".join(shown) or NO_DATA)),
         ("Which is the cheapest within one interval of the best?", loud + ("; ".join(cheap) or NO_DATA)),
-        ("Which predicts the latency of an unseen family best?", loud + (_family(family) if family else NO_DATA)),
+        (
+            "Which predicts the latency of an unseen family best?",
+            loud + (_family(family, noise) if family else NO_DATA),
+        ),
         ("Do NN-Former's published figures reproduce?", loud + _reproduces(reproduction(tables, figures))),
     ]
 
@@ -134,10 +139,12 @@ def _cheapest(fraction: str, found: Best) -> str:
     return f"{start}, τ {number(found.cheapest_mean, found.metric)}, {cost} against {best}"
 
 
-def _family(found: Best) -> str:
+def _family(found: Best, noise: list[Noise]) -> str:
     table = found.tasks[0][0]
+    floor = noise_floor(noise, table.dataset, table.scored_on, table.devices)
+    again = f"; labels measured again: {number(floor['mape'], 'mape')} %" if floor else ""
     whole = "" if has_all_families(table) else f" ({len(table.sizes)} of {len(table.about.families)} families)"
-    return f"**`{found.predictor}`**, MAPE {_value(found)} %, mean over families of {table.dataset}{whole}"
+    return f"**`{found.predictor}`**, MAPE {_value(found)} %, mean over families of {table.dataset}{whole}{again}"
 
 
 def _reproduces(by_label: dict[str, list[Comparison]]) -> str:

@@ -13,6 +13,7 @@ from pipeline.answers import answers
 from pipeline.board import Content, provenance_facts
 from pipeline.board_text import MISSING, MISSION, TITLES, compact, number, size_header, title
 from pipeline.grid import predictor_of
+from pipeline.noise import floor as noise_floor
 from pipeline.summary import Table
 
 TEMPLATE = Path(__file__).with_name("leaderboard.html")
@@ -34,6 +35,8 @@ def page(content: Content, rows: pl.DataFrame) -> str:
     lines = []
     for row in rows.iter_rows(named=True):
         table = tables[row["dataset"], row["protocol"], row["scored_on"]]
+        devices = [row["device"]] if row["device"] in table.devices else table.devices
+        row["floor"] = noise_floor(content.noise, table.dataset, table.scored_on, devices).get("mape")
         lines.append(_row(row, table, headers[table.name, row["size"]], (table.name, row["size"]) in starts, best))
     loud = any(table.synthetic for table in content.tables)
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
@@ -41,7 +44,7 @@ def page(content: Content, rows: pl.DataFrame) -> str:
         warning='<p class="warn">SYNTHETIC LABELS: test only. No number here is a result.</p>' if loud else "",
         answers="\n".join(
             f"<div><dt>{escape(question)}</dt><dd>{_rich(answer)}</dd></div>"
-            for question, answer in answers(content.tables, content.figures)
+            for question, answer in answers(content.tables, content.figures, content.noise)
         ),
         tasks="".join(f'<option value="{escape(t.name)}">{escape(title(t))}</option>' for t in content.tables),
         heads="".join(
@@ -90,7 +93,8 @@ def _row(row: dict, table: Table, size: str, start: bool, best: dict) -> str:
         (row["n_train"], row["labels"]),
         (row["mean"], f"{'SYNTHETIC ' if table.synthetic else ''}{_short(metric)} {result}"),
         *((row[name], number(row[name], metric)) for name in ("test", "novel")),
-        *((row[name], number(row[name], name)) if name != metric else (None, "") for name in ("kendall_tau", "mape")),
+        (row["kendall_tau"], number(row["kendall_tau"], "kendall_tau")) if metric != "kendall_tau" else (None, ""),
+        (row["mape"], _mape(row)) if metric != "mape" else (None, ""),
         (row["acc10"], number(row["acc10"], "acc10")),
         (row["fit_cpu_s"], compact(row["fit_cpu_s"], 2)),
         (row["n_params"], compact(row["n_params"])),
@@ -112,6 +116,11 @@ def _row(row: dict, table: Table, size: str, start: bool, best: dict) -> str:
     facts = f'data-task="{escape(table.name)}" data-size="{escape(row["size"])}" data-size-text="{escape(size)}"'
     first = ' data-start="1"' if start else ""
     return f'<tr{ours} {facts} data-device="{escape(row["device"])}"{first}>{"".join(cells)}</tr>'
+
+
+def _mape(row: dict) -> str:
+    floor = "" if row["floor"] is None or row["mape"] is None else f" (noise {number(row['floor'], 'mape')})"
+    return f"{number(row['mape'], 'mape')}{floor}"
 
 
 def _short(metric: str) -> str:

@@ -26,6 +26,8 @@ from pipeline.board_text import (
     title,
 )  # fmt: skip
 from pipeline.grid import predictor_of
+from pipeline.noise import Noise
+from pipeline.noise import floor as noise_floor
 from pipeline.published import Figure
 from pipeline.ranking import Ranking, rankings
 from pipeline.summary import Size, Stat, Table
@@ -34,12 +36,12 @@ FEW_DEVICES = 3  # more are shown by their mean
 Column = tuple[str, dict[str, str]]  # heading, text of each predictor
 
 
-def answers_table(tables: list[Table], figures: list[Figure]) -> list[str]:
+def answers_table(tables: list[Table], figures: list[Figure], noise: list[Noise] = ()) -> list[str]:
     """The four questions and their answers."""
-    return markdown(["Question", "Answer"], [list(pair) for pair in answers(tables, figures)], "ll")
+    return markdown(["Question", "Answer"], [list(pair) for pair in answers(tables, figures, noise)], "ll")
 
 
-def summary_table(tables: list[Table], notes: Notes) -> list[str]:
+def summary_table(tables: list[Table], notes: Notes, noise: list[Noise] = ()) -> list[str]:
     """Predictors by everything: mean rank, tau by budget, latency error by protocol and device, cost, coverage."""
     found = rankings(tables)
     predictors = _order(tables, found)
@@ -48,7 +50,7 @@ def summary_table(tables: list[Table], notes: Notes) -> list[str]:
     columns += _accuracy_columns([table for table in kept if not table.is_cost])
     for table in kept:
         if table.is_cost:
-            columns += _cost_columns(table, notes)
+            columns += _cost_columns(table, notes, noise)
     columns += _run_columns(tables, predictors, notes)
     columns.append(("Cells with<br>a number", {p: _coverage(found, p) for p in predictors}))
     rows = [[f"`{p}`{_mark(tables, p, notes)}", *(texts.get(p, MISSING) for _, texts in columns)] for p in predictors]
@@ -122,7 +124,7 @@ def _amount(word: str) -> tuple[int, Decimal]:
     return (1, Decimal(word[1:])) if word.startswith("n") else (0, Decimal(word))
 
 
-def _cost_columns(table: Table, notes: Notes) -> list[Column]:
+def _cost_columns(table: Table, notes: Notes, noise: list[Noise]) -> list[Column]:
     """MAPE / Acc(10 %) at the largest size, by device where there are few; else over families left out."""
     places = table.devices if len(table.devices) <= FEW_DEVICES else [None]
     columns = []
@@ -138,6 +140,9 @@ def _cost_columns(table: Table, notes: Notes) -> list[Column]:
         heading = f"MAPE, % / Acc(10 %), %<br>{table.dataset} {table.scored_on}, {table.protocol}<br>{where}, {budget}"
         if device is None and board_tables.near_zero_devices(table):
             heading += notes.mark("A few labels near zero decide this MAPE; see the section of the data set.")
+        floor = noise_floor(noise, table.dataset, table.scored_on, [device] if device else table.devices)
+        if floor:
+            heading += f"<br>noise floor {number(floor['mape'], 'mape')} / {number(floor['acc10'], 'acc10')}"
         texts = {}
         for p in table.predictors:
             pair = []

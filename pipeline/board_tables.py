@@ -19,7 +19,8 @@ from pipeline.board_text import (
     span,
 )  # fmt: skip
 from pipeline.grid import predictor_of
-from pipeline.noise import Noise
+from pipeline.noise import SECOND, Noise
+from pipeline.noise import floor as noise_floor
 from pipeline.summary import Size, Table
 
 
@@ -54,9 +55,16 @@ def main_table(table: Table) -> list[str]:
     return markdown(header, rows)
 
 
-def pair_table(table: Table, keys: list[tuple[str, str]]) -> list[str]:
-    """Predictors by sizes; each cell gives the (metric, split) pairs of `keys`, means only, parted by a slash."""
+def pair_table(table: Table, keys: list[tuple[str, str]], noise: list[Noise] = ()) -> list[str]:
+    """Predictors by sizes; each cell gives the (metric, split) pairs of `keys`, means only, parted by a slash.
+
+    The first row is the noise floor, where labels were measured twice.
+    """
+    floor = noise_floor(noise, table.dataset, table.scored_on, table.devices)
     rows = []
+    if floor:
+        values = " / ".join(number(floor.get(metric), metric) for metric, _ in keys)
+        rows.append(["*measured again*", *(f"*{values}*" for _ in table.sizes)])
     for predictor in table.ranked():
         row = [slashed([(m, table.stat(predictor, size, m, split)) for m, split in keys]) for size in table.sizes]
         rows.append([f"`{predictor}`", *row])
@@ -72,7 +80,9 @@ def device_table(table: Table, size: Size, noise: list[Noise]) -> list[str]:
     repeats = {
         n.device: " / ".join(number(n.values[m], m) for m in ("mape", "acc10", "kendall_tau"))
         for n in noise
-        if (n.dataset, n.scored_on, n.kind) == (table.dataset, table.scored_on, "repeats") and n.device in table.devices
+        if (n.dataset, n.scored_on) == (table.dataset, table.scored_on)
+        and n.kind in ("repeats", SECOND)
+        and n.device in table.devices
     }
     order = table.ranked()
     rows = []

@@ -58,6 +58,14 @@ class Ceiling:
 
 
 @dataclass(frozen=True)
+class Made:
+    """A data set made on this machine and not fetched: its networks are generated, its devices are platforms here."""
+
+    per_family: int
+    seed: int
+
+
+@dataclass(frozen=True)
 class Dataset:
     """One block of config/datasets.yaml. `targets` maps each target to its devices; `families` may be empty."""
 
@@ -72,6 +80,12 @@ class Dataset:
     split: SplitFractions
     ceilings: tuple[Ceiling, ...]
     files: tuple[RawFile, ...]
+    made: Made | None = None
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """The devices of all targets, each once: what a made data set is timed on."""
+        return tuple(dict.fromkeys(device for devices in self.targets.values() for device in devices))
 
 
 def load(path: Path | str = CONFIG) -> dict[str, Dataset]:
@@ -105,6 +119,9 @@ def _dataset(path: Path, name: str, block: dict) -> Dataset:
     files = tuple(_file(path, source, *item) for source in block["sources"] for item in source["files"].items())
     if len({file.path for file in files}) < len(files):
         raise BenchError(f"{path}: {name}: a file is listed twice; remove one")
+    made = Made(**block["made"]) if "made" in block else None
+    if made and (files or made.per_family * len(block.get("families", [])) != block["n_graphs"]):
+        raise BenchError(f"{path}: {name}: a data set made here has no files and n_graphs = per_family x families")
     return Dataset(
         name=name,
         version=block["version"],
@@ -117,6 +134,7 @@ def _dataset(path: Path, name: str, block: dict) -> Dataset:
         split=split,
         ceilings=tuple(Ceiling(**ceiling) for ceiling in block.get("ceilings", [])),
         files=files,
+        made=made,
     )
 
 

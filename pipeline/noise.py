@@ -1,12 +1,14 @@
 """How well labels agree with themselves, measured from the data: a ceiling for correlations, a floor for errors.
 
-Two measures. `repeats`: networks of one isomorphism class are the same network, trained or timed more than once; the
-first two of each class (by graph_id) are one measurement and its repeat. `pairs`: two kinds of labels of the same
-networks, where config/datasets.yaml names them; no predictor trained on one can rank the other better than that.
+Three measures. `second`: a second measurement of the same networks, the target second_<target> of a data set.
+`repeats`: networks of one isomorphism class are the same network, trained or timed more than once; the first two of
+each class (by graph_id) are one measurement and its repeat. `pairs`: two kinds of labels of the same networks, where
+config/datasets.yaml names them; no predictor trained on one can rank the other better than that.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -15,6 +17,8 @@ from pipeline import metrics
 from pipeline.datasets import Dataset
 
 FEWEST = 50  # pairs; fewer say too little
+FEWEST_SECOND = 20  # a second measurement knows what it compares; isomorphic cells are luck
+SECOND = "second"
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Noise:
     dataset: str
     scored_on: str
     device: str
-    kind: str  # repeats, or the other label
+    kind: str  # repeats, SECOND, or the other label
     n: int
     values: dict[str, float]
 
@@ -46,7 +50,7 @@ def pairs(dataset: str, scored_on: str, device: str, other: str, a: np.ndarray, 
 
 
 def _noise(dataset: str, scored_on: str, device: str, kind: str, a: np.ndarray, b: np.ndarray) -> Noise | None:
-    if len(a) < FEWEST:
+    if len(a) < (FEWEST_SECOND if kind == SECOND else FEWEST):
         return None
     names = ["kendall_tau", *(("mape", "acc10") if metrics.is_cost(scored_on) else ())]
     found = {name: metrics.for_target(scored_on)[name](a, b) for name in names}
@@ -59,14 +63,30 @@ def measure(data, about: Dataset, scored_on: str, device: str) -> list[Noise]:
     """All agreements for one label; `data` is a `pipeline.score.Data`."""
     labels = data.labels(about.name, scored_on, device)
     found = [repeats(about.name, scored_on, device, data.graphs(about.name)[labels.ids], labels.values)]
+    if device in about.targets.get(f"second_{scored_on}", ()):
+        found.append(_with(data, about, scored_on, device, f"second_{scored_on}", SECOND))
     for ceiling in about.ceilings:
         names = ceiling.between.split(" and ")
         if scored_on in names and all(device in about.targets.get(name, ()) for name in names):
             other = next(name for name in names if name != scored_on)
-            theirs = data.labels(about.name, other, device)
-            _, i, j = np.intersect1d(labels.ids, theirs.ids, return_indices=True)
-            found.append(pairs(about.name, scored_on, device, other, labels.values[i], theirs.values[j]))
+            found.append(_with(data, about, scored_on, device, other, other))
     return [noise for noise in found if noise]
+
+
+def _with(data, about: Dataset, scored_on: str, device: str, other: str, kind: str) -> Noise | None:
+    """Agreement of the label `scored_on` with that called `other`, as if the other predicted it."""
+    ours, theirs = (data.labels(about.name, name, device) for name in (scored_on, other))
+    _, i, j = np.intersect1d(ours.ids, theirs.ids, return_indices=True)
+    return pairs(about.name, scored_on, device, kind, theirs.values[j], ours.values[i])
+
+
+def floor(found: list[Noise], dataset: str, scored_on: str, devices: Sequence[str]) -> dict[str, float]:
+    """Metrics between a first and a second measurement, mean over `devices`; {} where one of them has no second."""
+    by_device = {n.device: n.values for n in found if (n.dataset, n.scored_on, n.kind) == (dataset, scored_on, SECOND)}
+    values = [by_device[device] for device in devices if device in by_device]
+    if not values or len(values) < len(devices):
+        return {}
+    return {name: float(np.mean([v[name] for v in values])) for name in values[0]}
 
 
 def dump(found: list[Noise]) -> list[dict]:

@@ -20,6 +20,7 @@ import pytest
 from pipeline import io
 from pipeline.errors import BenchError
 from pipeline.measure import families, platforms, process, run, runtime, timing, weights
+from pipeline.measure.table import retest, summary
 from pipeline.measure.timing import Settings, Timing, measure, relative_error
 from tests.onnx_files import ints, model, node, weight
 from tests.project_copy import ROOT
@@ -138,7 +139,7 @@ def test_a_busy_machine_is_flagged(tmp_path):
         finally:
             spinning.kill()
     assert table["others"][0] > timing.BUSY
-    assert any("other processes took" in line for line in run.summary(table))
+    assert any("other processes took" in line for line in summary(table))
 
 
 @pytest.mark.parametrize("platform", INSTALLED)
@@ -194,13 +195,13 @@ def test_failures_are_in_the_table_and_a_share_is_timed_twice(tmp_path):
     assert table.equals(io.read_parquet(tmp_path / "t.parquet"))
     about = io.read_meta(tmp_path / "t.parquet")
     assert (about["platform"], about["threads"], about["version"]) == (PLATFORM, 1, onnxruntime.__version__)
-    assert run.summary(table)[0] == "11 networks: 10 ok, 1 crashed"
+    assert summary(table)[0] == "11 networks: 10 ok, 1 crashed"
 
 
 def test_difference_of_the_passes_by_hand():
     rows = [("a", 1, 2.0), ("b", 1, 5.0), ("a", 2, 2.1), ("b", 2, 4.0), ("c", 1, 1.0)]
     table = pl.DataFrame(rows, schema=["network", "pass", "median_ms"], orient="row").with_columns(status=pl.lit("ok"))
-    assert run.retest(table).to_list() == [pytest.approx(5.0), pytest.approx(20.0)]
+    assert retest(table).to_list() == [pytest.approx(5.0), pytest.approx(20.0)]
 
 
 def test_only_what_lacks_is_timed(tmp_path, monkeypatch):

@@ -47,3 +47,20 @@ def test_the_ceilings_of_nasbench201_come_from_the_data(mirror, tmp_path):
         assert (pair.kind, pair.n) == ("val_acc", 15_625)
         assert pair.values["kendall_tau"] == pytest.approx(recorded[f"val_acc and {scored_on}"], abs=5e-4)
         assert repeats.n == 685 and 0.9 < repeats.values["kendall_tau"] < 0.95
+
+
+SECOND = [
+    noise.Noise("d", "lat_ms", "phone", noise.SECOND, 30, {"kendall_tau": 0.98, "mape": 1.0, "acc10": 100.0}),
+    noise.Noise("d", "lat_ms", "watch", noise.SECOND, 30, {"kendall_tau": 0.96, "mape": 3.0, "acc10": 90.0}),
+    noise.Noise("d", "lat_ms", "watch", "repeats", 99, {"kendall_tau": 0.5, "mape": 50.0, "acc10": 9.0}),
+]
+
+
+def test_the_floor_is_the_mean_over_devices_that_all_have_one():
+    assert noise.floor(SECOND, "d", "lat_ms", ["phone"]) == {"kendall_tau": 0.98, "mape": 1.0, "acc10": 100.0}
+    assert noise.floor(SECOND, "d", "lat_ms", ["phone", "watch"]) == {
+        "kendall_tau": pytest.approx(0.97), "mape": 2.0, "acc10": 95.0,
+    }  # fmt: skip
+    assert noise.floor(SECOND, "d", "lat_ms", ["phone", "tv"]) == {}
+    assert noise.floor(SECOND, "e", "lat_ms", ["phone"]) == noise.floor([], "d", "lat_ms", ["phone"]) == {}
+    assert noise.floor(SECOND, "d", "other_ms", ["phone"]) == {}

@@ -19,6 +19,7 @@ import polars as pl
 from pipeline import archive, io, schema
 from pipeline.convert import _common
 from pipeline.errors import BenchError
+from pipeline.measure import platforms
 from pipeline.onnx_columns import Packed, frame, pack
 from pipeline.onnx_graph import read_graph
 from pipeline.workers import in_order
@@ -37,6 +38,7 @@ PLATFORMS = {
     18: "atlas300_acl_fp16",
     23: "mul270_neuware_int8",
 }
+DEVICES = PLATFORMS | {platform.nnlqp_id: platform.name for platform in platforms.PLATFORMS.values()}
 MAX_MODEL_BYTES = 2**26  # a model without weights
 MAX_LABEL_BYTES = 2**26
 CHUNK_BYTES = 2**21  # models sent to a worker at once
@@ -148,7 +150,7 @@ def tables(parts: Sequence[Part], workers: int | None = None) -> tuple[pl.DataFr
             if key not in ids:
                 ids[key] = len(ids)
                 families.append(label.family)
-            device = PLATFORMS.get(label.platform, f"platform_{label.platform}")
+            device = DEVICES.get(label.platform, f"platform_{label.platform}")
             rows.append((ids[key], TARGET, device, label.batch_size, label.latency_ms, label.stage))
     networks: dict[int, Packed] = {}
     for number, part in enumerate(parts):

@@ -1,0 +1,87 @@
+"""Networks generated and timed on this machine to canonical Parquet; also for measured_1000.
+
+Source: `networks/` and `networks.csv` of data/raw/<name> (`pipeline.measure.networks`), and a table of timings for each
+platform, timed/<platform>.parquet beside the output (`pipeline.measure.run`). A network that some platform could not
+time is left out; the table of timings keeps it with its status. Target latency_ms is the median of the first pass,
+second_latency_ms that of the second.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+
+from pipeline import datasets, io, schema
+from pipeline.convert import _common, nnlqp
+from pipeline.errors import BenchError
+from pipeline.measure.table import SCHEMA
+from pipeline.onnx_columns import frame, pack
+from pipeline.onnx_graph import read_graph
+
+NAME = "measured"
+TARGETS = ("latency_ms", "second_latency_ms")  # of pass 1 and 2
+MOST_FAILED = 0.1  # share of the networks; more is a fault of the machine or the runtime
+
+
+def convert(raw: Path, out: Path, name: str = NAME) -> None:
+    """Convert the networks in `raw` and their timings in `out`/timed to both tables in `out`. Raises BenchError."""
+    dataset = datasets.get(name)
+    graphs, targets, meta = read(dataset, raw, out / "timed")
+    sanity(graphs, targets, name)
+    nnlqp.publish(name, dataset.version, out, graphs, targets, meta)
+
+
+def read(dataset: datasets.Dataset, raw: Path, timed: Path) -> tuple[pl.DataFrame, pl.DataFrame, dict]:
+    """Graphs, targets and the graphs' metadata of `dataset`, in the order of networks.csv."""
+    listed = _common.read_csv(raw / "networks.csv", ["network", "sha256"])
+    tables = {platform: _timings(timed / f"{platform}.parquet", listed) for platform in dataset.platforms}
+    kept = [name for name in listed["network"] if all(name in table[1] for table in tables.values())]
+    if len(kept) < (1 - MOST_FAILED) * listed.height:
+        raise BenchError(f"{timed}: {listed.height - len(kept)} of {listed.height} networks failed; see their messages")
+    paths = [raw / "networks" / f"{name}.onnx" for name in kept]
+    packed = [pack(read_graph(_content(path), str(path), 1)) for path in paths]
+    graphs, meta = frame(packed, kept, [name.partition("/")[0] for name in kept])
+    rows = [
+        (graph_id, target, platform, 1, table[number][name], None)
+        for platform, table in tables.items()
+        for number, target in enumerate(TARGETS, start=1)
+        for graph_id, name in enumerate(kept)
+        if name in table[number]
+    ]
+    return graphs, pl.DataFrame(rows, schema=schema.TARGETS, orient="row"), meta
+
+
+def sanity(graphs: pl.DataFrame, targets: pl.DataFrame, name: str = NAME) -> None:
+    """Known facts: families, no two networks alike, one label for every network and platform, a second one for some."""
+    dataset = datasets.get(name)
+    _common.expect(name, "families", set(graphs["family"]), set(dataset.families))
+    _common.expect(name, "different networks", graphs["iso"].n_unique(), graphs.height)
+    found = Counter(targets.select("target", "device").iter_rows())
+    for platform in dataset.platforms:
+        _common.expect(name, f"labels on {platform}", found[TARGETS[0], platform], graphs.height)
+        _common.expect(name, f"second labels on {platform}", found[TARGETS[1], platform] > 0, True)
+
+
+def _timings(path: Path, listed: pl.DataFrame) -> dict[int, dict[str, float]]:
+    """Median (ms) of each listed network that was timed, by pass. Raises BenchError when one of them was not tried."""
+    table = io.read_parquet(path)
+    if table.schema != SCHEMA:
+        raise BenchError(f"{path}: not a table of timings; delete it and run again")
+    tried = listed.join(table, on=["network", "sha256"], how="left")
+    if tried["status"].null_count():
+        first = tried.filter(pl.col("status").is_null())["network"][0]
+        raise BenchError(f"{path}: {first} is not in it as it is now; delete it and run again")
+    ok = tried.filter(pl.col("status") == "ok")
+    return {
+        number: dict(ok.filter(pl.col("pass") == number).select("network", "median_ms").iter_rows())
+        for number in (1, 2)
+    }
+
+
+def _content(path: Path) -> bytes:
+    with io.os_errors(path, "read"):
+        return path.read_bytes()
+
+
+if __name__ == "__main__":
+    _common.cli(NAME, convert)

@@ -1,0 +1,53 @@
+"""The table of timings of one platform, and what a user wants to know of it."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from pipeline.measure.timing import BUSY
+
+SCHEMA = pl.Schema(
+    {
+        "network": pl.String,  # path below the folder of networks, without .onnx
+        "sha256": pl.String,  # of the file
+        "pass": pl.UInt8,  # 1, or 2 for the second timing of some networks
+        "status": pl.String,  # one of timing.STATUSES
+        "message": pl.String,
+        "median_ms": pl.Float64,
+        "q1_ms": pl.Float64,
+        "q3_ms": pl.Float64,
+        "min_ms": pl.Float64,
+        "repeats": pl.UInt32,
+        "error": pl.Float64,  # half of the median's 95 % interval, relative
+        "others": pl.Float64,  # cores that other processes took
+        "finished_at": pl.String,
+    }
+)
+
+
+def summary(table: pl.DataFrame) -> list[str]:
+    """What a user wants to know at the end: statuses, how well the two passes agree, how busy the machine was."""
+    first = table.filter(pl.col("pass") == 1)
+    counts = first["status"].value_counts(sort=True).iter_rows()
+    lines = [f"{first.height} networks: {', '.join(f'{count} {status}' for status, count in counts)}"]
+    for row in first.filter(pl.col("status") != "ok").head(5).iter_rows(named=True):
+        lines.append(f"{row['network']}: {row['status']}: {row['message']}")
+    change = retest(table)
+    if len(change):
+        lines.append(
+            f"{len(change)} networks timed twice: mean difference {change.mean():.2f} %, median {change.median():.2f} %"
+        )
+    busy = first.filter(pl.col("others") > BUSY).height
+    if busy:
+        lines.append(
+            f"warning: other processes took over {BUSY:g} of a core while {busy} networks were timed; "
+            "delete the .jsonl file and run again on a quiet machine"
+        )
+    return lines
+
+
+def retest(table: pl.DataFrame) -> pl.Series:
+    """Difference of the second pass from the first, in percent of the first, of the networks that both could time."""
+    ok = table.filter(pl.col("status") == "ok").select("network", "pass", "median_ms")
+    both = ok.filter(pl.col("pass") == 1).join(ok.filter(pl.col("pass") == 2), on="network", suffix="_2")
+    return both.select(100 * (pl.col("median_ms_2") / pl.col("median_ms") - 1).abs()).to_series()
