@@ -21,7 +21,7 @@ rule networks:
         runtime=10,
     params:
         facts=facts,
-        folder="data/raw/{dataset}/networks",
+        folder=lambda wildcards, output: Path(output[0]).with_suffix(""),
     message:
         "Generate the networks of {wildcards.dataset}"
     shell:
@@ -47,7 +47,7 @@ rule measure:
         mem_mb=8000,
         runtime=120,
     params:
-        folder="data/raw/{dataset}/networks",
+        folder=lambda wildcards, input: Path(input[0]).with_suffix(""),
     message:
         "Time the networks of {wildcards.dataset} on {wildcards.platform}; leave the machine alone meanwhile"
     shell:
