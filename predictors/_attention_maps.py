@@ -4,7 +4,7 @@
 
 The network is held out, with the most nodes, of those with the most pairs of siblings, then with the most
 kinds of operations, then with the best label. Rows of the table: block, head, mask, node (that looks), other (that is
-looked at), weight, allowed. The weights of a node sum to one.
+looked at), weight, allowed. The weights of a node sum to one. The masks are hard, one a head, as in the paper.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from pipeline.errors import BenchError, run_cli
 from pipeline.train import task_of, training_graphs
 from predictors import base
 from predictors._features import op_counts
-from predictors.nn_former import ASMA, Predictor, attention_masks
+from predictors._nn_former_cells import ASMA, attention_masks
+from predictors.nn_former import Predictor
 
 
 def richest(graphs: Graphs, values: Tensor) -> int:
@@ -95,7 +96,7 @@ def main() -> None:
         raise BenchError(f"{args.data}: networks with attributes are not drawn; give a data set of cells")
     labels = io.read_parquet(args.data / "targets.parquet").filter(target=args.target, device="any")
     trained = training_set.make(args.train, None, "any", labels, frame, io.read_parquet(args.split))
-    predictor = Predictor(json.loads(args.config), task_of(args.target), args.seed)
+    predictor = Predictor({**json.loads(args.config), "soft": False}, task_of(args.target), args.seed)
     val, test = (labels.filter(pl.col("graph_id").is_in(ids.tolist())) for ids in (trained.val, trained.test))
     predictor.fit(*training_graphs(graphs, trained.rows), *(training_graphs(graphs, val) if val.height else ()))
     held_out, values = training_graphs(graphs, test)

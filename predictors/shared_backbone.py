@@ -17,6 +17,7 @@ from pipeline.errors import BenchError
 from predictors import nn_former
 from predictors._devices import above_zero, column_scale, device_table, ridge
 from predictors._features import op_counts
+from predictors._nn_former_cells import NNFormer
 from predictors._train_loop import train
 from predictors.base import BasePredictor, require_finite
 
@@ -30,8 +31,8 @@ class Backbone(nn.Module):
     def __init__(self, n_ops: int, n_devices: int, c: nn_former.Predictor.Config, table: bool) -> None:
         super().__init__()
         self.table = nn.Linear(n_ops, n_devices) if table else None
-        self.wiring = nn_former.NNFormer(n_ops, c)
-        self.wiring.head = nn.Linear(c.dim, n_devices)
+        self.wiring = NNFormer(n_ops, c)
+        self.wiring.head = nn.Linear(self.wiring.width, n_devices)
         nn.init.zeros_(self.wiring.head.weight)
         if table:
             self.table.requires_grad_(False)

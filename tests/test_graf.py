@@ -6,7 +6,7 @@ import torch
 
 from pipeline import cells
 from pipeline.data import Graphs, from_frame
-from predictors.graf import of_subsets, subsets
+from predictors._graph_statistics import of_subsets, subsets
 
 
 def graphs_of(*drawn: cells.Cell) -> Graphs:

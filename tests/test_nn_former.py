@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from pipeline.errors import BenchError
 from predictors._encodings import depth, laplacian_encoding
-from predictors.nn_former import NNFormer, Predictor, attention_masks
+from predictors._nn_former_cells import NNFormer, attention_masks
+from predictors.nn_former import Predictor
 from tests.test_contract import small_space
 
 DIAMOND = [(0, 1), (0, 2), (1, 3), (2, 3)]
@@ -54,7 +55,7 @@ def test_sibling_kinds_differ_where_only_one_end_is_shared():
 def test_tokens_do_not_make_siblings_of_all_nodes():
     """The masks inside the model keep the bare adjacency's siblings among real nodes."""
     seen = []
-    predictor = Predictor({"tokens": True, "layers": 1, "dim": 16})
+    predictor = Predictor({"tokens": True, "soft": False, "layers": 1, "dim": 16})
     model = predictor.build(4)
     model.blocks[0].attention.register_forward_pre_hook(lambda _, args: seen.append(args[1]))
     adj, real = adjacency(DIAMOND, 4), torch.ones(1, 4, dtype=torch.bool)
@@ -78,23 +79,31 @@ def plain_forward(model: NNFormer, op: Tensor, adj: Tensor, position: Tensor | N
     for block in model.blocks:
         y = block.norm1(x)
         heads = []
+        kinds = {
+            "adj": a,
+            "adj_t": a.T,
+            "share_child": a @ a.T,
+            "share_parent": a.T @ a,
+            "global": torch.ones_like(a),
+        }
+        masks = {}
+        for kind in c.masks:
+            masks[kind] = torch.ones(n, n)
+            masks[kind][extra:, extra:] = ((kinds[kind] > 0) | torch.eye(len(op), dtype=torch.bool)).float()
         for h in range(c.heads):
-            kind = c.masks[h % len(c.masks)]
-            bare = {
-                "adj": a,
-                "adj_t": a.T,
-                "share_child": a @ a.T,
-                "share_parent": a.T @ a,
-                "global": torch.ones_like(a),
-            }[kind]
-            mask = torch.ones(n, n)
-            mask[extra:, extra:] = ((bare > 0) | torch.eye(len(op), dtype=torch.bool)).float()
             d = c.dim // c.heads
             rows = slice(h * d, (h + 1) * d)
             wq, wk, wv = model_chunks(block.attention.qkv.weight, rows)
             bq, bk, bv = model_chunks(block.attention.qkv.bias, rows)
             q, k, v = F.linear(y, wq, bq), F.linear(y, wk, bk), F.linear(y, wv, bv)
-            score = (q @ k.T / math.sqrt(d)).masked_fill(mask == 0, -torch.inf)
+            score = q @ k.T / math.sqrt(d)
+            if c.soft:
+                *held, itself = block.relations[h]
+                score = (
+                    score + sum(w * masks[kind] for w, kind in zip(held, c.masks, strict=True)) + itself * torch.eye(n)
+                )
+            else:
+                score = score.masked_fill(masks[c.masks[h % len(c.masks)]] == 0, -torch.inf)
             heads.append(score.softmax(-1) @ v)
         x = x + block.attention.out(torch.cat(heads, -1))
         y = block.norm2(x)
@@ -110,7 +119,7 @@ def plain_forward(model: NNFormer, op: Tensor, adj: Tensor, position: Tensor | N
             halves.append(y @ own.T + up.bias + along @ (y @ graph.T))
         x = x + block.ffn.down(F.relu(torch.cat(halves, -1)))
     x = model.norm(x)
-    return model.head(x[0] if c.tokens else x.mean(0)).squeeze(-1)
+    return model.head(x[0] if c.tokens else torch.cat([x.mean(0), x[-1]])).squeeze(-1)
 
 
 def model_chunks(weight: Tensor, rows: slice) -> list[Tensor]:
@@ -126,6 +135,8 @@ def model_chunks(weight: Tensor, rows: slice) -> list[Tensor]:
         {"ffn": "plain", "masks": ["global"]},
         {"ffn": "adj", "masks": ["adj", "adj_t"]},
         {"ffn": "adj_t", "laplacian": 3},
+        {"soft": False},
+        {"tokens": True, "masks": ["adj", "share_child"]},
     ],
     ids=str,
 )
@@ -135,6 +146,9 @@ def test_fast_form_equals_the_plain_form(overrides):
     graphs = small_space(40, seed=5)
     dense = graphs.dense()
     model = predictor.build(len(graphs.vocab)).eval()
+    for block in model.blocks:
+        if predictor.config.soft:
+            torch.nn.init.normal_(block.relations)
     inputs = predictor.encode(dense)
     with torch.inference_mode():
         fast = model(*inputs)
