@@ -104,8 +104,8 @@ def test_shipped_grids_are_valid(name):
 def test_shipped_grids_count():
     assert len(load_grid(ROOT / "config/benchmark.yaml").cells) == 8 * 5 * 3
     assert len(load_grid(ROOT / "config/nasbench201.yaml").cells) == 8 * 5 * 3 + 6 * 6 * 4 * 3
-    assert len(load_grid(ROOT / "config/ablation.yaml").cells) == 10 * 3 * 5
-    assert len(load_grid(ROOT / "config/paper.yaml").cells) == 29 * (4 + 5) * 5 + 9 * 5
+    assert len(load_grid(ROOT / "config/ablation.yaml").cells) == 12 * 3 * 5
+    assert len(load_grid(ROOT / "config/paper.yaml").cells) == 29 * (4 + 5) * 5 + 11 * 5
     assert len(load_grid(ROOT / "config/nasbench101.yaml").cells) == 6 * 4 * 3
 
 
