@@ -17,30 +17,32 @@ DATASET, DEVICE, N = "synthetic", "synthetic-device", 120
 SETTINGS = {"nn_former": {"preset": "latency", "steps": 60, "dim": 32}, "nn_meter": {"passes": 1, "rounds": 5}}
 
 
-def write_tables(folder: Path, n: int = N) -> Path:
+def write_tables(folder: Path, n: int = N, device: str = DEVICE) -> Path:
     """graphs.parquet, targets.parquet and split.parquet of `n` networks; half the labels of seed 0 are held out."""
     files = networks(n)
     packed = [pack(read_graph(content, family)) for family, content in files]
     graphs, meta = frame(packed, [f"net-{i:03}" for i in range(n)], [family for family, _ in files])
     latency = made_up_latency(generated(n)).tolist()
-    rows = [(i, "latency_ms", DEVICE, 1, value, None) for i, value in enumerate(latency)]
+    rows = [(i, "latency_ms", device, 1, value, None) for i, value in enumerate(latency)]
     io.write_parquet(folder / "graphs.parquet", graphs, {"dataset": DATASET, "version": "1", **meta})
     io.write_parquet(folder / "targets.parquet", pl.DataFrame(rows, schema=schema.TARGETS, orient="row"), {})
     io.write_parquet(folder / "split.parquet", splits.make_split(n, DATASET, 0, test=0.5), {})
     return folder
 
 
-def save(data: Path, saved: Path, label: str, settings: dict | None = None, n: int = N // 2) -> train.Trained:
+def save(
+    data: Path, saved: Path, label: str, settings: dict | None = None, n: int = N // 2, device: str = DEVICE
+) -> train.Trained:
     """Train a predictor on `n` labels of `data` and save it below `saved`."""
     config = SETTINGS.get(label, {}) if settings is None else settings
     cell = train.train(
         train.parser().parse_args(
             [
-                *("--dataset", DATASET, "--target", "latency_ms", "--device", DEVICE, "--predictor", label),
+                *("--dataset", DATASET, "--target", "latency_ms", "--device", device, "--predictor", label),
                 *("--config", json.dumps(config), "--train", f"n{n}", "--data", str(data)),
                 *("--split", str(data / "split.parquet"), "--torch-device", "cpu", "--out", "unused"),
             ]
         )
     )
-    models.save(saved / DATASET / "latency_ms" / DEVICE / label / f"n{n}" / "0", cell)
+    models.save(saved / DATASET / "latency_ms" / device / label / f"n{n}" / "0", cell)
     return cell
