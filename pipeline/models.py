@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from pipeline import conformal, io, metrics, neighbours, saved, train
+from pipeline import conformal, io, metrics, neighbours, onnx_run, saved, train
 from pipeline.data import Graphs
 from pipeline.errors import BenchError, run_cli
 from predictors import _one_network
 
 
 def networks_of(cell: train.Trained) -> tuple[saved.Networks, dict]:
-    """The measured networks of a trained cell, and how well the held-out ones were predicted.
+    """The measured networks of a trained cell, and what to write down of them: ``calibration``, how well the held-out
+    ones were predicted, and ``as_run``, whether all trained on are as `pipeline.onnx_run` would leave them.
 
     Raises:
         BenchError: the graphs are no ONNX networks, or no held-out network has a label.
@@ -44,7 +45,8 @@ def networks_of(cell: train.Trained) -> tuple[saved.Networks, dict]:
         ops=ops,
     )
     found = {"n": len(held), "mape": metrics.mape(predicted, true), "acc10": metrics.acc10(predicted, true)}
-    return networks, found
+    as_run = all(onnx_run.is_as_run(_words(one), one.src.tolist(), one.dst.tolist()) for one in each)
+    return networks, {"calibration": found, "as_run": as_run}
 
 
 def save(folder: Path, cell: train.Trained) -> None:
@@ -54,17 +56,20 @@ def save(folder: Path, cell: train.Trained) -> None:
         if cell.prediction is None:
             saved.write(temporary, about, None)
             return
-        networks, about["calibration"] = networks_of(cell)
-        about["known_operations_only"] = _one_network.needs_known_operations(cell.predictor, cell.graphs[:1])
+        networks, facts = networks_of(cell)
+        only_known = _one_network.needs_known_operations(cell.predictor, cell.graphs[:1])
         cell.predictor.save(temporary)
-        saved.write(temporary, about, networks)
+        saved.write(temporary, {**about, **facts, "known_operations_only": only_known}, networks)
+
+
+def _words(one: Graphs) -> list[str]:
+    return [one.vocab[op] for op in one.op.tolist()]
 
 
 def _row(one: Graphs, ops: tuple[str, ...]) -> np.ndarray:
     memory = float(one.attrs[:, one.attr_names.index("memory_bytes")].double().sum())
     costs = float(one.flops[0]), float(one.params[0]), memory
-    words = [one.vocab[op] for op in one.op.tolist()]
-    return neighbours.row(words, one.src.numpy(), one.dst.numpy(), one.out_shape[0].tolist(), costs, ops)
+    return neighbours.row(_words(one), one.src.numpy(), one.dst.numpy(), one.out_shape[0].tolist(), costs, ops)
 
 
 def main() -> None:

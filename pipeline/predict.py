@@ -110,22 +110,24 @@ class Model:
         """
         from pipeline import conformal, neighbours
         from pipeline.onnx_graph import read_graph
+        from pipeline.onnx_run import as_run
         from predictors import _one_network
 
         factor = conformal.factor(self.networks.scores, level)
         graph = read_graph(source, name, batch_size, dims)
-        unseen = sorted(set(graph.ops).difference(self.networks.ops))
-        if self.about["known_operations_only"] and not set(graph.ops) <= set(self.about["vocab"]):
-            missing = ", ".join(sorted(set(graph.ops).difference(self.about["vocab"])))
+        form = as_run(graph) if self.about["as_run"] else graph
+        unseen = sorted(set(form.ops).difference(self.networks.ops))
+        if self.about["known_operations_only"] and not set(form.ops) <= set(self.about["vocab"]):
+            missing = ", ".join(sorted(set(form.ops).difference(self.about["vocab"])))
             raise BenchError(
                 f"{graph.name}: {self.about['predictor']} can't take operations it has no place for: {missing}; "
                 f"use another predictor, such as {PREDICTOR}"
             )
-        graphs = _one_network.as_graphs(graph, self.about["vocab"], self.about["attr_names"], self.about["device"])
+        graphs = _one_network.as_graphs(form, self.about["vocab"], self.about["attr_names"], self.about["device"])
         value = _one_network.predict(self._predictor, graphs)
-        costs = [float(cost.sum()) for cost in (graph.flops, graph.params, graph.memory_bytes)]
+        costs = tuple(float(cost.sum()) for cost in (form.flops, form.params, form.memory_bytes))
         shape = graphs.out_shape[0].tolist()
-        row = neighbours.row(graph.ops, graph.src, graph.dst, shape, tuple(costs), self.networks.ops)
+        row = neighbours.row(form.ops, form.src, form.dst, shape, costs, self.networks.ops)
         order, distance = self._space.nearest(row, max(1, nearest))
         far = bool(distance[0] > self.networks.far)
         found = Prediction(
@@ -139,10 +141,10 @@ class Model:
             high_ms=value * factor,
             held_out=len(self.networks.scores),
             batch_size=graph.batch_size,
-            flops=costs[0],
+            flops=float(graph.flops.sum()),
             macs=float(graph.macs.sum()),
-            params=costs[1],
-            memory_bytes=costs[2],
+            params=float(graph.params.sum()),
+            memory_bytes=float(graph.memory_bytes.sum()),
             distance=float(distance[0]),
             far_above=self.networks.far,
             far=far,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import types
@@ -12,9 +13,10 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import onnx
+import polars as pl
 import pytest
 
-from benchmarks.onnx_networks import networks, vit
+from benchmarks.onnx_networks import Builder, networks, vit
 from pipeline import io, models, predict, saved
 from pipeline.errors import BenchError
 from pipeline.workdir import take_over
@@ -124,6 +126,36 @@ def test_a_real_network_with_and_without_weights(folder, mirror):
     model = asked(folder, "nn_former")
     with_weights = model.predict(bare.SerializeToString(), name=str(path))
     assert with_weights == model.predict(path)
+
+
+def test_a_network_as_trained_is_asked_about_as_run(cells, tmp_path):
+    """A model of networks without foldable operations takes a network with them as the one without."""
+
+    def small(norm: bool) -> bytes:
+        b = Builder((1, 3, 64, 64))
+        x = b.conv("input", 16, 3, bias=not norm)
+        return b.model(b.classifier(b.op("Relu", b.norm(x) if norm else x)))
+
+    assert not asked(cells[0] / "models").about["as_run"]  # these networks have normalisations
+    shutil.copytree(cells[0] / "models", tmp_path / "models")
+    for path in (tmp_path / "models").rglob("about.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "as_run": True}))
+    for label in ("nn_former", "nn_meter"):
+        model = asked(tmp_path / "models", label)
+        trained, run = model.predict(small(True)), model.predict(small(False))
+        assert trained.latency_ms == run.latency_ms and trained.nearest == run.nearest
+        assert trained.flops > run.flops
+        plain = asked(cells[0] / "models", label)
+        assert plain.predict(small(True)).latency_ms != plain.predict(small(False)).latency_ms
+
+
+def test_as_run_is_found_in_the_training_networks(cells):
+    cell = cells[1]["flops"]
+    assert models.networks_of(cell)[1]["as_run"] is False
+    kept = [i for i in cell.trained_on.rows["graph_id"].to_list() if i % 5 == 4]  # vision transformers
+    rows = cell.trained_on.rows.filter(pl.col("graph_id").is_in(kept))
+    few = replace(cell, trained_on=replace(cell.trained_on, rows=rows, n_train=len(kept)))
+    assert models.networks_of(few)[1]["as_run"] is True
 
 
 def test_three_lines_of_python(folder, tmp_path, monkeypatch):
