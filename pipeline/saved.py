@@ -144,6 +144,9 @@ def _entry(path: Path) -> Entry:
         if not all(isinstance(about[key], str) for key in TEXTS) or type(about["n_train"]) is not int:
             raise ValueError("a key has the wrong type")
         if about["status"] == "ok":
+            kinds = {"vocab": list, "attr_names": list, "networks": dict, "as_run": bool, "known_operations_only": bool}
+            if not all(isinstance(about[key], kind) for key, kind in kinds.items()):
+                raise ValueError("a key has the wrong type")
             float(about["calibration"]["mape"]), float(about["calibration"]["acc10"]), int(about["calibration"]["n"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BenchError(f"{path}: not readable ({error}); make it again: snakemake models --cores 2") from error

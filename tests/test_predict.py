@@ -255,6 +255,17 @@ def test_a_damaged_model_is_one_line(cells, tmp_path, name):
         assert done.returncode == 0 and str(path) in done.stderr
 
 
+@pytest.mark.parametrize("key", ["as_run", "known_operations_only", "vocab", "networks", "calibration", "n_train"])
+def test_a_model_that_lacks_a_key_is_one_line(cells, tmp_path, key):
+    shutil.copytree(cells[0] / "models", tmp_path / "models")
+    for path in (tmp_path / "models").rglob("about.json"):
+        about = json.loads(path.read_text())
+        del about[key]
+        path.write_text(json.dumps(about))
+    with pytest.raises(BenchError, match=rf"not readable \('{key}'\); make it again"):
+        asked(tmp_path / "models")
+
+
 def test_of_several_sizes_the_largest_is_taken(cells, tmp_path):
     for n in (20, 40, 30):
         save(cells[0] / "data", tmp_path, "flops", n=n)
