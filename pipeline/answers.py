@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from pipeline import stats
 from pipeline.board_text import MISSION, compact, joined, number, ordered, percent
+from pipeline.errors import BenchError
 from pipeline.grid import predictor_of
 from pipeline.noise import Noise
 from pipeline.noise import floor as noise_floor
-from pipeline.published import Comparison, Figure, compare, has_all_families
+from pipeline.published import VERDICTS, Comparison, Figure, compare
 from pipeline.ranking import point, rankings
 from pipeline.summary import Size, Table
 
 FRACTIONS = ("0.01", "0.05")
 NO_DATA = "no such data in this grid"
+NO_FIGURE = "no published figure is of this grid's data"
 
 
 @dataclass(frozen=True)
@@ -95,23 +100,35 @@ def reproduction(tables: list[Table], figures: list[Figure]) -> dict[str, list[C
     return found
 
 
-def answers(tables: list[Table], figures: list[Figure], noise: list[Noise] = ()) -> list[tuple[str, str]]:
-    """(question, answer) for the top of the board."""
+def answers(
+    tables: list[Table], figures: list[Figure], noise: Sequence[Noise] = (), others: dict[str, dict] | None = None
+) -> list[tuple[str, str]]:
+    """(question, answer) for the top of the board. `others`: `summary` of other boards by their name, which answer
+    what this grid has no data for."""
     real = [table for table in tables if not table.synthetic]
     loud = "" if len(real) == len(tables) else "**SYNTHETIC LABELS, no result:** "
     best = {fraction: best_on(accuracy_tasks(tables, fraction), "kendall_tau") for fraction in FRACTIONS}
     shown = [_sentence(fraction, found) for fraction, found in best.items() if found]
     cheap = [_cheapest(fraction, found) for fraction, found in best.items() if found]
-    family = unseen_family(tables)
+    here, there = summary(tables, figures, noise), others or {}
+    family, whether = _family(here), _reproduces(here)
     return [
         ("Which predictor is best at 1 % and at 5 % of the labels?", loud + ("; ".join(shown) or NO_DATA)),
         ("Which is the cheapest within one interval of the best?", loud + ("; ".join(cheap) or NO_DATA)),
         (
             "Which predicts the latency of an unseen family best?",
-            loud + (_family(family, noise) if family else NO_DATA),
+            (loud + family) if family else _on_boards(there, _family) or loud + NO_DATA,
         ),
-        ("Do NN-Former's published figures reproduce?", loud + _reproduces(reproduction(tables, figures))),
+        (
+            "Do NN-Former's published figures reproduce?",
+            (loud + whether) if whether else _on_boards(there, _reproduces) or loud + NO_FIGURE,
+        ),
     ]
+
+
+def _on_boards(summaries: dict[str, dict], sentence: Callable[[dict], str]) -> str:
+    found = {name: sentence(about) for name, about in summaries.items()}
+    return "; ".join(f"on the board {name}: {text}" for name, text in found.items() if text)
 
 
 def _budget(tasks: tuple[tuple[Table, Size], ...]) -> str:
@@ -139,41 +156,75 @@ def _cheapest(fraction: str, found: Best) -> str:
     return f"{start}, τ {number(found.cheapest_mean, found.metric)}, {cost} against {best}"
 
 
-def _family(found: Best, noise: list[Noise]) -> str:
-    table = found.tasks[0][0]
-    floor = noise_floor(noise, table.dataset, table.scored_on, table.devices)
-    again = f"; labels measured again: {number(floor['mape'], 'mape')} %" if floor else ""
-    whole = "" if has_all_families(table) else f" ({len(table.sizes)} of {len(table.about.families)} families)"
-    return f"**`{found.predictor}`**, MAPE {_value(found)} %, mean over families of {table.dataset}{whole}{again}"
+def _family(about: dict) -> str:
+    found = about.get("unseen_family")
+    if not found:
+        return ""
+    half = "" if found["half_interval"] is None else f" ± {number(found['half_interval'], 'mape')}"
+    again = "" if found["repeated"] is None else f"; labels measured again: {number(found['repeated'], 'mape')} %"
+    whole = "" if found["families"] == found["of"] else f" ({found['families']} of {found['of']} families)"
+    value = f"{number(found['mape'], 'mape')}{half}"
+    return f"**`{found['predictor']}`**, MAPE {value} %, mean over families of {found['dataset']}{whole}{again}"
 
 
-def _reproduces(by_label: dict[str, list[Comparison]]) -> str:
+def _reproduces(about: dict) -> str:
     """One verdict a label: yes when no figure of ours is worse than the published one beyond its interval."""
-    if not by_label:
-        return "no published figure is of this grid's data"
     parts = []
-    for label in ordered(set(by_label)):
-        verdicts = [comparison.verdict for comparison in by_label[label]]
-        sure = [verdict for verdict in verdicts if verdict != "unsure"]
-        counts = [
-            f"{verdicts.count(word)} {word}" for word in ("agrees", "better", "worse", "unsure") if word in verdicts
-        ]
-        worse = sure.count("worse")
-        word = "can't be said" if not sure else "yes" if not worse else "no" if worse == len(sure) else "in part"
-        figures = f"{len(verdicts)} published figure{'s' if len(verdicts) > 1 else ''}"
-        parts.append(f"`{label}`: **{word}** ({joined(counts)} of {figures})")
+    for label, counts in about.get("reproduces", {}).items():
+        n, worse = sum(counts.values()), counts.get("worse", 0)
+        sure = n - counts.get("unsure", 0)
+        word = "can't be said" if not sure else "yes" if not worse else "no" if worse == sure else "in part"
+        words = [f"{k} {'agree' if verdict == 'agrees' and k > 1 else verdict}" for verdict, k in counts.items()]
+        figures = f"{n} published figure{'s' if n > 1 else ''}"
+        parts.append(f"`{label}`: **{word}** ({joined(words)} of {figures})")
     return "; ".join(parts)
 
 
-def summary(tables: list[Table]) -> dict[str, object]:
+def summary(tables: list[Table], figures: list[Figure], noise: Sequence[Noise] = ()) -> dict[str, object]:
     """The answers as plain values, for `metrics.json`."""
-    found: dict[str, object] = {}
+    found: dict[str, object] = {"synthetic": True} if any(table.synthetic for table in tables) else {}
     for fraction in FRACTIONS:
         best = best_on(accuracy_tasks(tables, fraction), "kendall_tau")
         if best:
             found[f"best_at_{fraction}"] = {"predictor": best.predictor, "kendall_tau": round(best.mean, 6)}
+            cheapest = {"predictor": best.cheapest, "kendall_tau": round(best.cheapest_mean, 6)}
+            found[f"cheapest_at_{fraction}"] = cheapest
+    family = unseen_family(tables)
+    if family:
+        table = family.tasks[0][0]
+        repeated = noise_floor(noise, table.dataset, table.scored_on, table.devices).get("mape")
+        found["unseen_family"] = {
+            "predictor": family.predictor, "mape": round(family.mean, 6),
+            "half_interval": None if family.half is None else round(family.half, 6), "dataset": table.dataset,
+            "families": len(table.sizes), "of": len(table.about.families),
+            "repeated": None if repeated is None else round(repeated, 6),
+        }  # fmt: skip
+    by_label = reproduction(tables, figures)
+    if by_label:
+        verdicts = {label: [comparison.verdict for comparison in by_label[label]] for label in ordered(set(by_label))}
+        found["reproduces"] = {
+            label: {word: said.count(word) for word in VERDICTS if word in said} for label, said in verdicts.items()
+        }
     for ranking in rankings(tables):
         ranks = {p: round(point(rank), 6) for p, rank in ranking.mean_ranks.items()}
         if ranks:
             found[f"mean_rank_{ranking.metric}"] = ranks
+    return found
+
+
+def elsewhere(folder: Path, own: str) -> dict[str, dict]:
+    """The `summary` of every other board in `folder`, by name; `own` is left out, as are boards of made-up labels.
+
+    Raises BenchError when a metrics.json can't be read.
+    """
+    found = {}
+    for path in sorted(folder.glob("*/metrics.json")):
+        if path.parent.name == own or not path.with_name("leaderboard.md").is_file():
+            continue
+        try:
+            summary_there = dict(json.loads(path.read_text(encoding="utf-8"))["summary"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BenchError(f"{path}: not the numbers of a board; report that grid again") from error
+        if not summary_there.get("synthetic"):
+            found[path.parent.name] = summary_there
     return found

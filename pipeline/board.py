@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -46,7 +46,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class Content:
-    """All that a board is made from. `pictures` maps a table's name to its figures, "" to those of the whole grid."""
+    """All that a board is made from.
+
+    `pictures` maps a table's name to its figures, "" to those of the whole grid. `others` are the boards that the front
+    board links and quotes: `answers.summary` by their name.
+    """
 
     grid: grids.Grid
     rows: pl.DataFrame
@@ -54,6 +58,7 @@ class Content:
     figures: list[Figure]
     noise: list[Noise]
     pictures: dict[str, list[Picture]]
+    others: dict[str, dict] = field(default_factory=dict)
 
 
 def page(content: Content, place: Path, out: Path) -> str:
@@ -70,10 +75,9 @@ def page(content: Content, place: Path, out: Path) -> str:
     ]
     if any(table.synthetic for table in tables):
         lines += ["> **SYNTHETIC LABELS: test only.** Labels of the data sets so marked are made up.", ""]
-    lines += [*board_summary.answers_table(tables, content.figures, content.noise), ""]
-    others = other_boards(place, out) if at_root else []
+    lines += [*board_summary.answers_table(tables, content.figures, content.noise, content.others), ""]
     links = [f"[sortable table]({here}leaderboard.html)", f"[all numbers as CSV]({here}leaderboard.csv)"]
-    links += [f"[{name}]({name}/leaderboard.md)" for name in others]
+    links += [f"[{name}]({'' if at_root else '../'}{name}/leaderboard.md)" for name in content.others]
     lines += [" · ".join(links), ""]
     lines += ["## Summary", "", *board_summary.summary_table(tables, notes, content.noise), ""]
     if len(tables) > 1:
@@ -209,9 +213,3 @@ def provenance(content: Content, link: str) -> list[str]:
     path, _, runs = facts["Grid"].partition(": ")
     facts |= {"Command": f"`{facts['Command']}`", "Grid": f"[{path}]({link}{path}): {runs}"}
     return markdown(["", ""], [list(fact) for fact in facts.items()], "ll")
-
-
-def other_boards(place: Path, out: Path) -> list[str]:
-    """Grids beside `out` that have a board."""
-    boards = sorted(place.parent.glob("*/leaderboard.md"))
-    return [path.parent.name for path in boards if path.parent.name != out.name]

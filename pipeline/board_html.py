@@ -44,8 +44,9 @@ def page(content: Content, rows: pl.DataFrame) -> str:
         warning='<p class="warn">SYNTHETIC LABELS: test only. No number here is a result.</p>' if loud else "",
         answers="\n".join(
             f"<div><dt>{escape(question)}</dt><dd>{_rich(answer)}</dd></div>"
-            for question, answer in answers(content.tables, content.figures, content.noise)
+            for question, answer in answers(content.tables, content.figures, content.noise, content.others)
         ),
+        others=_others(content),
         tasks="".join(f'<option value="{escape(t.name)}">{escape(title(t))}</option>' for t in content.tables),
         heads="".join(
             f'<th scope="col" data-kind="{kind}"{" class=left" if kind == "text" else ""}>'
@@ -59,6 +60,11 @@ def page(content: Content, rows: pl.DataFrame) -> str:
         ),
         sorted=SORTED,
     )
+
+
+def _others(content: Content) -> str:
+    links = [f'<a href="../{escape(name)}/leaderboard.html">{escape(name)}</a>' for name in content.others]
+    return f'<p class="soft">Other boards: {" · ".join(links)}</p>' if links else ""
 
 
 def _start(table: Table) -> str:

@@ -36,9 +36,11 @@ FEW_DEVICES = 3  # more are shown by their mean
 Column = tuple[str, dict[str, str]]  # heading, text of each predictor
 
 
-def answers_table(tables: list[Table], figures: list[Figure], noise: list[Noise] = ()) -> list[str]:
+def answers_table(
+    tables: list[Table], figures: list[Figure], noise: list[Noise] = (), others: dict[str, dict] | None = None
+) -> list[str]:
     """The four questions and their answers."""
-    return markdown(["Question", "Answer"], [list(pair) for pair in answers(tables, figures, noise)], "ll")
+    return markdown(["Question", "Answer"], [list(pair) for pair in answers(tables, figures, noise, others)], "ll")
 
 
 def summary_table(tables: list[Table], notes: Notes, noise: list[Noise] = ()) -> list[str]:

@@ -25,6 +25,7 @@ CONFIDENCE = {
     "M+": "from memory; the table's own means agree when added up again",
     "D": "derived or doubtful, not checked against the paper",
 }
+VERDICTS = ("agrees", "better", "worse", "unsure")
 LEAVE_OUT = "leave_out:"
 FAMILIES = {"efficientnet": "efficientb0", "resnet": "resnet18", "vgg": "vgg16"}  # published name: ours
 

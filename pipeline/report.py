@@ -28,12 +28,12 @@ from pipeline.errors import BenchError, run_cli
 from pipeline.summary import Table
 
 
-def metrics_json(found: list[Table]) -> dict:
+def metrics_json(found: list[Table], figures: list[published.Figure], labels_noise: list[noise.Noise] = ()) -> dict:
     """{dataset/scored_on: {predictor: {size: tau}}} on the main split, mean over seeds (and devices), and `summary`.
 
     Under a protocol other than direct its name stands between: nasbench201/tnasp/test_acc. Empty cells are left out.
     """
-    nested: dict = {"summary": answers.summary(found)}
+    nested: dict = {"summary": answers.summary(found, figures, labels_noise)}
     for table in found:
         protocol = "" if table.protocol == "direct" else f"{table.protocol}/"
         at = nested.setdefault(f"{table.dataset}/{protocol}{table.scored_on}", {})
@@ -53,7 +53,7 @@ def texts(content: board.Content, out: Path, root_board: Path | None) -> dict[Pa
     rows = board_rows.rows(content.tables, content.figures)
     made[out / "leaderboard.html"] = board_html.page(content, rows).encode()
     made[out / "leaderboard.csv"] = rows.write_csv(float_precision=6).encode()
-    made[out / "metrics.json"] = (json.dumps(metrics_json(content.tables), indent=2) + "\n").encode()
+    made[out / "metrics.json"] = (json.dumps(metrics_json(content.tables, content.figures, content.noise), indent=2) + "\n").encode()
     return made
 
 
@@ -94,7 +94,8 @@ def main() -> None:
     else:
         pictures = drawing.draw(tables, grid, args.data, folder, figures, args.attention)
     labels_noise = noise.parse(io.read_meta(args.scores).get("noise"))
-    content = board.Content(grid, rows, tables, figures, labels_noise, pictures)
+    others = answers.elsewhere(args.root_board.parent, args.out.name) if args.root_board else {}
+    content = board.Content(grid, rows, tables, figures, labels_noise, pictures, others)
     made = texts(content, args.out, args.root_board)
     if args.check:
         check(made)

@@ -93,10 +93,12 @@ def test_a_mape_decided_by_labels_near_zero_is_pointed_out():
 
 
 def test_metrics_json_holds_plain_numbers():
-    found = report.metrics_json([table_of(TAUS)])
+    found = report.metrics_json([table_of(TAUS)], [])
     assert found.pop("summary") == {
         "best_at_0.01": {"predictor": "nn_former", "kendall_tau": 0.81},
+        "cheapest_at_0.01": {"predictor": "gbdt", "kendall_tau": 0.71},
         "best_at_0.05": {"predictor": "gbdt", "kendall_tau": 0.8},
+        "cheapest_at_0.05": {"predictor": "gbdt", "kendall_tau": 0.8},
         "mean_rank_kendall_tau": {"gbdt": 1.0},
     }
     assert found == {

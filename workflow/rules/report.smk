@@ -1,9 +1,8 @@
 # Scores of every cell of the grid, then the board and the plots.
 BOARD = [f"{RESULTS}/leaderboard.{kind}" for kind in ("md", "html", "csv")] + [f"{RESULTS}/metrics.json"]
 ROOT_BOARD = ["results/leaderboard.md"] if IS_DEFAULT_GRID else []
-OTHER_BOARDS = (
-    sorted({str(path) for path in Path("results").glob("*/leaderboard.md")} - set(BOARD)) if ROOT_BOARD else []
-)
+# The default grid's board links and quotes the others.
+OTHERS = sorted({str(p) for p in Path("results").glob("*/metrics.json")} - set(BOARD)) if IS_DEFAULT_GRID else []
 
 # The cell whose attention the default grid's board shows: NN-Former, accuracy, the first seed, 5 % where it has that.
 SEEN = [c for c in GRID.cells if (c.label, c.device, c.seed, c.sources) == ("nn_former", "any", 0, "{}")]
@@ -71,6 +70,7 @@ rule board:
         grid=GRID.path,
         facts=["config/datasets.yaml", "config/published.csv"],
         attention=ATTENTION,
+        others=OTHERS,
         style=["pipeline/bench.mplstyle", "pipeline/leaderboard.html"],
         code=code_files("pipeline/report.py"),
     output:
