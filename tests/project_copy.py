@@ -17,7 +17,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("Snakefile", "pipeline", "predictors", "config", "workflow", "profiles", "pyproject.toml")
-DVC_PARTS = ("Makefile", "dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore")
+DVC_PARTS = ("Makefile", "dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".dvc/plots", ".dvcignore", ".gitignore")
 BIN = Path(sys.executable).parent
 GRID = {
     "grid": "benchmark",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -257,6 +258,16 @@ def test_dvc_runs_records_and_brings_back(finished, tmp_path):
     assert NOTHING in snakemake(clone).stdout
     assert "didn't change, skipping" in run(clone, "dvc", "repro").stdout
     assert predictions(clone) == pulled
+
+    vega = run(clone, "dvc", "plots", "show", "--show-vega", "quality against labels").stdout
+    assert '"predictor": "op_counts"' in vega and '"field": "n_train"' in vega and "DVC_METRIC" not in vega
+    assert "index.html" in run(clone, "dvc", "plots", "diff", "HEAD").stdout
+    numbers = clone / "results/benchmark/metrics.json"
+    shown = json.loads(numbers.read_text())
+    shown["synthetic201/test_acc"]["op_counts"]["n60"] = -1.0
+    numbers.write_text(json.dumps(shown))
+    changed = run(clone, "dvc", "metrics", "diff").stdout.split()
+    assert "synthetic201/test_acc.op_counts.n60" in changed and "-1.0" in changed
 
 
 def test_workflow_is_clean():
