@@ -3,7 +3,8 @@
     python -m benchmarks.interval_coverage [--boards N]
 
 prints the share of 95 % intervals that cover the true value: of a mean over seeds, of the mean over data sets, of the
-mean rank of one run, of a paired difference; and of the percentile bootstrap of the mean, for comparison.
+mean rank of one run, of a paired difference; and, for comparison, of the percentiles of the stratified bootstrap of
+the mean over data sets.
 """
 
 from __future__ import annotations
@@ -54,9 +55,8 @@ def coverage(boards: int, datasets: int, seeds: int, skewed: bool = False, seed:
             if p:
                 found = stats.paired(list(board[..., 0]), list(board[..., p]))
                 hits["paired"].append(covers(found.difference, (truth()[:, 0] - truth()[:, p]).mean()))
-        drawn = random.choice(board[0, 0, :, 0], (1000, seeds)).mean(1)
-        low, high = np.quantile(drawn, [0.025, 0.975])
-        hits["bootstrap"].append(bool(low <= truth()[0, 0] <= high))
+        drawn, _ = stats.stratified_bootstrap(list(over_sizes[:, :, 0]), 500)
+        hits["bootstrap"].append(covers(drawn, truth().mean(0)[0]))
     return {name: float(np.mean(found)) for name, found in hits.items()}
 
 

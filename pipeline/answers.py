@@ -170,14 +170,27 @@ def _family(about: dict) -> str:
 def _reproduces(about: dict) -> str:
     """One verdict a label: yes when no figure of ours is worse than the published one beyond its interval."""
     parts = []
-    for label, counts in about.get("reproduces", {}).items():
-        n, worse = sum(counts.values()), counts.get("worse", 0)
-        sure = n - counts.get("unsure", 0)
+    for label, found in about.get("reproduces", {}).items():
+        n, counts = found["figures"], {word: found[word] for word in VERDICTS if found.get(word)}
+        sure, worse = n - counts.get("unsure", 0), counts.get("worse", 0)
         word = "can't be said" if not sure else "yes" if not worse else "no" if worse == sure else "in part"
         words = [f"{k} {'agree' if verdict == 'agrees' and k > 1 else verdict}" for verdict, k in counts.items()]
-        figures = f"{n} published figure{'s' if n > 1 else ''}"
-        parts.append(f"`{label}`: **{word}** ({joined(words)} of {figures})")
+        checked = (
+            ""
+            if found["verified"]
+            else ", not checked against the paper"
+            if n == 1
+            else ", none checked against the paper"
+        )
+        parts.append(f"`{label}`: **{word}** ({joined(words)} of {n} published figure{'s' if n > 1 else ''}{checked})")
     return "; ".join(parts)
+
+
+def _counted(comparisons: list[Comparison]) -> dict[str, int]:
+    said = [comparison.verdict for comparison in comparisons]
+    verified = sum(comparison.figure.confidence == "V" for comparison in comparisons)
+    counts = {word: said.count(word) for word in VERDICTS if word in said}
+    return {"figures": len(said), "verified": verified, **counts}
 
 
 def summary(tables: list[Table], figures: list[Figure], noise: Sequence[Noise] = ()) -> dict[str, object]:
@@ -201,10 +214,7 @@ def summary(tables: list[Table], figures: list[Figure], noise: Sequence[Noise] =
         }  # fmt: skip
     by_label = reproduction(tables, figures)
     if by_label:
-        verdicts = {label: [comparison.verdict for comparison in by_label[label]] for label in ordered(set(by_label))}
-        found["reproduces"] = {
-            label: {word: said.count(word) for word in VERDICTS if word in said} for label, said in verdicts.items()
-        }
+        found["reproduces"] = {label: _counted(by_label[label]) for label in ordered(set(by_label))}
     for ranking in rankings(tables):
         ranks = {p: round(point(rank), 6) for p, rank in ranking.mean_ranks.items()}
         if ranks:

@@ -190,6 +190,8 @@ def _mark(tables: list[Table], predictor: str, notes: Notes) -> str:
         mine = table.rows.filter(predictor=predictor)
         if mine.height and mine["n_val"].max():
             words[f"`{predictor}` also had labels held back for validation; every column counts them."] = None
+        if table.overrides.get(predictor, "{}") != "{}":
+            words[f"`{predictor}` has the settings `{table.overrides[predictor]}` over its defaults."] = None
         for status in ("diverged", "timeout", "unsupported"):
             n = mine.filter(status=status).select("device", "fraction", "seed").unique().height
             if n:
@@ -223,7 +225,8 @@ def rank_section(ranking: Ranking) -> list[str]:
         lines += [*markdown(header, rows), ""]
         lines += [
             "Paired by task and seed. `Ahead in`: share of task-and-seed pairs in which it is ahead, ties half. "
-            f"p: Student's t over seeds, corrected for {len(rows)} comparisons (Holm).",
+            f"p: Student's t over seeds, corrected for {len(rows)} comparisons (Holm); with few seeds a large p "
+            "says little.",
             "",
         ]
     by_task = [ranking.task_ranks(table, size) for table, size in ranking.tasks]

@@ -142,6 +142,7 @@ def published_table(table: Table, figures: list[published.Figure], notes: Notes)
 
 def _published_row(table: Table, comparison: published.Comparison, notes: Notes) -> list[str]:
     figure, size, metric = comparison.figure, comparison.size, comparison.figure.metric
+    label = f"`{comparison.label}`{_settings_mark(table, comparison.label, notes)}"
     difference = "" if comparison.difference is None else f"{comparison.difference:+.{len(number(0.0, metric)) - 2}f}"
     z = MISSING if comparison.z is None else f"{comparison.z:+.1f}"
     source = figure.source if figure.predictor == comparison.label else f"`{figure.predictor}`: {figure.source}"
@@ -160,9 +161,17 @@ def _published_row(table: Table, comparison: published.Comparison, notes: Notes)
     if verdict == "worse" and figure.n_val and predictor_of(comparison.label) == MISSION:
         verdict += notes.mark("The published figure had more labels to choose with.")
     return [
-        f"`{comparison.label}`", ours, theirs, TITLES.get(metric, metric), cell(comparison.ours, metric),
+        label, ours, theirs, TITLES.get(metric, metric), cell(comparison.ours, metric),
         f"{number(figure.value, metric)}{spread} ({figure.confidence})", difference or MISSING, z, verdict, source,
     ]  # fmt: skip
+
+
+def _settings_mark(table: Table, label: str, notes: Notes) -> str:
+    """A footnote on what we ran beside a published figure."""
+    where = "how they depart from the paper's stands in the predictor's own file, in predictors/."
+    if table.overrides[label] == "{}":
+        return notes.mark(f"Ours has its default settings; {where}")
+    return notes.mark(f"Ours has the settings `{table.overrides[label]}` over its defaults; {where}")
 
 
 def provenance_line(table: Table) -> str:

@@ -107,7 +107,8 @@ def by_family(table: Table, figures: list[published.Figure]) -> Drawn | None:
         ax.set_yticks(places, order, fontsize=8)
     for label in (label for ax in axes[:, 0] for label in ax.get_yticklabels()):
         label.set_fontweight("bold" if is_loud(label.get_text()) else "normal")
-    figure.supxlabel("MAPE, % (lower is better); whiskers: 95 % interval; rings: published", fontsize=9)
+    rings = "; rings: published" if theirs else ""
+    figure.supxlabel(f"MAPE, % (lower is better); whiskers: 95 % interval{rings}", fontsize=9)
     suptitle(figure, table, f"{table.scored_on}, each family left out of training")
     rows = [(n, p, stats[p, s].mean, stats[p, s].half, theirs.get((p, s))) for n, s in panels for p in order]
     names = ["family", "predictor", "mape", "half_interval", "published"]

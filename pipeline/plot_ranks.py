@@ -16,7 +16,7 @@ from pipeline.summary import Table
 
 
 def rank_diagram(ranking: Ranking) -> Drawn | None:
-    """Mean ranks with their intervals, the best on top; those that do not differ from it are filled.
+    """Mean ranks with their intervals, the best on top; those not shown to differ from it are filled.
 
     After the critical-difference diagrams of Demšar (JMLR 2006, section 3.2.5), all against the best, with paired t
     tests over seeds and Holm's correction. None with fewer than three predictors.
@@ -48,12 +48,12 @@ def rank_diagram(ranking: Ranking) -> Drawn | None:
     metric = TITLES[ranking.metric].removesuffix(", %")
     ax.set_xlabel(f"rank of one run by {metric}, mean of {len(ranking.tasks)} tasks; whiskers: 95 % interval")
     loud = SYNTHETIC if any(table.synthetic for table in ranking.tables) else ""
-    ax.set_title(f"{loud}Mean rank; filled: no different from the best")
+    ax.set_title(f"{loud}Mean rank; filled: not shown to differ from the best")
     rows = [
         (p, point(r), *((r.low, r.high) if isinstance(r, stats.Interval) else (None, None)), p in ranking.tied)
         for p, r in ranking.mean_ranks.items()
     ]
-    names = ["predictor", "mean_rank", "low", "high", "no_different_from_best"]
+    names = ["predictor", "mean_rank", "low", "high", "not_shown_to_differ"]
     return Drawn(figure, pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None))
 
 

@@ -53,7 +53,9 @@ def texts(content: board.Content, out: Path, root_board: Path | None) -> dict[Pa
     rows = board_rows.rows(content.tables, content.figures)
     made[out / "leaderboard.html"] = board_html.page(content, rows).encode()
     made[out / "leaderboard.csv"] = rows.write_csv(float_precision=6).encode()
-    made[out / "metrics.json"] = (json.dumps(metrics_json(content.tables, content.figures, content.noise), indent=2) + "\n").encode()
+    made[out / "metrics.json"] = (
+        json.dumps(metrics_json(content.tables, content.figures, content.noise), indent=2) + "\n"
+    ).encode()
     return made
 
 

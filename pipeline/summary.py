@@ -86,6 +86,7 @@ class Table:
         self.rows = rows
         self.devices = list(dict.fromkeys(cell.device for cell in cells))
         self.predictors = list(dict.fromkeys(cell.label for cell in cells))
+        self.overrides = {cell.label: cell.overrides for cell in cells}  # JSON, over the predictor's defaults
         self.seeds = sorted({cell.seed for cell in cells})
         self.sizes = _sizes(rows)
         self.is_cost = metrics.is_cost(scored_on)

@@ -69,16 +69,26 @@ def test_an_unseen_family():
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ((0.79, 0.80), "`nn_former`: **yes** (1 agrees and 1 better of 2 published figures)"),
-        ((0.80, 0.91), "`nn_former`: **yes** (2 agree of 2 published figures)"),
-        ((0.79, 0.99), "`nn_former`: **in part** (1 agrees and 1 worse of 2 published figures)"),
-        ((0.99, 0.99), "`nn_former`: **no** (2 worse of 2 published figures)"),
-        ((0.99,), "`nn_former`: **no** (1 worse of 1 published figure)"),
+        (
+            (0.79, 0.80),
+            "`nn_former`: **yes** (1 agrees and 1 better of 2 published figures, none checked against the paper)",
+        ),
+        ((0.80, 0.91), "`nn_former`: **yes** (2 agree of 2 published figures, none checked against the paper)"),
+        (
+            (0.79, 0.99),
+            "`nn_former`: **in part** (1 agrees and 1 worse of 2 published figures, none checked against the paper)",
+        ),
+        ((0.99, 0.99), "`nn_former`: **no** (2 worse of 2 published figures, none checked against the paper)"),
+        ((0.99,), "`nn_former`: **no** (1 worse of 1 published figure, not checked against the paper)"),
     ],
 )
 def test_whether_nn_former_reproduces(values, says):
     figures = [replace(FIGURE, value=v, n_train=n) for v, n in zip(values, (10, 50), strict=False)]
     assert texts(table_of(RANKED), figures)[3] == says
+
+
+def test_figures_checked_against_the_paper_need_no_warning():
+    assert texts(table_of(RANKED), [replace(FIGURE, confidence="V")])[3].endswith("(1 agrees of 1 published figure)")
 
 
 def test_one_seed_can_t_say():
@@ -108,7 +118,7 @@ def test_other_boards_answer_what_this_grid_has_no_data_for(tmp_path):
     assert [answer for _, answer in here] == [
         answers.NO_DATA, answers.NO_DATA,
         "on the board families: **`tpu`**, MAPE 9.00 ± 0.00 %, mean over families of synthetic_toy",
-        "on the board cells: `nn_former`: **yes** (1 agrees of 1 published figure)",
+        "on the board cells: `nn_former`: **yes** (1 agrees of 1 published figure, not checked against the paper)",
     ]  # fmt: skip
     assert answers.answers([tables["own"]], [FIGURE], [], found)[3][1] == texts(tables["own"], [FIGURE])[3]
 

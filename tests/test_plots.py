@@ -102,7 +102,7 @@ def test_the_rank_diagram_shows_the_mean_ranks():
     found = ranking.rankings(tables_of(RANKED))[0]
     data = plot_ranks.rank_diagram(found).data
     assert data["mean_rank"].to_list() == pytest.approx([7 / 6, 11 / 6, 3.0])
-    assert data.filter("no_different_from_best")["predictor"].to_list() == found.tied
+    assert data.filter("not_shown_to_differ")["predictor"].to_list() == found.tied
     assert plot_ranks.rank_diagram(ranking.rankings(tables_of(TAUS))[0]) is None
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline import board_tables, published
+from pipeline import board_summary, board_tables, published
 from pipeline.board_text import Notes
 from pipeline.errors import BenchError
 from tests.board_fixtures import ABOUT, RANKED, TAUS, costs_of, table_of, tables_of
@@ -49,12 +49,20 @@ def test_the_table_shows_budget_confidence_and_verdict():
     notes = Notes()
     lines = board_tables.published_table(table_of(RANKED), [replace(FIGURE, n_val=1024)], notes)
     assert lines[2] == (
-        "| `nn_former` | 10 | 10 + 1,024 val[^1] | Kendall's τ | 0.810 ± 0.025 | 0.790 (S) | +0.020 | +3.5 "
+        "| `nn_former`[^1] | 10 | 10 + 1,024 val[^2] | Kendall's τ | 0.810 ± 0.025 | 0.790 (S) | +0.020 | +3.5 "
         "| agrees | a review |"
     )
     assert "S: second-hand" in lines[4] and "M:" not in lines[4]
-    assert "1,024 validation labels" in notes.lines[0]
+    assert "Ours has its default settings" in notes.lines[0] and "1,024 validation labels" in notes.lines[1]
     assert board_tables.published_table(table_of(TAUS), [replace(FIGURE, n_train=11)], notes) == []
+
+
+def test_settings_over_the_defaults_are_a_footnote():
+    table, notes = table_of(RANKED, overrides='{"preset": "paper"}'), Notes()
+    board_tables.published_table(table, [FIGURE], notes)
+    assert '`{"preset": "paper"}` over its defaults' in notes.lines[0]
+    board_summary.summary_table([table], notes)
+    assert '`nn_former` has the settings `{"preset": "paper"}` over its defaults.' in "".join(notes.lines)
 
 
 def test_published_family_names_are_ours():
