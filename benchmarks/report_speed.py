@@ -40,6 +40,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         out = (args.out or Path(temporary)) / "synthetic"
         score_rows.write(out / "scores.parquet", synthetic_scores.rows(grid))
+        io.write_parquet(out / "attention.parquet", *synthetic_scores.attention())
         times = [("start", time.process_time(), time.perf_counter())]
 
         def lap(name: str) -> None:
@@ -49,7 +50,7 @@ def main() -> None:
         tables = summary.tables(grid, rows, known, out)
         lap("read and summarise")
         figures = published.load()
-        pictures = drawing.draw(tables, grid, Path("data"), out / "plots", figures)
+        pictures = drawing.draw(tables, grid, Path("data"), out / "plots", figures, out / "attention.parquet")
         lap("plots")
         content = board.Content(grid, rows, tables, figures, [], pictures)
         for path, text in report.texts(content, out, None).items():

@@ -98,6 +98,21 @@ def rows(of: grids.Grid, seed: int = 0) -> pl.DataFrame:
     return pl.DataFrame(found, schema=score_rows.SCHEMA)
 
 
+def attention() -> tuple[pl.DataFrame, dict]:
+    """A made-up table of attention, as `predictors._attention_maps` writes it, and what it says of itself."""
+    n, names = 8, ("adj", "adj_t", "share_child", "share_parent")
+    weights = np.random.default_rng(0).dirichlet(np.ones(n), (4, len(names), n))
+    block, head, node, other = (index.ravel() for index in np.indices(weights.shape))
+    columns = {"block": block, "head": head, "node": node, "other": other, "weight": weights.ravel()}
+    frame = pl.DataFrame(columns).with_columns(mask=pl.Series([names[h] for h in head]), allowed=True)
+    return frame, {
+        "kind": "attention", "dataset": "synthetic_cells", "dataset_version": "0", "target": "test_acc", "seed": 0,
+        "n_train": 781, "true": 0.0, "predicted": 0.0, "network": "made up", "ops": ["none"] * n,
+        "edges": [(0, 1), (0, 2), (0, 4), (1, 3), (1, 5), (2, 6), (3, 6), (4, 7), (5, 7), (6, 7)],
+        "host_cpu": "Made-up CPU, 2 cores", "torch_version": "0", "code_rev": "0000000000",
+    }  # fmt: skip
+
+
 def _n_train(word: str) -> int:
     if word.startswith("n"):
         return int(word[1:])

@@ -2,9 +2,10 @@
 
     python -m predictors._attention_maps --dataset D --target T --train 0.05 --data data/parquet/D --split S --out F
 
-The network is held out, with the most nodes, of those with the most pairs of siblings, then with the most
-kinds of operations, then with the best label. Rows of the table: block, head, mask, node (that looks), other (that is
-looked at), weight, allowed. The weights of a node sum to one. The masks are hard, one a head, as in the paper.
+The network is held out, with the most nodes, of those with the most pairs of siblings, then with the most kinds of
+operations, then with the best label. Rows of the table: block, head, mask, node (that looks), other (that is looked
+at), weight, allowed. The weights of a node sum to one. As in the paper, the masks are hard, one a head, and nothing is
+learned before the labels.
 """
 
 from __future__ import annotations
@@ -96,7 +97,9 @@ def main() -> None:
         raise BenchError(f"{args.data}: networks with attributes are not drawn; give a data set of cells")
     labels = io.read_parquet(args.data / "targets.parquet").filter(target=args.target, device="any")
     trained = training_set.make(args.train, None, "any", labels, frame, io.read_parquet(args.split))
-    predictor = Predictor({**json.loads(args.config), "soft": False}, task_of(args.target), args.seed)
+    predictor = Predictor(
+        {**json.loads(args.config), "soft": False, "pretrain_steps": 0}, task_of(args.target), args.seed
+    )
     val, test = (labels.filter(pl.col("graph_id").is_in(ids.tolist())) for ids in (trained.val, trained.test))
     predictor.fit(*training_graphs(graphs, trained.rows), *(training_graphs(graphs, val) if val.height else ()))
     held_out, values = training_graphs(graphs, test)

@@ -47,6 +47,12 @@ def test_the_page_asks_for_nothing_from_elsewhere():
     }  # fmt: skip
 
 
+def test_the_front_page_links_the_other_boards():
+    content = replace(content_of([table_of(RANKED)]), others={"nasbench201": {}})
+    assert '<a href="../nasbench201/leaderboard.html">nasbench201</a>' in page_of(content)
+    assert "Other boards" not in page_of(content_of([table_of(RANKED)]))
+
+
 def test_names_from_outside_are_escaped():
     rows = score_rows_of(RANKED, host_cpu="<script>alert(1)</script>")
     text = page_of(content_of([table_of(RANKED, rows, replace(ABOUT, description="<b>"))]))
