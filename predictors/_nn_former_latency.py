@@ -9,11 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.data import Graphs
 from pipeline.errors import BenchError
-from predictors import nn_former
+from predictors import _cost_table, nn_former
 from predictors._graph_neural import GraphPredictor, Heads, gather_sum, sum_nodes
 from predictors._layers import dropout
-from predictors._ragged import Batch, Hop
+from predictors._ragged import Batch, Hop, Ragged
 
 LAYER_SCALE = 1e-4
 
@@ -101,22 +102,35 @@ class NodeSum(nn.Module):
 
 
 class LatencyModel(nn.Module):
-    """A batch of networks -> (b,)."""
+    """A batch of networks -> (b,).
 
-    def __init__(self, n_node: int, n_static: int, platforms: int, c, cost: bool) -> None:
+    With ``multiplies``, each node's share of what a table says that its network costs is multiplied by a factor above
+    zero, learned from the node's vector; the answer is the logarithm of their sum.
+    """
+
+    def __init__(self, n_node: int, n_static: int, platforms: int, c, cost: bool, multiplies: bool = False) -> None:
         super().__init__()
         self.embed = nn.Linear(n_node, c.dim)
         layers = [Layer(c.dim, kind(c)) for _ in range(c.layers) for kind in (ASMA, BGIFFN)]
         self.layers = nn.ModuleList(layers)
-        self.reduce = NodeSum(c)
-        self.static, self.dropout = nn.Linear(n_static, c.dim), c.dropout
+        self.multiplies, self.dropout = multiplies, c.dropout
+        if multiplies:
+            self.norm, self.factor = nn.LayerNorm(c.dim), nn.Linear(c.dim, 1)
+        else:
+            self.reduce, self.static = NodeSum(c), nn.Linear(n_static, c.dim)
         self.apply(_initialise)
-        self.heads = Heads(2 * c.dim, (c.dim,), platforms, cost, c.dropout)
+        if multiplies:
+            nn.init.zeros_(self.factor.weight)  # at first the table alone answers
+        else:
+            self.heads = Heads(2 * c.dim, (c.dim,), platforms, cost, c.dropout)
 
     def forward(self, batch: Batch) -> Tensor:
         x = self.embed(batch.x)  # (rows, dim)
         for layer, hop in zip(self.layers, batch.hops, strict=True):
             x = layer(x, hop)
+        if self.multiplies:
+            factor = self.factor(self.norm(x)).exp()[batch.rows[-1], 0]  # (n,)
+            return x.new_zeros(len(batch)).index_add_(0, batch.graph, batch.share * factor).clamp(min=1e-6).log()
         static = dropout(F.relu(self.static(batch.static)), self.dropout, self.training)
         return self.heads(torch.cat([self.reduce(x, batch), static], 1), batch.platform)
 
@@ -133,7 +147,8 @@ class Networks(GraphPredictor):
 
     Departures from the released code: sums over nodes before the last linear layer, no bias inside the graph
     convolution of the feed-forward, cosine decay of the learning rate in place of linear. Positions (``laplacian``) and
-    tokens belong to the accuracy model.
+    tokens belong to the accuracy model. With ``table`` and one platform the model multiplies the entries of a table of
+    costs, node by node (`predictors._cost_table`), in place of the sum over nodes, the static features and the head.
     """
 
     features = "nn_former"
@@ -155,4 +170,23 @@ class Networks(GraphPredictor):
         return (tuple(c.masks), ways[c.ffn]) * c.layers
 
     def build_module(self, n_node: int, n_static: int, platforms: int) -> nn.Module:
-        return LatencyModel(n_node, n_static, platforms, self.config, self.task == "cost")
+        return LatencyModel(n_node, n_static, platforms, self.config, self.task == "cost", "table" in self.notes)
+
+    def fit(self, train_graphs: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
+        if self.task == "cost" and self.config.table and len(train_graphs.platforms) == 1:
+            self.notes["table"] = _cost_table.learn(train_graphs, y)
+            y = y / _cost_table.cost(self.notes["table"], train_graphs)
+            y_val = y_val / _cost_table.cost(self.notes["table"], val) if val is not None else None
+        super().fit(train_graphs, y, val, y_val)
+
+    def predict(self, graphs: Graphs) -> Tensor:
+        ratio = super().predict(graphs)
+        return ratio * _cost_table.cost(self.notes["table"], graphs) if "table" in self.notes else ratio
+
+    def _inputs(self, graphs: Graphs) -> Ragged:
+        inputs = super()._inputs(graphs)
+        if "table" in self.notes:
+            table = self.notes["table"]
+            each, total = _cost_table.node_costs(table, graphs), _cost_table.cost(table, graphs)
+            inputs.shares = (each / total.repeat_interleave(graphs.n_nodes)).float()
+        return inputs

@@ -39,7 +39,7 @@ class Hop:
 class Batch:
     """b graphs of n nodes in all. ``x``: (rows, F), features before the first hop. ``rows``: before each hop and after
     the last, (n,) the row of every node. ``graph``: (n,) the graph of every node, ascending. ``static``: (b, S).
-    ``platform``: (b,)."""
+    ``platform``: (b,). ``share``: (n,) what a node takes of a table's cost of its graph, or nothing."""
 
     x: Tensor
     hops: tuple[Hop, ...]
@@ -47,6 +47,7 @@ class Batch:
     graph: Tensor
     static: Tensor
     platform: Tensor
+    share: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.static)
@@ -72,6 +73,7 @@ class Ragged:
         self.graphs, self.hops, self.features, self.platform, self.device = graphs, hops, features, platform, device
         self.links = _links(graphs, {name for hop in hops for name in hop})
         self.colours = self._colours() if fold else None
+        self.shares: Tensor | None = None  # (nodes,), for `Batch.share`
 
     def __len__(self) -> int:
         return len(self.graphs)
@@ -101,6 +103,7 @@ class Ragged:
                 self._put(graph),
                 self.features.static(self.graphs, picked).to(self.device),
                 self.platform[picked].to(self.device),
+                None if self.shares is None else self.shares[torch.from_numpy(node)].to(self.device),
             ),
         )
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from pipeline.data import Dense, Graphs
 from pipeline.errors import BenchError
-from predictors._devices import op_table
+from predictors import _cost_table
 from predictors._encodings import depth, laplacian_encoding
-from predictors._features import op_counts
 from predictors._neural import NeuralPredictor
 from predictors._nn_former_cells import MAX_DEPTH, NNFormer, attention_masks
 from predictors._pretrain import pretrained
@@ -29,7 +27,7 @@ LATENCY = {
     "weight_decay": 0.01, "grad_clip": 5.0, "ema": 0.99,
 }  # fmt: skip
 RELEASED_LATENCY = {
-    **LATENCY, "dim": 512, "dropout": 0.05, "epochs": 50, "ema": 0.0, "consistency": 0.01,
+    **LATENCY, "dim": 512, "dropout": 0.05, "epochs": 50, "ema": 0.0, "consistency": 0.01, "table": False,
 }  # fmt: skip
 
 
@@ -44,8 +42,9 @@ class Predictor(NeuralPredictor):
     order by pairs, in masks that are learned biases of every head (a pair of nodes outside a mask is still seen), and
     in learning the statistics of changed cells first (`predictors._pretrain`), which takes no label. For costs of cells
     it multiplies a table of costs (as `layerwise`), so that it learns only what a sum over operations leaves out.
-    For ONNX graphs: ``latency``, recommended (dim 128, no dropout, averaged weights), and ``released_latency``: the
-    released latency model and optimiser (dim 512, dropout, second pass, 50 epochs).
+    For ONNX graphs: ``latency``, recommended (dim 128, no dropout, averaged weights; on one platform it multiplies the
+    nodes' entries of a table of costs), and ``released_latency``: the released latency model and optimiser (dim 512,
+    dropout, second pass, 50 epochs).
     """
 
     transfers: ClassVar[bool] = True
@@ -109,11 +108,9 @@ class Predictor(NeuralPredictor):
             own = train.platform == len(train.platforms) - 1
             train, y = train if own.all() else train[own], y[own]
             if self.task == "cost" and self.config.table:
-                entries, fixed = op_table(train, y)
-                least = float(y.quantile(0.05)) / 2
-                self.notes["table"] = {"entries": entries.tolist(), "fixed": float(fixed), "least": least}
-                y = y / self._table(train)
-                y_val = y_val / self._table(val) if val is not None else None
+                self.notes["table"] = _cost_table.learn(train, y)
+                y = y / _cost_table.cost(self.notes["table"], train)
+                y_val = y_val / _cost_table.cost(self.notes["table"], val) if val is not None else None
             super().fit(train, y, val, y_val)
             return
         self.networks = self._latency_model()
@@ -123,7 +120,8 @@ class Predictor(NeuralPredictor):
     def predict(self, graphs: Graphs) -> Tensor:
         if "platforms" in self.notes:
             return self.networks.predict(graphs)
-        return super().predict(graphs) * (self._table(graphs) if "table" in self.notes else 1.0)
+        ratio = super().predict(graphs)
+        return ratio * _cost_table.cost(self.notes["table"], graphs) if "table" in self.notes else ratio
 
     def restored(self) -> None:
         if "platforms" not in self.notes:
@@ -132,12 +130,6 @@ class Predictor(NeuralPredictor):
         self.networks = self._latency_model()
         self.networks.tensors, self.networks.notes = self.tensors, self.notes
         self.networks.restored()
-
-    def _table(self, graphs: Graphs) -> Tensor:
-        """What the table says that each graph costs, (n,) float64, above zero."""
-        table = self.notes["table"]
-        cost = op_counts(graphs) @ torch.tensor(table["entries"], dtype=torch.float64) + table["fixed"]
-        return cost.clamp(min=table["least"])
 
     def _latency_model(self) -> NeuralPredictor:
         from predictors._nn_former_latency import Networks

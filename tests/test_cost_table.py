@@ -1,0 +1,54 @@
+"""Tables of costs: node costs add up, and a table that holds is found."""
+
+from __future__ import annotations
+
+import torch
+
+from predictors import _cost_table
+from predictors.nn_former import Predictor
+from tests.test_networks import generated, made_up_latency
+
+
+def flops_and_bytes(graphs):
+    flops, size = (graphs.attrs[:, graphs.attr_names.index(name)].double() for name in ("flops", "memory_bytes"))
+    graph = torch.arange(len(graphs)).repeat_interleave(graphs.n_nodes)
+    each = 1e-3 + 1e-9 * flops + 1e-8 * size
+    return torch.zeros(len(graphs), dtype=torch.float64).index_add_(0, graph, each)
+
+
+def test_costs_that_are_sums_over_nodes_are_found():
+    graphs = generated(60, 2)
+    y = flops_and_bytes(graphs)
+    table = _cost_table.learn(graphs[:40], y[:40])
+    found = _cost_table.cost(table, graphs[40:])
+    above = found > table["least"]
+    assert above.sum() > 15 and float((found / y[40:] - 1)[above].abs().max()) < 0.01
+
+
+def test_costs_of_nodes_add_up_to_the_graphs():
+    graphs = generated(30, 3)
+    table = _cost_table.learn(graphs, made_up_latency(graphs))
+    each = _cost_table.node_costs(table, graphs)
+    assert (each >= 0).all() and len(each) == len(graphs.op)
+    sums = torch.stack([part.sum() for part in each.split(graphs.n_nodes.tolist())])
+    torch.testing.assert_close(sums.clamp(min=table["least"]), _cost_table.cost(table, graphs))
+
+
+def test_before_any_step_nn_former_answers_what_the_table_says():
+    graphs = generated(30, 4)
+    y = made_up_latency(graphs)
+    predictor = Predictor({"preset": "latency", "dim": 16, "steps": 1, "lr": 0.0}, "cost")
+    predictor.fit(graphs, y)
+    said = _cost_table.cost(predictor.notes["table"], graphs)
+    ratio = predictor.predict(graphs) / said
+    torch.testing.assert_close(ratio, ratio[:1].expand_as(ratio), rtol=1e-4, atol=0)
+
+
+def test_an_operation_never_seen_costs_nothing():
+    graphs = generated(30, 5)
+    table = _cost_table.learn(graphs, made_up_latency(graphs))
+    table["nodes"].pop("Conv")
+    conv = graphs.op == graphs.vocab.index("Conv")
+    grouped = graphs.attrs[:, graphs.attr_names.index("group")] > 1
+    each = _cost_table.node_costs(table, graphs)
+    assert each[conv & ~grouped].abs().max() == 0
