@@ -17,13 +17,15 @@ def learn(graphs: Graphs, y: Tensor) -> dict[str, Any]:
     """The table of costs ``y`` (n,) as JSON values.
 
     Cells: a cost an operation and one for all, by ridge regression. Networks: a cost a node, a FLOP and a byte of every
-    operation, none below zero, by relative error. No graph costs less than half the 5 % quantile of ``y``.
+    operation, none below zero, by relative error; an operation that ``graphs`` lack costs what all of them cost on
+    average. No graph costs less than half the 5 % quantile of ``y``.
     """
     table: dict[str, Any] = {"least": float(y.quantile(0.05)) / 2}
     if graphs.attrs.shape[1]:
-        weights = _network_table(graphs, y.double().numpy())
-        names = [*graphs.vocab, "grouped Conv"]
-        return table | {"nodes": {name: w.tolist() for name, w in zip(names, weights, strict=True) if w.any()}}
+        kind, labels = _kinds(graphs), y.double().numpy()
+        weights, names = _network_table(graphs, kind, labels), [*graphs.vocab, "grouped Conv"]
+        (other,) = _network_table(graphs, np.zeros_like(kind), labels)[:1]
+        return table | {"nodes": {names[k]: weights[k].tolist() for k in np.unique(kind)}, "other": other.tolist()}
     entries, fixed = op_table(graphs, y)
     return table | {"entries": entries.tolist(), "fixed": float(fixed)}
 
@@ -40,15 +42,15 @@ def cost(table: dict[str, Any], graphs: Graphs) -> Tensor:
 def node_costs(table: dict[str, Any], graphs: Graphs) -> Tensor:
     """What it says that each node of networks costs, (nodes,) float64."""
     known, names = table["nodes"], [*graphs.vocab, "grouped Conv"]
-    weights = np.array([known.get(name, (0.0, 0.0, 0.0)) for name in names])
+    weights = np.array([known.get(name, table["other"]) for name in names])
     return torch.from_numpy((_basis(graphs) * weights[_kinds(graphs)]).sum(1))
 
 
-def _network_table(graphs: Graphs, y: np.ndarray) -> np.ndarray:
-    """Weights of `_basis` for every kind of node, (kinds, 3)."""
+def _network_table(graphs: Graphs, kind: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Weights of `_basis` for every kind of node, (kinds, 3). ``kind``: (nodes,)."""
     from scipy.optimize import nnls  # half a second to import, and predicting needs none
 
-    values, kind = _basis(graphs), _kinds(graphs)
+    values = _basis(graphs)
     design = np.zeros((len(y), len(graphs.vocab) + 1, values.shape[1]))
     np.add.at(design, (_graph_of(graphs), kind), values)
     design = design.reshape(len(y), -1)
