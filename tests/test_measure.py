@@ -184,6 +184,14 @@ def test_whatever_happens_to_a_worker_costs_one_network(tmp_path):
     assert found["quick-4"].median_ms == pytest.approx(10.0, rel=0.5)
 
 
+def test_a_worker_that_does_not_start_is_no_fault_of_the_networks(tmp_path):
+    networks = run.find(folder_of(tmp_path / "nets", "quick-1"))
+    broken = (sys.executable, "-c", "import no_such_module")
+    with pytest.raises(BenchError, match="does not start: .*no_such_module.*; mend the installation"):
+        run.measure_all(networks, PLATFORM, tmp_path / "t.parquet", FAST, command=broken)
+    assert len((tmp_path / "t.jsonl").read_text().splitlines()) == 1
+
+
 def test_failures_are_in_the_table_and_a_share_is_timed_twice(tmp_path):
     folder = folder_of(tmp_path / "nets", "crash", *(f"quick-{i}" for i in range(10)))
     networks = run.find(folder)

@@ -22,6 +22,7 @@ from pipeline.measure.timing import Settings, Timing
 LOCK = "nn-former-bench-timing.lock"
 COMMAND = (sys.executable, "-m", "pipeline.measure.worker")
 ROOT = Path(__file__).resolve().parents[2]
+START_S = 120.0  # for a process to start
 BATCH = 50  # networks one process times before a fresh one takes over
 
 
@@ -105,7 +106,8 @@ class Worker:
         self.stop()
         self.served = 0
         self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+        paths = filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         # A session of its own: Ctrl-C reaches this process alone, which then ends the other.
         self.process = subprocess.Popen(
             self.command,
@@ -115,6 +117,13 @@ class Worker:
             env=environment,
             start_new_session=True,
         )
+        waiting = select.select([self.process.stdout], [], [], START_S)[0]
+        if not waiting or self.process.stdout.readline() != b"ready\n":
+            self.process.kill()
+            said = self._died().message
+            raise BenchError(
+                f"{self.request['platform']}: the timing process does not start: {said}; mend the installation"
+            )
 
     def _died(self) -> Timing:
         code = self.process.wait()

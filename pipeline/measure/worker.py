@@ -1,6 +1,7 @@
 """The process in which networks run: python -m pipeline.measure.worker. It may crash or hang; its parent stays.
 
-One line of JSON in, one out: {"path", "platform", "settings", "memory_mb"} and the fields of a Timing.
+First it writes the line `ready`. Then one line of JSON in, one out: {"path", "platform", "settings", "memory_mb"} and
+the fields of a Timing.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pipeline.errors import BenchError
-from pipeline.measure import platforms
+from pipeline.measure import platforms, runtime
 from pipeline.measure.timing import Settings, Timing, measure
+from pipeline.onnx_load import MAX_FILE_BYTES, read_limited
 
 try:
     import resource
@@ -23,18 +25,16 @@ except ImportError:  # not on Windows: memory is not limited there
     resource = None
 
 PR_SET_PDEATHSIG = 1
+READY = "ready\n"
 OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate memory", "Available memory", "out of memory")
 
 
 def time_network(path: str, platform: str, settings: Settings) -> Timing:
     """Time the network of a file in this process. What its runtime says becomes the status."""
-    from pipeline.measure.runtime import prepare
-    from pipeline.onnx_load import MAX_FILE_BYTES, read_limited
-
     about = platforms.get(platform)
     try:
         content = read_limited(Path(path), MAX_FILE_BYTES)
-        return measure(prepare(about, content, path), settings)
+        return measure(runtime.prepare(about, content, path), settings)
     except MemoryError as error:
         return Timing("out_of_memory", _short(error))
     except BenchError as error:
@@ -50,6 +50,8 @@ def serve(time_one=time_network) -> None:
     os.dup2(2, 1)  # what libraries print goes to stderr
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    answers.write(READY)
+    answers.flush()
     for line in sys.stdin:
         request = json.loads(line)
         _limit_memory(request["memory_mb"])
