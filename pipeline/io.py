@@ -95,7 +95,7 @@ def read_parquet(path: Path | str) -> pl.DataFrame:
     """Read a Parquet file. Raises BenchError naming the file when it is missing, truncated or not Parquet."""
     import polars as pl
 
-    content = _read_bytes(Path(path))
+    content = read_bytes(path)
     try:
         return pl.read_parquet(io.BytesIO(content))
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -106,11 +106,18 @@ def read_meta(path: Path | str) -> dict:
     """The JSON stored by `write_parquet` under "bench"; {} when there is none. Errors as `read_parquet`."""
     import polars as pl
 
-    content = _read_bytes(Path(path))
+    content = read_bytes(path)
     try:
         return json.loads(pl.read_parquet_metadata(io.BytesIO(content)).get(META_KEY, "{}"))
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
         raise _unreadable(path) from error
+
+
+def read_bytes(path: Path | str) -> bytes:
+    """What is in a file. Raises BenchError naming it when it can't be read."""
+    path = Path(path)
+    with os_errors(path, "read"):
+        return path.read_bytes()
 
 
 def file_sha256(path: Path | str) -> str:
@@ -125,11 +132,6 @@ def content_problem(found: tuple[int, str], size: int, sha256: str) -> str | Non
     if found[0] != size:
         return f"wrong size: {'larger than' if found[0] > size else f'{found[0]} bytes instead of'} {size} bytes"
     return None if found[1] == sha256 else "wrong sha256: altered, or another version"
-
-
-def _read_bytes(path: Path) -> bytes:
-    with os_errors(path, "read"):
-        return path.read_bytes()
 
 
 def _unreadable(path: Path | str) -> BenchError:

@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from pipeline import onnx_options
 from pipeline.errors import BenchError, run_cli
 from pipeline.memory import bounded_memory
 from pipeline.onnx_batch import BatchError, scale_batch
@@ -273,16 +274,10 @@ def main() -> int:
         prog="python -m pipeline.onnx_graph", description="Operations and costs of ONNX files."
     )
     parser.add_argument("files", nargs="+", metavar="FILE")
-    parser.add_argument("--batch-size", type=int, help="instead of the file's own")
-    parser.add_argument("--dim", action="append", default=[], metavar="NAME=SIZE", help="size of an open dimension")
+    onnx_options.add_sizes(parser)
     parser.add_argument("--max-mb", type=int, default=MAX_FILE_BYTES >> 20, help="refuse larger files (%(default)s)")
     args = parser.parse_args()
-    try:
-        dims = {name: int(size) for name, _, size in (text.rpartition("=") for text in args.dim)}
-    except ValueError as error:
-        raise BenchError(f"--dim {args.dim}: not NAME=SIZE with a whole number") from error
-    if args.batch_size is not None and args.batch_size < 1 or any(size < 1 for size in dims.values()):
-        raise BenchError("--batch-size and --dim: sizes start at 1")
+    dims = onnx_options.dims(args)
     status = 0
     for file in args.files:
         try:

@@ -16,10 +16,11 @@ import os
 import sys
 import types
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline import onnx_options
 from pipeline.errors import BenchError, run_cli
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ class Model:
             nearest=tuple(self._neighbour(i, d) for i, d in zip(order, distance, strict=True))[:nearest],
             warnings=(),
         )
-        return _with(found, warnings=tuple(_warnings(found, unseen)))
+        return replace(found, warnings=tuple(_warnings(found, unseen)))
 
     def _neighbour(self, i: int, distance: float) -> Neighbour:
         known = self.networks
@@ -186,11 +187,7 @@ def measure(path: Path, found: Prediction) -> Prediction:
     real = Measured(
         timing.status, timing.message, median, timing.q1_ms, timing.q3_ms, timing.repeats, timing.busy, error, inside
     )
-    return _with(found, measured=real)
-
-
-def _with(found: Prediction, **changes) -> Prediction:
-    return Prediction(**{**{k: getattr(found, k) for k in Prediction.__dataclass_fields__}, **changes})
+    return replace(found, measured=real)
 
 
 def _warnings(found: Prediction, unseen: list[str]):
@@ -239,12 +236,7 @@ def main() -> int:
         return _list(models, args.json)
     if args.measure and (args.batch_size is not None or args.dim):
         raise BenchError("--measure times the file as it is; leave out --batch-size and --dim")
-    try:
-        dims = {name: int(size) for name, _, size in (text.rpartition("=") for text in args.dim)}
-    except ValueError as error:
-        raise BenchError(f"--dim {args.dim}: not NAME=SIZE with a whole number") from error
-    if args.batch_size is not None and args.batch_size < 1 or any(size < 1 for size in dims.values()):
-        raise BenchError("--batch-size and --dim: sizes start at 1")
+    dims = onnx_options.dims(args)
     entry = saved.choose(models, args.device, args.predictor, args.dataset)
     with _quick_imports():
         model = Model(entry)
@@ -302,8 +294,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--dataset", help="needed where several have such a predictor")
     parser.add_argument("--level", type=float, default=LEVEL, help="probability of the interval (default: %(default)s)")
     parser.add_argument("--nearest", type=int, default=NEAREST, help="measured networks to list (default: %(default)s)")
-    parser.add_argument("--batch-size", type=int, help="instead of the file's own")
-    parser.add_argument("--dim", action="append", default=[], metavar="NAME=SIZE", help="size of an open dimension")
+    onnx_options.add_sizes(parser)
     parser.add_argument("--measure", action="store_true", help="time the network too, and show the error")
     parser.add_argument("--json", action="store_true", help="print JSON (workflow/schemas/prediction.schema.json)")
     parser.add_argument("--list", action="store_true", help="list the saved predictors")

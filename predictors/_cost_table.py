@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pipeline.data import Graphs
+from predictors import _kernels
 from predictors._devices import op_table
 from predictors._features import op_counts
 
@@ -22,9 +23,9 @@ def learn(graphs: Graphs, y: Tensor) -> dict[str, Any]:
     """
     table: dict[str, Any] = {"least": float(y.quantile(0.05)) / 2}
     if graphs.attrs.shape[1]:
-        kind, labels = _kinds(graphs), y.double().numpy()
-        weights, names = _network_table(graphs, kind, labels), [*graphs.vocab, "grouped Conv"]
-        (other,) = _network_table(graphs, np.zeros_like(kind), labels)[:1]
+        (kind, names), values, labels = _kernels.node_kinds(graphs), _basis(graphs), y.double().numpy()
+        weights = _kernels.linear_costs(values, kind, len(names), _graph_of(graphs), labels)
+        (other,) = _kernels.linear_costs(values, np.zeros_like(kind), 1, _graph_of(graphs), labels)
         return table | {"nodes": {names[k]: weights[k].tolist() for k in np.unique(kind)}, "other": other.tolist()}
     entries, fixed = op_table(graphs, y)
     return table | {"entries": entries.tolist(), "fixed": float(fixed)}
@@ -33,31 +34,34 @@ def learn(graphs: Graphs, y: Tensor) -> dict[str, Any]:
 def cost(table: dict[str, Any], graphs: Graphs) -> Tensor:
     """What the table says that each graph costs, (n,) float64, above zero."""
     if "nodes" in table:
-        total = torch.from_numpy(np.bincount(_graph_of(graphs), node_costs(table, graphs).numpy(), len(graphs)))
-    else:
-        total = op_counts(graphs) @ torch.tensor(table["entries"], dtype=torch.float64) + table["fixed"]
+        return _totals(table, graphs, node_costs(table, graphs))
+    total = op_counts(graphs) @ torch.tensor(table["entries"], dtype=torch.float64) + table["fixed"]
     return total.clamp(min=table["least"])
+
+
+def multiples(
+    table: dict[str, Any], train: Graphs, y: Tensor, val: Graphs | None, y_val: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """Labels ``y`` of ``train`` and ``y_val`` of ``val``, if any, as multiples of what the table says."""
+    return y / cost(table, train), None if val is None else y_val / cost(table, val)
 
 
 def node_costs(table: dict[str, Any], graphs: Graphs) -> Tensor:
     """What it says that each node of networks costs, (nodes,) float64."""
-    known, names = table["nodes"], [*graphs.vocab, "grouped Conv"]
-    weights = np.array([known.get(name, table["other"]) for name in names])
-    return torch.from_numpy((_basis(graphs) * weights[_kinds(graphs)]).sum(1))
+    kind, names = _kernels.node_kinds(graphs)
+    weights = np.array([table["nodes"].get(name, table["other"]) for name in names])
+    return torch.from_numpy((_basis(graphs) * weights[kind]).sum(1))
 
 
-def _network_table(graphs: Graphs, kind: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Weights of `_basis` for every kind of node, (kinds, 3). ``kind``: (nodes,)."""
-    from scipy.optimize import nnls  # half a second to import, and predicting needs none
+def shares(table: dict[str, Any], graphs: Graphs) -> Tensor:
+    """What each node of networks takes of its graph's `cost`, (nodes,) float64."""
+    each = node_costs(table, graphs)
+    return each / _totals(table, graphs, each).repeat_interleave(graphs.n_nodes)
 
-    values = _basis(graphs)
-    design = np.zeros((len(y), len(graphs.vocab) + 1, values.shape[1]))
-    np.add.at(design, (_graph_of(graphs), kind), values)
-    design = design.reshape(len(y), -1)
-    scale = design.max(0)
-    scale[scale == 0] = 1
-    weight = nnls(design / scale / y[:, None], np.ones(len(y)), maxiter=50 * design.shape[1])[0] / scale
-    return weight.reshape(-1, values.shape[1])
+
+def _totals(table: dict[str, Any], graphs: Graphs, each: Tensor) -> Tensor:
+    total = torch.from_numpy(np.bincount(_graph_of(graphs), each.numpy(), len(graphs)))
+    return total.clamp(min=table["least"])
 
 
 def _graph_of(graphs: Graphs) -> np.ndarray:
@@ -68,12 +72,3 @@ def _basis(graphs: Graphs) -> np.ndarray:
     """One, FLOPs and bytes of every node, (nodes, 3)."""
     flops, size = (graphs.attrs[:, graphs.attr_names.index(name)].double() for name in ("flops", "memory_bytes"))
     return torch.stack([torch.ones_like(flops), flops, size], 1).numpy()
-
-
-def _kinds(graphs: Graphs) -> np.ndarray:
-    """Operation of every node, grouped convolutions apart, (nodes,)."""
-    kind = graphs.op.numpy().copy()
-    if "Conv" in graphs.vocab:
-        group = graphs.attrs[:, graphs.attr_names.index("group")].numpy()
-        kind[(kind == graphs.vocab.index("Conv")) & (group > 1)] = len(graphs.vocab)
-    return kind

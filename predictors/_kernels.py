@@ -65,14 +65,40 @@ def find(graphs: Graphs) -> Kernels:
     columns += list(graphs.out_shape[:, :4].numpy()[heads].T)
     columns += [np.log1p(summed(attrs[name])) for name in SUMMED]
     columns += [summed(kind & fused) for kind in of_kind]
-    kinds = (*vocab, "grouped Conv")
-    grouped = (op[heads] == vocab.index("Conv")) & (attrs["group"][heads] > 1) if "Conv" in vocab else False
-    kind = np.where(grouped, len(vocab), op[heads])
+    kind, kinds = node_kinds(graphs)
     graph = np.searchsorted(graphs.node_ptr.numpy(), heads, side="right") - 1
-    return Kernels(graph, kind, kinds, np.stack(columns, 1).astype(np.float64))
+    return Kernels(graph, kind[heads], kinds, np.stack(columns, 1).astype(np.float64))
 
 
 def basis(x: np.ndarray) -> np.ndarray:
     """What a kernel's cost is first attributed by: one a kernel, FLOPs and bytes, (kernels, 3)."""
     first = len(ROOT) + 4
     return np.stack([np.ones(len(x)), np.expm1(x[:, first]), np.expm1(x[:, first + 2])], 1)
+
+
+def node_kinds(graphs: Graphs) -> tuple[np.ndarray, tuple[str, ...]]:
+    """What every node of networks is, (nodes,) ids into names: its operation, a grouped convolution apart."""
+    op, vocab = graphs.op.numpy(), graphs.vocab
+    group = graphs.attrs[:, graphs.attr_names.index("group")].numpy()
+    grouped = (op == vocab.index("Conv")) & (group > 1) if "Conv" in vocab else False
+    return np.where(grouped, len(vocab), op), (*vocab, "grouped Conv")
+
+
+def linear_costs(values: np.ndarray, kind: np.ndarray, kinds: int, graph: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Weights of ``values`` for each kind of item, (kinds, k), none below zero, 0 for a kind that never comes.
+
+    ``values`` (items, k), ``kind`` and ``graph`` (items,): summed over the items of a graph, weight times value fits
+    the graphs' costs ``y`` (n,) best by relative error.
+    """
+    from scipy.optimize import nnls  # half a second to import, and predicting needs none
+
+    present, number = np.unique(kind, return_inverse=True)
+    design = np.zeros((len(y), len(present), values.shape[1]))
+    np.add.at(design, (graph, number), values)
+    design = design.reshape(len(y), -1)
+    scale = design.max(0)
+    scale[scale == 0] = 1
+    weight = nnls(design / scale / y[:, None], np.ones(len(y)), maxiter=50 * design.shape[1])[0] / scale
+    found = np.zeros((kinds, values.shape[1]))
+    found[present] = weight.reshape(len(present), -1)
+    return found

@@ -42,6 +42,10 @@ class NeuralPredictor(BasePredictor):
     def build(self, n_ops: int) -> nn.Module:
         """A fresh module for graphs over ``n_ops`` kinds of operation; its output is (batch,)."""
 
+    def begin(self, module: nn.Module, graphs: Graphs) -> nn.Module:
+        """What training starts from: the fresh ``module``, or what became of it on ``graphs`` without their labels."""
+        return module
+
     def encode(self, dense: Dense) -> tuple[Tensor, ...]:
         """Tensors of n rows each that the module takes; made once for a data set, on ``torch_device``."""
         return dense.op, dense.adj, dense.mask
@@ -65,7 +69,7 @@ class NeuralPredictor(BasePredictor):
             def validate(module: nn.Module) -> float:
                 return float(kendalltau(self._forward(module, val_inputs).numpy(), val_y).statistic)
 
-        module = self.build(len(train_graphs.vocab)).to(self.torch_device)
+        module = self.begin(self.build(len(train_graphs.vocab)).to(self.torch_device), train_graphs)
         recipe = self.recipe(len(y))
         self.module = train(module, lambda i: _rows(inputs, i), scaled, recipe, self.seed, validate)
         self.notes["scale"] = [std, mean]

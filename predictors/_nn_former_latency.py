@@ -175,8 +175,7 @@ class Networks(GraphPredictor):
     def fit(self, train_graphs: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         if self.task == "cost" and self.config.table and len(train_graphs.platforms) == 1:
             self.notes["table"] = _cost_table.learn(train_graphs, y)
-            y = y / _cost_table.cost(self.notes["table"], train_graphs)
-            y_val = y_val / _cost_table.cost(self.notes["table"], val) if val is not None else None
+            y, y_val = _cost_table.multiples(self.notes["table"], train_graphs, y, val, y_val)
         super().fit(train_graphs, y, val, y_val)
 
     def predict(self, graphs: Graphs) -> Tensor:
@@ -186,7 +185,5 @@ class Networks(GraphPredictor):
     def _inputs(self, graphs: Graphs) -> Ragged:
         inputs = super()._inputs(graphs)
         if "table" in self.notes:
-            table = self.notes["table"]
-            each, total = _cost_table.node_costs(table, graphs), _cost_table.cost(table, graphs)
-            inputs.shares = (each / total.repeat_interleave(graphs.n_nodes)).float()
+            inputs.shares = _cost_table.shares(self.notes["table"], graphs).float()
         return inputs

@@ -91,7 +91,6 @@ class Predictor(NeuralPredictor):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        self.cells: Graphs | None = None  # while fitting: what to make cells of, to learn from before any label
         c = self.config
         unknown = set(c.masks) - {*MASKS, "global"}
         if unknown or not c.masks or c.heads % len(c.masks) or c.dim % c.heads:
@@ -104,13 +103,11 @@ class Predictor(NeuralPredictor):
 
     def fit(self, train: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         if not train.attrs.shape[1]:
-            self.cells = train if self.task == "accuracy" and self.config.pretrain_steps else None
             own = train.platform == len(train.platforms) - 1
             train, y = train if own.all() else train[own], y[own]
             if self.task == "cost" and self.config.table:
                 self.notes["table"] = _cost_table.learn(train, y)
-                y = y / _cost_table.cost(self.notes["table"], train)
-                y_val = y_val / _cost_table.cost(self.notes["table"], val) if val is not None else None
+                y, y_val = _cost_table.multiples(self.notes["table"], train, y, val, y_val)
             super().fit(train, y, val, y_val)
             return
         self.networks = self._latency_model()
@@ -144,15 +141,17 @@ class Predictor(NeuralPredictor):
 
     def build(self, n_ops: int) -> nn.Module:
         module = NNFormer(n_ops, self.config)
-        if self.cells is not None:
-            recipe = replace(self.config, epochs=0, steps=self.config.pretrain_steps)
-            n, cells = self.config.pretrain_cells, self.cells
-            self.cells = None
-            module = pretrained(module.to(self.torch_device), module.width, cells, n, self._inputs, recipe, self.seed)
         if self.task == "cost" and self.config.table:  # at first the table alone answers
             nn.init.zeros_(module.head.weight)
             nn.init.zeros_(module.head.bias)
         return module
+
+    def begin(self, module: nn.Module, graphs: Graphs) -> nn.Module:
+        c = self.config
+        if self.task == "cost" or not c.pretrain_steps:
+            return module
+        recipe = replace(c, epochs=0, steps=c.pretrain_steps)
+        return pretrained(module, module.width, graphs, c.pretrain_cells, self._inputs, recipe, self.seed)
 
     def encode(self, dense: Dense) -> tuple[Tensor, ...]:
         masks = attention_masks(dense.adj, dense.mask, self.config.masks)

@@ -114,15 +114,7 @@ class Predictor(BasePredictor):
 
 def _linear(kernels: Kernels, y: np.ndarray) -> np.ndarray:
     """First cost of every kernel, (kernels,): linear per kind in number, FLOPs and bytes, by relative error."""
-    from scipy.optimize import nnls  # half a second to import, and predicting needs none
-
     values = _kernels.basis(kernels.x)
-    kinds, number = np.unique(kernels.kind, return_inverse=True)
-    design = np.zeros((len(y), len(kinds), values.shape[1]))
-    np.add.at(design, (kernels.graph, number), values)
-    design = design.reshape(len(y), -1)
-    scale = design.max(0)
-    scale[scale == 0] = 1
-    weight = nnls(design / scale / y[:, None], np.ones(len(y)), maxiter=50 * design.shape[1])[0] / scale
-    estimate = (values * weight.reshape(len(kinds), -1)[number]).sum(1)
+    weight = _kernels.linear_costs(values, kernels.kind, len(kernels.kinds), kernels.graph, y)
+    estimate = (values * weight[kernels.kind]).sum(1)
     return estimate + 1e-3 * y.mean() / (len(estimate) / len(y))  # none is free

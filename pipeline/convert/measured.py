@@ -39,7 +39,7 @@ def read(dataset: datasets.Dataset, raw: Path, timed: Path) -> tuple[pl.DataFram
     if len(kept) < (1 - MOST_FAILED) * listed.height:
         raise BenchError(f"{timed}: {listed.height - len(kept)} of {listed.height} networks failed; see their messages")
     paths = [raw / "networks" / f"{name}.onnx" for name in kept]
-    packed = [pack(read_graph(_content(path), str(path), 1)) for path in paths]
+    packed = [pack(read_graph(io.read_bytes(path), str(path), 1)) for path in paths]
     graphs, meta = frame(packed, kept, [name.partition("/")[0] for name in kept])
     rows = [
         (graph_id, target, platform, 1, table[number][name], None)
@@ -76,11 +76,6 @@ def _timings(path: Path, listed: pl.DataFrame) -> dict[int, dict[str, float]]:
         number: dict(ok.filter(pl.col("pass") == number).select("network", "median_ms").iter_rows())
         for number in (1, 2)
     }
-
-
-def _content(path: Path) -> bytes:
-    with io.os_errors(path, "read"):
-        return path.read_bytes()
 
 
 if __name__ == "__main__":

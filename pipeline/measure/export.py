@@ -41,8 +41,7 @@ def export(networks: Path, timed: Sequence[Path], out: Path, folder: str = "meas
         _add(archive, f"{folder}/gt.txt", ("\n".join(lines) + "\n").encode())
         for name in names:
             path = networks / f"{name}.onnx"
-            with io.os_errors(path, "read"):
-                content = path.read_bytes()
+            content = io.read_bytes(path)
             if hashlib.sha256(content).hexdigest() != sums[name]:
                 raise BenchError(f"{path}: not the network that was timed; generate it again")
             _add(archive, f"{folder}/onnx/{name}.onnx", content)
