@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from pipeline import conformal, io, metrics, neighbours, onnx_run, saved, train
+from pipeline import conformal, io, metrics, neighbours, saved, train
 from pipeline.data import Graphs
 from pipeline.errors import BenchError, run_cli
 from predictors import _one_network
 
 
 def networks_of(cell: train.Trained) -> tuple[saved.Networks, dict]:
-    """The measured networks of a trained cell, and what to write down of them: ``calibration``, how well the held-out
-    ones were predicted, and ``as_run``, whether all trained on are as `pipeline.onnx_run` would leave them.
+    """The measured networks of a trained cell, and how well the held-out ones were predicted.
 
     Raises:
         BenchError: the graphs are no ONNX networks, or no held-out network has a label.
@@ -45,8 +44,7 @@ def networks_of(cell: train.Trained) -> tuple[saved.Networks, dict]:
         ops=ops,
     )
     found = {"n": len(held), "mape": metrics.mape(predicted, true), "acc10": metrics.acc10(predicted, true)}
-    as_run = all(onnx_run.is_as_run(_words(one), one.src.tolist(), one.dst.tolist()) for one in each)
-    return networks, {"calibration": found, "as_run": as_run}
+    return networks, found
 
 
 def save(folder: Path, cell: train.Trained) -> None:
@@ -56,10 +54,10 @@ def save(folder: Path, cell: train.Trained) -> None:
         if cell.prediction is None:
             saved.write(temporary, about, None)
             return
-        networks, facts = networks_of(cell)
+        networks, calibration = networks_of(cell)
         only_known = _one_network.needs_known_operations(cell.predictor, cell.graphs[:1])
         cell.predictor.save(temporary)
-        saved.write(temporary, {**about, **facts, "known_operations_only": only_known}, networks)
+        saved.write(temporary, {**about, "calibration": calibration, "known_operations_only": only_known}, networks)
 
 
 def _words(one: Graphs) -> list[str]:

@@ -8,7 +8,6 @@ the network that is left.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,13 +18,6 @@ DROPPED = frozenset({"Dropout", "Identity"})
 CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 NORM = "BatchNormalization"
 BIAS_BYTES = 4  # of an element
-
-
-def is_as_run(ops: Sequence[str], src: Sequence[int], dst: Sequence[int]) -> bool:
-    """Whether a graph (an operation a node, edges) has none of what `as_run` rewrites."""
-    if "Sum" in ops or not DROPPED.isdisjoint(ops):
-        return False
-    return not any(ops[i] in CONVOLUTIONS and ops[j] == NORM for i, j in zip(src, dst, strict=True))
 
 
 def as_run(graph: OnnxGraph) -> OnnxGraph:

@@ -24,6 +24,9 @@ from pipeline import onnx_options
 from pipeline.errors import BenchError, run_cli
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from pipeline.onnx_graph import OnnxGraph
     from pipeline.saved import Entry
 
 LEVEL, NEAREST, PREDICTOR = 0.9, 5, "nn_former"
@@ -106,17 +109,18 @@ class Model:
     ) -> Prediction:
         """Latency of an ONNX model, given as a path or as bytes.
 
-        `batch_size` replaces the file's own, `dims` sizes open dimensions by name, `nearest` networks are listed.
+        `batch_size` replaces the file's own, `dims` sizes open dimensions by name, `nearest` networks are listed. The
+        network is taken as in the file or as runtimes run it (`onnx_run`), whichever lies nearer to a training network.
         Raises BenchError: no good model, a level that can't be had, or operations that the predictor can't take.
         """
-        from pipeline import conformal, neighbours
+        from pipeline import conformal
         from pipeline.onnx_graph import read_graph
         from pipeline.onnx_run import as_run
         from predictors import _one_network
 
         factor = conformal.factor(self.networks.scores, level)
         graph = read_graph(source, name, batch_size, dims)
-        form = as_run(graph) if self.about["as_run"] else graph
+        form = min(as_run(graph), graph, key=lambda one: self._nearest(one, 1)[1][0])  # a tie: as run
         unseen = sorted(set(form.ops).difference(self.networks.ops))
         if self.about["known_operations_only"] and not set(form.ops) <= set(self.about["vocab"]):
             missing = ", ".join(sorted(set(form.ops).difference(self.about["vocab"])))
@@ -126,10 +130,7 @@ class Model:
             )
         graphs = _one_network.as_graphs(form, self.about["vocab"], self.about["attr_names"], self.about["device"])
         value = _one_network.predict(self._predictor, graphs)
-        costs = tuple(float(cost.sum()) for cost in (form.flops, form.params, form.memory_bytes))
-        shape = graphs.out_shape[0].tolist()
-        row = neighbours.row(form.ops, form.src, form.dst, shape, costs, self.networks.ops)
-        order, distance = self._space.nearest(row, max(1, nearest))
+        order, distance = self._nearest(form, max(1, nearest))
         far = bool(distance[0] > self.networks.far)
         found = Prediction(
             model=graph.name,
@@ -153,6 +154,14 @@ class Model:
             warnings=(),
         )
         return replace(found, warnings=tuple(_warnings(found, unseen)))
+
+    def _nearest(self, graph: OnnxGraph, k: int) -> tuple[np.ndarray, np.ndarray]:
+        from pipeline import neighbours
+
+        costs = tuple(float(cost.sum()) for cost in (graph.flops, graph.params, graph.memory_bytes))
+        shape = graph.out_shapes[0][0]
+        row = neighbours.row(graph.ops, graph.src, graph.dst, shape, costs, self.networks.ops)
+        return self._space.nearest(row, k)
 
     def _neighbour(self, i: int, distance: float) -> Neighbour:
         known = self.networks

@@ -144,7 +144,7 @@ def _entry(path: Path) -> Entry:
         if not all(isinstance(about[key], str) for key in TEXTS) or type(about["n_train"]) is not int:
             raise ValueError("a key has the wrong type")
         if about["status"] == "ok":
-            kinds = {"vocab": list, "attr_names": list, "networks": dict, "as_run": bool, "known_operations_only": bool}
+            kinds = {"vocab": list, "attr_names": list, "networks": dict, "known_operations_only": bool}
             if not all(isinstance(about[key], kind) for key, kind in kinds.items()):
                 raise ValueError("a key has the wrong type")
             float(about["calibration"]["mape"]), float(about["calibration"]["acc10"]), int(about["calibration"]["n"])

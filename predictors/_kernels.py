@@ -17,6 +17,7 @@ MERGES = frozenset({"Add", "Mul", "Sub", "Div"})  # fused into the producer of t
 FREE = frozenset({"Input", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Dropout"})  # no kernel
 SUMMED = ("flops", "params", "memory_bytes")
 ROOT = ("in_channels", "kernel_shape_0", "kernel_shape_1", "strides_0", "group", "has_bias")
+RIDGE = 1e-4
 FOLLOWERS = (ACTIVATIONS, NORMS, MERGES)
 
 
@@ -88,17 +89,21 @@ def linear_costs(values: np.ndarray, kind: np.ndarray, kinds: int, graph: np.nda
     """Weights of ``values`` for each kind of item, (kinds, k), none below zero, 0 for a kind that never comes.
 
     ``values`` (items, k), ``kind`` and ``graph`` (items,): summed over the items of a graph, weight times value fits
-    the graphs' costs ``y`` (n,) best by relative error.
+    the graphs' costs ``y`` (n,) best by relative error. Squared weights are penalised by ``RIDGE``, 1 being the weight
+    at which that value of all kinds would cost what the graphs cost: what the graphs hardly show stays cheap.
     """
     from scipy.optimize import nnls  # half a second to import, and predicting needs none
 
     present, number = np.unique(kind, return_inverse=True)
     design = np.zeros((len(y), len(present), values.shape[1]))
     np.add.at(design, (graph, number), values)
-    design = design.reshape(len(y), -1)
-    scale = design.max(0)
-    scale[scale == 0] = 1
-    weight = nnls(design / scale / y[:, None], np.ones(len(y)), maxiter=50 * design.shape[1])[0] / scale
+    design /= y[:, None, None]
+    share = design.sum(1).mean(0)  # of a graph's cost, at a weight of one
+    share[share == 0] = 1
+    design = (design / share).reshape(len(y), -1)
+    rows = np.concatenate([design, np.sqrt(RIDGE) * np.eye(design.shape[1])])
+    cost = np.concatenate([np.ones(len(y)), np.zeros(design.shape[1])])
+    weight = nnls(rows, cost, maxiter=50 * design.shape[1])[0]
     found = np.zeros((kinds, values.shape[1]))
-    found[present] = weight.reshape(len(present), -1)
+    found[present] = weight.reshape(len(present), -1) / share
     return found

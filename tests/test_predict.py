@@ -13,12 +13,12 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import onnx
-import polars as pl
 import pytest
 
 from benchmarks.onnx_networks import Builder, networks, vit
-from pipeline import io, models, predict, saved
+from pipeline import io, models, neighbours, predict, saved
 from pipeline.errors import BenchError
+from pipeline.onnx_graph import read_graph
 from pipeline.workdir import take_over
 from tests.project_copy import ROOT
 from tests.saved_fixtures import DATASET, DEVICE, N, save, write_tables
@@ -128,7 +128,7 @@ def test_a_real_network_with_and_without_weights(folder, mirror):
     assert with_weights == model.predict(path)
 
 
-def test_a_network_as_trained_is_asked_about_as_run(cells, tmp_path):
+def test_a_network_as_trained_is_asked_about_in_the_nearer_form(cells):
     """A model of networks without foldable operations takes a network with them as the one without."""
 
     def small(norm: bool) -> bytes:
@@ -136,26 +136,20 @@ def test_a_network_as_trained_is_asked_about_as_run(cells, tmp_path):
         x = b.conv("input", 16, 3, bias=not norm)
         return b.model(b.classifier(b.op("Relu", b.norm(x) if norm else x)))
 
-    assert not asked(cells[0] / "models").about["as_run"]  # these networks have normalisations
-    shutil.copytree(cells[0] / "models", tmp_path / "models")
-    for path in (tmp_path / "models").rglob("about.json"):
-        path.write_text(json.dumps({**json.loads(path.read_text()), "as_run": True}))
     for label in ("nn_former", "nn_meter"):
-        model = asked(tmp_path / "models", label)
-        trained, run = model.predict(small(True)), model.predict(small(False))
-        assert trained.latency_ms == run.latency_ms and trained.nearest == run.nearest
-        assert trained.flops > run.flops
-        plain = asked(cells[0] / "models", label)
-        assert plain.predict(small(True)).latency_ms != plain.predict(small(False)).latency_ms
-
-
-def test_as_run_is_found_in_the_training_networks(cells):
-    cell = cells[1]["flops"]
-    assert models.networks_of(cell)[1]["as_run"] is False
-    kept = [i for i in cell.trained_on.rows["graph_id"].to_list() if i % 5 == 4]  # vision transformers
-    rows = cell.trained_on.rows.filter(pl.col("graph_id").is_in(kept))
-    few = replace(cell, trained_on=replace(cell.trained_on, rows=rows, n_train=len(kept)))
-    assert models.networks_of(few)[1]["as_run"] is True
+        model = asked(cells[0] / "models", label)
+        with_norm = model.predict(small(True))
+        assert with_norm.flops > model.predict(small(False)).flops
+        known = read_graph(small(False))
+        row = neighbours.row(
+            known.ops, known.src, known.dst, known.out_shapes[0][0],
+            (known.flops.sum(), known.params.sum(), known.memory_bytes.sum()), model.networks.ops,
+        )  # fmt: skip
+        model._space = neighbours.Neighbours.of(np.stack([row, row + 1]))
+        model.networks = replace(model.networks, rows=np.stack([row, row + 1]))
+        as_run = model.predict(small(True), nearest=1)
+        assert as_run.distance == pytest.approx(0, abs=1e-6)
+        assert as_run.latency_ms == model.predict(small(False)).latency_ms
 
 
 def test_three_lines_of_python(folder, tmp_path, monkeypatch):
@@ -255,7 +249,7 @@ def test_a_damaged_model_is_one_line(cells, tmp_path, name):
         assert done.returncode == 0 and str(path) in done.stderr
 
 
-@pytest.mark.parametrize("key", ["as_run", "known_operations_only", "vocab", "networks", "calibration", "n_train"])
+@pytest.mark.parametrize("key", ["known_operations_only", "vocab", "networks", "calibration", "n_train"])
 def test_a_model_that_lacks_a_key_is_one_line(cells, tmp_path, key):
     shutil.copytree(cells[0] / "models", tmp_path / "models")
     for path in (tmp_path / "models").rglob("about.json"):
