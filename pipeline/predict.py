@@ -9,19 +9,16 @@ or from Python: ``from pipeline.predict import load``, then ``load(device="ort-c
 from __future__ import annotations
 
 import argparse
-import contextlib
-import gc
 import json
-import os
 import sys
-import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import onnx_options
 from pipeline.errors import BenchError, run_cli
+from pipeline.quick_imports import quick_imports
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +27,6 @@ if TYPE_CHECKING:
     from pipeline.saved import Entry
 
 LEVEL, NEAREST, PREDICTOR = 0.9, 5, "nn_former"
-OPTIONAL = ("dask", "graphviz", "matplotlib", "pandas", "pyarrow", "sklearn")  # that LightGBM looks for
 
 
 @dataclass(frozen=True)
@@ -247,7 +243,7 @@ def main() -> int:
         raise BenchError("--measure times the file as it is; leave out --batch-size and --dim")
     dims = onnx_options.dims(args)
     entry = saved.choose(models, args.device, args.predictor, args.dataset)
-    with _quick_imports():
+    with quick_imports():
         model = Model(entry)
     found = model.predict(args.file, args.batch_size, dims, args.level, args.nearest)
     if args.measure:
@@ -272,27 +268,6 @@ def _list(models: Path, as_json: bool) -> int:
     for line in broken:
         print(f"warning: {line}", file=sys.stderr)
     return 0
-
-
-@contextlib.contextmanager
-def _quick_imports() -> Iterator[None]:
-    """Leave out what the imports to come would do for nothing. Only for a process that predicts and ends.
-
-    PyTorch's kernels for tensors without data, which compilers use, take a third of its import; LightGBM looks for
-    packages that it could hand tables to; and collecting garbage while modules load finds none.
-    """
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    sys.modules.setdefault("torch._meta_registrations", types.ModuleType("torch._meta_registrations"))
-    hidden = [name for name in OPTIONAL if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # None: an import fails at once
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
-        for name in hidden:
-            del sys.modules[name]
 
 
 def _parse() -> argparse.Namespace:
