@@ -116,7 +116,9 @@ class Model:
 
         factor = conformal.factor(self.networks.scores, level)
         graph = read_graph(source, name, batch_size, dims)
-        form = min(as_run(graph), graph, key=lambda one: self._nearest(one, 1)[1][0])  # a tie: as run
+        k = max(1, nearest)
+        forms = [(form, *self._space.nearest(self._row(form), k)) for form in (as_run(graph), graph)]
+        form, order, distance = min(forms, key=lambda each: each[2][0])  # a tie: as run
         unseen = sorted(set(form.ops).difference(self.networks.ops))
         if self.about["known_operations_only"] and not set(form.ops) <= set(self.about["vocab"]):
             missing = ", ".join(sorted(set(form.ops).difference(self.about["vocab"])))
@@ -126,7 +128,6 @@ class Model:
             )
         graphs = _one_network.as_graphs(form, self.about["vocab"], self.about["attr_names"], self.about["device"])
         value = _one_network.predict(self._predictor, graphs)
-        order, distance = self._nearest(form, max(1, nearest))
         far = bool(distance[0] > self.networks.far)
         found = Prediction(
             model=graph.name,
@@ -151,13 +152,11 @@ class Model:
         )
         return replace(found, warnings=tuple(_warnings(found, unseen)))
 
-    def _nearest(self, graph: OnnxGraph, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def _row(self, graph: OnnxGraph) -> np.ndarray:
         from pipeline import neighbours
 
         costs = tuple(float(cost.sum()) for cost in (graph.flops, graph.params, graph.memory_bytes))
-        shape = graph.out_shapes[0][0]
-        row = neighbours.row(graph.ops, graph.src, graph.dst, shape, costs, self.networks.ops)
-        return self._space.nearest(row, k)
+        return neighbours.row(graph.ops, graph.src, graph.dst, graph.out_shapes[0][0], costs, self.networks.ops)
 
     def _neighbour(self, i: int, distance: float) -> Neighbour:
         known = self.networks

@@ -140,11 +140,7 @@ def test_a_network_as_trained_is_asked_about_in_the_nearer_form(cells):
         model = asked(cells[0] / "models", label)
         with_norm = model.predict(small(True))
         assert with_norm.flops > model.predict(small(False)).flops
-        known = read_graph(small(False))
-        row = neighbours.row(
-            known.ops, known.src, known.dst, known.out_shapes[0][0],
-            (known.flops.sum(), known.params.sum(), known.memory_bytes.sum()), model.networks.ops,
-        )  # fmt: skip
+        row = model._row(read_graph(small(False)))
         model._space = neighbours.Neighbours.of(np.stack([row, row + 1]))
         model.networks = replace(model.networks, rows=np.stack([row, row + 1]))
         as_run = model.predict(small(True), nearest=1)
