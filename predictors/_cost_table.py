@@ -13,22 +13,26 @@ from predictors import _kernels
 from predictors._devices import op_table
 from predictors._features import op_counts
 
+LANES = 16  # channels that runtimes compute together: a vector of AVX-512 in float32
+
 
 def learn(graphs: Graphs, y: Tensor) -> dict[str, Any]:
     """The table of costs ``y`` (n,) as JSON values.
 
-    Cells: a cost an operation and one for all, by ridge regression. Networks: a cost a node, a FLOP and a byte of every
-    operation, none below zero, by relative error; an operation that ``graphs`` lack costs what all of them cost on
-    average. No graph costs less than half the 5 % quantile of ``y``.
+    Cells: a cost an operation and one for all, by ridge regression. Networks: a cost a node, a FLOP, a FLOP of padded
+    vectors and a byte of every operation, none below zero, by relative error; an operation that ``graphs`` lack costs
+    what all of them cost on average. A cell costs at least half the 5 % quantile of ``y``, a network a hundredth of the
+    smallest.
     """
-    table: dict[str, Any] = {"least": float(y.quantile(0.05)) / 2}
     if graphs.attrs.shape[1]:
-        (kind, names), values, labels = _kernels.node_kinds(graphs), _basis(graphs), y.double().numpy()
-        weights = _kernels.linear_costs(values, kind, len(names), _graph_of(graphs), labels)
-        (other,) = _kernels.linear_costs(values, np.zeros_like(kind), 1, _graph_of(graphs), labels)
+        table: dict[str, Any] = {"least": float(y.min()) / 100}
+        (kind, names), values, home = _kernels.node_kinds(graphs), _basis(graphs), _graph_of(graphs)
+        labels = y.double().numpy()
+        weights = _kernels.linear_costs(values, kind, len(names), home, labels)
+        (other,) = _kernels.linear_costs(values, np.zeros_like(kind), 1, home, labels)
         return table | {"nodes": {names[k]: weights[k].tolist() for k in np.unique(kind)}, "other": other.tolist()}
     entries, fixed = op_table(graphs, y)
-    return table | {"entries": entries.tolist(), "fixed": float(fixed)}
+    return {"least": float(y.quantile(0.05)) / 2, "entries": entries.tolist(), "fixed": float(fixed)}
 
 
 def cost(table: dict[str, Any], graphs: Graphs) -> Tensor:
@@ -69,6 +73,25 @@ def _graph_of(graphs: Graphs) -> np.ndarray:
 
 
 def _basis(graphs: Graphs) -> np.ndarray:
-    """One, FLOPs and bytes of every node, (nodes, 3)."""
-    flops, size = (graphs.attrs[:, graphs.attr_names.index(name)].double() for name in ("flops", "memory_bytes"))
-    return torch.stack([torch.ones_like(flops), flops, size], 1).numpy()
+    """One, FLOPs, FLOPs of padded vectors and bytes of every node, (nodes, 4)."""
+    flops, size = (
+        graphs.attrs[:, graphs.attr_names.index(name)].double().numpy() for name in ("flops", "memory_bytes")
+    )
+    return np.stack([np.ones_like(flops), flops, flops * padding(graphs), size], 1)
+
+
+def padding(graphs: Graphs) -> np.ndarray:
+    """How much more a convolution computes when channels fill vectors of ``LANES``; 1 of other nodes, (nodes,).
+
+    Output channels are padded, and input channels where one group has at least ``LANES`` of them: narrower inputs,
+    images, are taken as they come.
+    """
+    names = graphs.attr_names.index
+    inside, group = graphs.attrs[:, names("in_channels")], graphs.attrs[:, names("group")]
+    out = torch.where(group > 0, graphs.out_shape[:, 1], LANES)  # a group of 0: no convolution
+    inside = torch.where((group == 1) & (inside >= LANES), inside, LANES)
+    return (_filled(out) * _filled(inside)).numpy()
+
+
+def _filled(channels: Tensor) -> Tensor:
+    return (channels.double() / LANES).ceil() * LANES / channels

@@ -17,7 +17,7 @@ MERGES = frozenset({"Add", "Mul", "Sub", "Div"})  # fused into the producer of t
 FREE = frozenset({"Input", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Dropout"})  # no kernel
 SUMMED = ("flops", "params", "memory_bytes")
 ROOT = ("in_channels", "kernel_shape_0", "kernel_shape_1", "strides_0", "group", "has_bias")
-RIDGE = 1e-4
+RIDGE = 1e-3
 FOLLOWERS = (ACTIVATIONS, NORMS, MERGES)
 
 

@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.data import from_frame
+from pipeline.measure.builder import INPUT, Builder
+from pipeline.onnx_columns import frame, pack
+from pipeline.onnx_graph import read_graph
 from predictors import _cost_table, _kernels
 from predictors.nn_former import Predictor
 from tests.test_networks import generated, made_up_latency
@@ -66,3 +70,32 @@ def test_a_kind_that_graphs_hardly_show_gets_no_great_price():
     weights = _kernels.linear_costs(values.reshape(-1, 1), kind, 3, graph, y)
     assert weights[0, 0] == pytest.approx(1, abs=0.05)
     assert weights[1, 0] < 10 and weights[2, 0] == 0
+
+
+def test_padding_on_hand_worked_nodes():
+    """Channels of convolutions fill vectors of 16: of the output, and of the input where a group has 16 or more."""
+    made = (  # what the builder adds, and the expected factor of its last node
+        (lambda b, x: b.conv(x, 24, 3), 32 / 24),  # an image's 3 channels are not padded
+        (lambda b, x: b.conv(b.conv(x, 24, 1), 40, 1), (32 / 24) * (48 / 40)),
+        (lambda b, x: b.conv(b.conv(x, 24, 1), 24, 3, groups=24), 32 / 24),
+        (lambda b, x: b.conv(b.conv(x, 64, 1), 32, 1), 1.0),
+        (lambda b, x: b.linear(b.flatten(b.mean(b.conv(x, 24, 1))), 1000), 1.0),
+    )
+    packed = []
+    for number, (add, _) in enumerate(made):
+        builder = Builder(8)
+        packed.append(pack(read_graph(builder.model(add(builder, INPUT)).SerializeToString(), str(number), 1)))
+    graphs = from_frame(*frame(packed, [str(i) for i in range(len(made))], ["made"] * len(made)))
+    found = _cost_table.padding(graphs)[graphs.node_ptr[1:].numpy() - 1]
+    np.testing.assert_allclose(found, [expected for _, expected in made], rtol=1e-6)
+
+
+def test_costs_of_padded_vectors_are_found():
+    graphs = generated(60, 6)
+    flops = graphs.attrs[:, graphs.attr_names.index("flops")].double() * torch.from_numpy(_cost_table.padding(graphs))
+    graph = torch.arange(len(graphs)).repeat_interleave(graphs.n_nodes)
+    y = torch.zeros(len(graphs), dtype=torch.float64).index_add_(0, graph, 1e-3 + 1e-9 * flops)
+    table = _cost_table.learn(graphs[:40], y[:40])
+    found = _cost_table.cost(table, graphs[40:])
+    above = found > table["least"]
+    assert above.sum() > 15 and float((found / y[40:] - 1)[above].abs().max()) < 0.01

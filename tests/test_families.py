@@ -171,9 +171,20 @@ def test_settings_stay_near_the_paper_s(width, depth, seed, narrower):
     own, drawn = Settings(), Settings(random.Random(seed), narrower)
     assert (own.width(width), own.kernel(3), own.depth(depth), own.pick(4, (1, 2))) == (width, 3, depth, 4)
     found = drawn.width(width)
-    assert found % 8 == 0 and found >= 8 and 0.2 * narrower * width - 4 <= found <= max(8, 1.8 * narrower * width + 4)
+    step, middle = drawn.step, narrower * width
+    assert found % step == 0 and step in (8, 16)
+    assert 0.2 * middle - step / 2 <= found <= max(step, 1.8 * middle + step / 2)
     assert 1 <= drawn.depth(depth) <= depth + max(1, depth // 2)
     assert drawn.kernel(3) in (1, 3, 5, 7) and drawn.pick(4, (1, 2)) in (1, 2)
+
+
+def test_half_of_the_variants_have_round_widths():
+    round_ones = 0
+    for model in families.variants("vgg16", 40, seed=4):
+        graph = read(model)
+        widths = [graph.out_shapes[n][0][1] for n, op in enumerate(graph.ops) if op == "Conv"]
+        round_ones += all(width % 16 == 0 for width in widths)
+    assert 10 < round_ones < 30
 
 
 def test_stretching_cuts_or_repeats_the_last():
