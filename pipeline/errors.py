@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -11,12 +12,19 @@ class BenchError(Exception):
 
 
 def run_cli(main: Callable[[], int | None]) -> None:
-    """Run ``main`` and exit with its status; a `BenchError` prints as one line on stderr and exits 1."""
+    """Run ``main`` and exit with its status; a `BenchError` prints as one line on stderr and exits 1.
+
+    A reader that leaves early, such as ``head``, ends the program without a word.
+    """
     try:
         status = main()
+        sys.stdout.flush()
     except BenchError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         status = 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
+        status = 141
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         status = 130

@@ -94,13 +94,20 @@ def entries(models: Path = MODELS) -> tuple[list[Entry], list[str]]:
 def choose(models: Path, device: str | None, predictor: str | None, dataset: str | None) -> Entry:
     """The model of a predictor on a device; of several, the one with the most labels, then the newest.
 
-    Raises BenchError, listing what there is, when none fits or several devices or data sets do.
+    `predictor` is a label or, where none is just that, the name of a predictor with one variant: `nn_former-latency`
+    is found by `nn_former`.
+    Raises BenchError, listing what there is, when none fits or several devices, data sets or variants do.
     """
     found, broken = entries(models)
     usable = [entry for entry in found if entry.status == "ok"]
     if not usable:
         seen = f"; {broken[0]}" if broken else ""
         raise BenchError(f"{models}: no saved predictor{seen}; make them with: snakemake models --cores 2")
+    variants = sorted({e.predictor for e in usable if e.predictor.startswith(f"{predictor}-")})
+    if variants and predictor not in {e.predictor for e in usable}:
+        if len(variants) > 1:
+            raise BenchError(f"several are variants of {predictor}; give --predictor, one of: {', '.join(variants)}")
+        predictor = variants[0]
     wanted = {"device": device, "predictor": predictor, "dataset": dataset}
     for key, value in wanted.items():
         known = sorted({getattr(entry, key) for entry in usable})

@@ -222,6 +222,21 @@ def test_mistakes_are_one_line(folder, tmp_path, arguments, says):
     assert line.startswith("error: ") and says in line
 
 
+def test_a_predictor_s_name_finds_its_only_variant(folder, tmp_path):
+    """As in the default grid, which saves `nn_former-latency` and no `nn_former`."""
+    for entry in saved.entries(folder)[0]:
+        if entry.predictor == "nn_former":
+            kept = tmp_path / "nn_former-latency"
+            shutil.copytree(entry.folder, kept)
+            about = kept / saved.ABOUT
+            about.write_text(about.read_text().replace('"nn_former"', '"nn_former-latency"'))
+    assert saved.choose(tmp_path, None, "nn_former", None).predictor == "nn_former-latency"
+    shutil.copytree(kept, tmp_path / "other")
+    (tmp_path / "other" / saved.ABOUT).write_text(about.read_text().replace("nn_former-latency", "nn_former-other"))
+    with pytest.raises(BenchError, match="several are variants of nn_former; give --predictor, one of: nn_former-lat"):
+        saved.choose(tmp_path, None, "nn_former", None)
+
+
 def test_bad_networks_are_one_line(folder, tmp_path):
     bad = tmp_path / "bad.onnx"
     bad.write_bytes(b"no network")
