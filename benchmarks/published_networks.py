@@ -1,0 +1,59 @@
+"""The eleven families' own networks, as published: latency predicted by a saved predictor, and timed here.
+
+python -m benchmarks.published_networks [--device ort-cpu-fp32-1t] [--predictor nn_former] [--models FOLDER] [FILE ...]
+
+Predictors are trained on variants alone. Leave the machine alone meanwhile. FILE: further networks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pipeline.errors import BenchError, run_cli
+from pipeline.measure import families
+from pipeline.predict import PREDICTOR, Prediction, load, measure
+from pipeline.saved import MODELS
+
+
+def row(found: Prediction) -> str:
+    """A line of a Markdown table."""
+    real = found.measured
+    inside = "yes" if real.in_interval else "no"
+    name = f"{Path(found.model).stem}{' (far)' if found.far else ''}"
+    return (
+        f"| {name} | {found.latency_ms:.2f} | {found.low_ms:.2f} to {found.high_ms:.2f} | {real.median_ms:.2f} "
+        f"| {real.error_percent:+.1f} | {inside} |"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
+    parser.add_argument("--device", default="ort-cpu-fp32-1t")
+    parser.add_argument("--predictor", default=PREDICTOR)
+    parser.add_argument("--models", type=Path, default=MODELS)
+    args = parser.parse_args()
+    model = load(args.device, args.predictor, models=args.models)
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / f"{family}.onnx" for family in families.FAMILIES]
+        for path in paths:
+            path.write_bytes(families.unvaried(path.stem).SerializeToString())
+        for path in tqdm([*paths, *args.files], disable=None, unit="network"):
+            found.append(measure(path, model.predict(path)))
+            if found[-1].measured.status != "ok":
+                raise BenchError(f"{path}: not timed ({found[-1].measured.message})")
+    print("| Network | Predicted, ms | 90 % interval | Measured, ms | Error, % | Inside |")
+    print("| :--- | ---: | ---: | ---: | ---: | :--- |")
+    print("\n".join(map(row, found)))
+    errors = [abs(each.measured.error_percent) for each in found]
+    print(f"mean error {statistics.mean(errors):.1f} %, median {statistics.median(errors):.1f} %")
+
+
+if __name__ == "__main__":
+    run_cli(main)
