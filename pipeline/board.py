@@ -8,9 +8,9 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline import board_summary, board_tables
+from pipeline import board_summary, board_tables, tuned
 from pipeline import grid as grids
-from pipeline.board_text import MISSING, TITLES, Notes, folded, labels, markdown, span, title
+from pipeline.board_text import MISSING, TITLES, Notes, folded, joined, labels, markdown, span, title
 from pipeline.noise import SECOND, Noise
 from pipeline.published import Figure
 from pipeline.ranking import rankings
@@ -20,7 +20,7 @@ DEFAULT_GRID = "benchmark"
 TERMS = """
 - **Predictor**: a model that guesses how well (or how fast) a network will do from its graph alone.
 - **Labels**: networks whose true value the predictor was given. `125 + 31 val` means 31 more were held back to choose
-  settings or an epoch; the whole budget is shown. No choice ever sees a test label.
+  settings or an epoch; the whole budget is shown. No choice in a run ever sees a test label.
 - **Kendall's τ** (tau-b): agreement of two rankings, from -1 over 0 (chance) to 1.
 - **MAPE**: mean absolute percentage error; lower is better. **Acc(10 %)**: share predicted within 10 % of the truth.
 - **all**: every labelled network, training networks included, as papers report it. **test**: networks held out by the
@@ -49,7 +49,7 @@ class Content:
     """All that a board is made from.
 
     `pictures` maps a table's name to its figures, "" to those of the whole grid. `others` are the boards that the front
-    board links and quotes: `answers.summary` by their name.
+    board links and quotes: `answers.summary` by their name. `tuned`: see `pipeline.tuned`.
     """
 
     grid: grids.Grid
@@ -59,6 +59,7 @@ class Content:
     noise: list[Noise]
     pictures: dict[str, list[Picture]]
     others: dict[str, dict] = field(default_factory=dict)
+    tuned: dict[str, list[str]] = field(default_factory=dict)
 
 
 def page(content: Content, place: Path, out: Path) -> str:
@@ -80,6 +81,7 @@ def page(content: Content, place: Path, out: Path) -> str:
     links += [f"[{name}]({'' if at_root else '../'}{name}/leaderboard.md)" for name in content.others]
     lines += [" · ".join(links), ""]
     lines += ["## Summary", "", *board_summary.summary_table(tables, notes, content.noise), ""]
+    lines += _flattered(tables, content.tuned, to_root)
     if len(tables) > 1:
         lines += [*board_summary.glance(tables), ""]
     for picture in content.pictures.get("", []):
@@ -97,6 +99,19 @@ def page(content: Content, place: Path, out: Path) -> str:
 def _picture(picture: Picture, of: str, here: str) -> list[str]:
     path = f"{here}plots/{picture.file}"
     return [f"[![{of}: {picture.name}]({path}.png)]({path}.svg)", "", f"<sub>[data]({path}.csv)</sub>", ""]
+
+
+def _flattered(tables: list[Table], chosen: dict[str, list[str]], to_root: str) -> list[str]:
+    """Predictors whose settings were chosen with labels of these tables in sight."""
+    mine: dict[str, list[str]] = {}
+    for table in tables:
+        for predictor in tuned.on(chosen, table.dataset, table.predictors):
+            mine.setdefault(predictor, []).append(table.dataset)
+    if not mine:
+        return []
+    where = "; ".join(f"`{predictor}` on {joined(list(dict.fromkeys(names)))}" for predictor, names in mine.items())
+    config = f"[config/tuned.yaml]({to_root}config/tuned.yaml)"
+    return [f"Settings chosen with test labels in sight, which flatters: {where} ({config}).", ""]
 
 
 def section(table: Table, content: Content, notes: Notes, here: str, to_root: str, command: str) -> list[str]:

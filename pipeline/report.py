@@ -22,6 +22,7 @@ from pipeline import (
     published,
     score_rows,
     summary,
+    tuned,
 )
 from pipeline import grid as grids
 from pipeline.errors import BenchError, run_cli
@@ -97,7 +98,7 @@ def main() -> None:
         pictures = drawing.draw(tables, grid, args.data, folder, figures, args.attention)
     labels_noise = noise.parse(io.read_meta(args.scores).get("noise"))
     others = answers.elsewhere(args.root_board.parent, args.out.name) if args.root_board else {}
-    content = board.Content(grid, rows, tables, figures, labels_noise, pictures, others)
+    content = board.Content(grid, rows, tables, figures, labels_noise, pictures, others, tuned.load())
     made = texts(content, args.out, args.root_board)
     if args.check:
         check(made)

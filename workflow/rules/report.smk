@@ -68,7 +68,7 @@ rule board:
     input:
         scores=f"{RESULTS}/scores.parquet",
         grid=GRID.path,
-        facts=["config/datasets.yaml", "config/published.csv"],
+        facts=["config/datasets.yaml", "config/published.csv", "config/tuned.yaml"],
         attention=ATTENTION,
         others=OTHERS,
         style=["pipeline/bench.mplstyle", "pipeline/leaderboard.html"],

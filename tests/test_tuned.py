@@ -1,0 +1,53 @@
+"""The note on settings that were chosen with test labels in sight."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline import board, tuned
+from pipeline.errors import BenchError
+from tests.board_fixtures import RANKED, grid_of, table_of
+from tests.score_fixtures import DATASET
+
+
+def test_the_file_names_known_predictors_and_data_sets():
+    found = tuned.load()
+    assert "analognas201" in found["nn_former"] and "nasbench201" not in found["nn_former"]
+
+
+def test_variants_count_as_their_predictor():
+    found = {"nn_former": ["measured"]}
+    labels = ["flops", "nn_former", "nn_former-latency"]
+    assert tuned.on(found, "measured", labels) == tuned.on(found, "measured", labels[2:]) == ["nn_former"]
+    assert tuned.on(found, "nasbench201", labels) == tuned.on({}, "measured", labels) == []
+
+
+def test_a_board_says_so():
+    table, out = table_of(RANKED), Path("results/tiny")
+    content = board.Content(grid_of(RANKED), table.rows, [table], [], [], {}, tuned={"nn_former": [DATASET]})
+    said = "Settings chosen with test labels in sight, which flatters: `nn_former` on "
+    assert f"{said}{DATASET} ([config/tuned.yaml](../../config/tuned.yaml))." in board.page(
+        content, out / "leaderboard.md", out
+    )
+    content = board.Content(grid_of(RANKED), table.rows, [table], [], [], {}, tuned={"gates": [DATASET]})
+    assert said not in board.page(content, out / "leaderboard.md", out)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("oracle: [measured]", "there is no predictors/oracle.py; mend the name"),
+        ("nn_former: [imagenet]", "nn_former: imagenet is not in config/datasets.yaml; mend the name"),
+        ("nn_former: measured", "must give a list of data sets for each predictor"),
+        ("[nn_former]", "must give a list of data sets for each predictor"),
+        ("nn_former: [", "cannot read"),
+    ],
+)
+def test_mistakes_name_the_file(text, says, tmp_path):
+    path = tmp_path / "tuned.yaml"
+    path.write_text(text)
+    with pytest.raises(BenchError, match="tuned.yaml: ") as error:
+        tuned.load(path)
+    assert says in str(error.value)
