@@ -36,12 +36,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--models", help="folder of saved predictors (default: results/models)")
     parser.add_argument("--predictor", nargs="+", default=["nn_former"])
-    parser.add_argument("--device")
+    parser.add_argument("--device", default="ort-cpu-fp32-1t")
     parser.add_argument("--runs", type=int, default=3)
     args = parser.parse_args()
     files = sorted((Path(onnx.__file__).parent / "backend/test/data/light").glob("*.onnx"))
     files += sorted((MIRROR / "nnlqp").glob("*.onnx"))
-    fixed = [*(("--models", args.models) if args.models else ()), *(("--device", args.device) if args.device else ())]
+    fixed = [*(("--models", args.models) if args.models else ()), "--device", args.device]
     for predictor in args.predictor:
         for file in files:
             runs = [once([str(file), "--predictor", predictor, *fixed]) for _ in range(args.runs)]
