@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -86,8 +86,8 @@ def snakemake(folder: Path, *arguments: str, check: bool = True) -> subprocess.C
     return run(folder, "snakemake", *arguments, "--cores", "2", check=check)
 
 
-def kill_after(folder: Path, seconds: float) -> bool:
-    """Start a run and kill all its processes with SIGKILL after `seconds`; False when it had ended by itself."""
+def kill(folder: Path, reached: Callable[[], bool]) -> bool:
+    """Start a run and kill all its processes with SIGKILL once `reached()`; False when it had ended by itself."""
     temporary = folder / "logs" / "tmp"  # a killed process can't remove its temporary files
     temporary.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
@@ -98,20 +98,24 @@ def kill_after(folder: Path, seconds: float) -> bool:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(timeout=seconds)
-        return False
+    while not reached():
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.01)
+            return False
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     return True
 
 
-def kill_and_resume(folder: Path, kills: int, duration_s: float, seed: int) -> int:
-    """Kill `kills` runs at random moments of `duration_s`, then let one finish; returns how many were really killed."""
-    moments = random.Random(seed)
-    killed = sum(kill_after(folder, moments.uniform(0.5, duration_s)) for _ in range(kills))
-    snakemake(folder)
-    return killed
+def kill_after(folder: Path, seconds: float) -> bool:
+    """Start a run and kill it after `seconds`; False when it had ended by itself."""
+    end = time.monotonic() + seconds
+    return kill(folder, lambda: time.monotonic() >= end)
+
+
+def kill_when(folder: Path, made: str) -> bool:
+    """Start a run and kill it once a file of the pattern `made` is there; False when it had ended by itself."""
+    return kill(folder, lambda: any(folder.glob(made)))
 
 
 def predictions(folder: Path) -> dict[str, int]:

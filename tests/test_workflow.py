@@ -22,7 +22,7 @@ from tests.project_copy import (
     ROOT,
     TINY_PREDICTOR,
     copy_project,
-    kill_and_resume,
+    kill_when,
     leftovers,
     predictions,
     quality,
@@ -33,6 +33,13 @@ from tests.project_copy import (
 )
 
 NOTHING = "Nothing to be done"
+MADE_IN_TURN = (
+    "data/raw/*/*",
+    "data/parquet/*/*.parquet",
+    "data/splits/*/*.parquet",
+    "results/predictions/**/*.parquet",
+    "results/*/scores.parquet",
+)
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +63,10 @@ def errors(output: str) -> list[str]:
 
 def touch_everything(folder: Path) -> None:
     """Give code, configs and tables new time stamps, the code newer than the predictions."""
-    for number, pattern in enumerate(["results/**/*.parquet", "data/**/*.parquet", "**/*.py", "config/*"]):
+    patterns = ["results/**/*.parquet", "data/**/*.parquet", "data/raw/*/.fetched", "**/*.py", "config/*"]
+    for number, pattern in enumerate(patterns):
         for path in folder.glob(pattern):
-            os.utime(path, (time.time() + number - 5, time.time() + number - 5))
+            os.utime(path, (time.time() + number - 6, time.time() + number - 6))
 
 
 def test_a_run_makes_everything(finished):
@@ -123,6 +131,25 @@ def test_changed_code_of_a_predictor_trains_only_its_own_cells(copy):
     assert changed == {path for path in before if "/mean/" in path}
 
 
+def test_changed_code_of_the_fetcher_and_the_converter_is_one_run(copy):
+    for name in ("fetch.py", "convert/synthetic201.py"):
+        with (copy / "pipeline" / name).open("a") as file:
+            file.write("\n# changed\n")
+    shutil.rmtree(copy / "data/splits")
+    assert "The grid benchmark is complete" in snakemake(copy).stdout
+    assert list((copy / "data/splits").rglob("*.parquet"))
+    assert NOTHING in snakemake(copy).stdout
+
+
+def test_changed_code_of_the_fetcher_trains_nothing_when_the_data_are_made_first(copy):
+    before = predictions(copy)
+    with (copy / "pipeline/fetch.py").open("a") as file:
+        file.write("\n# changed\n")
+    assert "Fetch the source files" in snakemake(copy, "data").stdout
+    assert NOTHING in snakemake(copy, "train").stdout
+    assert predictions(copy) == before
+
+
 def test_a_failing_cell_does_not_stop_the_others(copy):
     (copy / "predictors/broken.py").write_text(TINY_PREDICTOR.replace("return", "raise RuntimeError('no luck')  #"))
     (copy / "predictors/node_count.py").write_text(TINY_PREDICTOR)
@@ -138,10 +165,12 @@ def test_a_failing_cell_does_not_stop_the_others(copy):
     assert not leftovers(copy)
 
 
-def test_killed_at_any_moment_a_run_goes_on_where_it_stopped(finished, tmp_path):
+def test_killed_at_each_step_a_run_goes_on_where_it_stopped(finished, tmp_path):
     folder = copy_project(tmp_path / "bench")
-    killed = kill_and_resume(folder, kills=3, duration_s=8.0, seed=20)
-    assert killed >= 1
+    for made in MADE_IN_TURN:
+        assert kill_when(folder, made), f"the run ended before it had made {made}"
+    assert not (folder / "results/leaderboard.md").exists()
+    snakemake(folder)
     assert quality(folder).equals(quality(finished))
     assert not leftovers(folder)
     assert NOTHING in snakemake(folder).stdout
