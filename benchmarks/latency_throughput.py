@@ -18,24 +18,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.onnx_graphs import graphs_of
 from benchmarks.onnx_networks import networks
-from pipeline.data import Graphs, from_frame
-from pipeline.onnx_columns import frame, pack
-from pipeline.onnx_graph import read_graph
+from pipeline.data import Graphs
 from predictors._nn_former_latency import LatencyModel, Networks
 from predictors._node_features import Features
 from predictors._ragged import Ragged
 from predictors._train_loop import Recipe, train
 
 RELEASED = {"layers": 2, "dim": 512, "heads": 4, "ffn_ratio": 4}
-
-
-def generated(count: int, seed: int = 0) -> Graphs:
-    """``count`` generated networks."""
-    files = networks(count, seed)
-    packed = [pack(read_graph(content, family, 1)) for family, content in files]
-    table, meta = frame(packed, [str(i) for i in range(count)], [family for family, _ in files])
-    return from_frame(table, meta)
 
 
 class Loop(nn.Module):
@@ -100,7 +91,7 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=200)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    graphs = generated(args.networks)
+    graphs = graphs_of(networks(args.networks))
     counts = graphs.n_nodes
     print(f"{len(graphs)} networks of {counts.min()} to {counts.max()} nodes, mean {counts.float().mean():.0f}")
     platform = torch.zeros(len(graphs), dtype=torch.long)

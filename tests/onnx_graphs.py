@@ -6,19 +6,15 @@ import functools
 
 import torch
 
+from benchmarks.onnx_graphs import graphs_of
 from benchmarks.onnx_networks import networks
-from pipeline.data import Graphs, from_frame
-from pipeline.onnx_columns import frame, pack
-from pipeline.onnx_graph import read_graph
+from pipeline.data import Graphs
 
 
 @functools.cache
 def generated(count: int, seed: int = 0) -> Graphs:
     """``count`` networks of five families, 20 to 300 nodes; do not change them."""
-    files = networks(count, seed)
-    packed = [pack(read_graph(content, family)) for family, content in files]
-    table, meta = frame(packed, [str(i) for i in range(count)], [family for family, _ in files])
-    return from_frame(table, meta)
+    return graphs_of(networks(count, seed))
 
 
 def made_up_latency(graphs: Graphs, speed: float = 1.0) -> torch.Tensor:
