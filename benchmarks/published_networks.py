@@ -14,29 +14,34 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from pipeline.board_text import markdown
 from pipeline.errors import BenchError, run_cli
 from pipeline.measure import families
 from pipeline.predict import PREDICTOR, Prediction, load, measure
-from pipeline.saved import MODELS
+
+HEADER = ["Network", "Predicted, ms", "90 % interval", "Measured, ms", "Error, %", "Inside"]
 
 
-def row(found: Prediction) -> str:
-    """A line of a Markdown table."""
+def row(found: Prediction) -> list[str]:
+    """The cells of a line of the table."""
     real = found.measured
-    inside = "yes" if real.in_interval else "no"
-    name = f"{Path(found.model).stem}{' (far)' if found.far else ''}"
-    return (
-        f"| {name} | {found.latency_ms:.2f} | {found.low_ms:.2f} to {found.high_ms:.2f} | {real.median_ms:.2f} "
-        f"| {real.error_percent:+.1f} | {inside} |"
-    )
+    return [
+        f"{Path(found.model).stem}{' (far)' if found.far else ''}",
+        f"{found.latency_ms:.2f}",
+        f"{found.low_ms:.2f} to {found.high_ms:.2f}",
+        f"{real.median_ms:.2f}",
+        f"{real.error_percent:+.1f}",
+        "yes" if real.in_interval else "no",
+    ]
 
 
 def main() -> None:
+    """Print a line a network, as a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
     parser.add_argument("--device", default="ort-cpu-fp32-1t")
     parser.add_argument("--predictor", default=PREDICTOR)
-    parser.add_argument("--models", type=Path, default=MODELS)
+    parser.add_argument("--models", type=Path, help="folder of saved predictors (default: results/models)")
     args = parser.parse_args()
     model = load(args.device, args.predictor, models=args.models)
     found = []
@@ -48,9 +53,7 @@ def main() -> None:
             found.append(measure(path, model.predict(path)))
             if found[-1].measured.status != "ok":
                 raise BenchError(f"{path}: not timed ({found[-1].measured.message})")
-    print("| Network | Predicted, ms | 90 % interval | Measured, ms | Error, % | Inside |")
-    print("| :--- | ---: | ---: | ---: | ---: | :--- |")
-    print("\n".join(map(row, found)))
+    print("\n".join(markdown(HEADER, [row(each) for each in found], "lrrrrl")))
     errors = [abs(each.measured.error_percent) for each in found]
     print(f"mean error {statistics.mean(errors):.1f} %, median {statistics.median(errors):.1f} %")
 

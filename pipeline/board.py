@@ -103,13 +103,13 @@ def _picture(picture: Picture, of: str, here: str) -> list[str]:
 
 def _flattered(tables: list[Table], chosen: dict[str, list[str]], to_root: str) -> list[str]:
     """Predictors whose settings were chosen with labels of these tables in sight."""
-    mine: dict[str, list[str]] = {}
+    mine: dict[str, dict[str, None]] = {}  # data sets of each predictor, in the order of the board
     for table in tables:
         for predictor in tuned.on(chosen, table.dataset, table.predictors):
-            mine.setdefault(predictor, []).append(table.dataset)
+            mine.setdefault(predictor, {})[table.dataset] = None
     if not mine:
         return []
-    where = "; ".join(f"`{predictor}` on {joined(list(dict.fromkeys(names)))}" for predictor, names in mine.items())
+    where = "; ".join(f"`{predictor}` on {joined(list(names))}" for predictor, names in mine.items())
     config = f"[config/tuned.yaml]({to_root}config/tuned.yaml)"
     return [f"Settings chosen with test labels in sight, which flatters: {where} ({config}).", ""]
 

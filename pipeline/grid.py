@@ -249,13 +249,13 @@ class _StrictLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def read_yaml(path: str | Path) -> object:
-    """The content of a YAML file. Raises BenchError when it can't be read, is not YAML or has a key twice."""
+def read_yaml(path: str | Path, remedy: str = "give a grid of config/") -> object:
+    """The content of a YAML file. Raises BenchError: not YAML, a key twice, can't be read (then: ``remedy``)."""
     try:
         return yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_StrictLoader)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise BenchError(f"{path}: cannot read: {reason}; give a grid of config/") from error
+        raise BenchError(f"{path}: cannot read: {reason}; {remedy}") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise BenchError(f"{path}: line {line}: {error.problem}; correct the YAML") from error

@@ -104,7 +104,7 @@ def choose(models: Path, device: str | None, predictor: str | None, dataset: str
         seen = f"; {broken[0]}" if broken else ""
         raise BenchError(f"{models}: no saved predictor{seen}; make them with: snakemake models --cores 2")
     variants = sorted({e.predictor for e in usable if e.predictor.startswith(f"{predictor}-")})
-    if variants and predictor not in {e.predictor for e in usable}:
+    if variants and predictor not in {e.predictor for e in found}:
         if len(variants) > 1:
             raise BenchError(f"several are variants of {predictor}; give --predictor, one of: {', '.join(variants)}")
         predictor = variants[0]

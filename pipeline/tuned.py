@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
-
 from pipeline.errors import BenchError
-from pipeline.grid import predictor_of
+from pipeline.grid import predictor_of, read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "config" / "tuned.yaml"
 
 
 def load(path: Path | str = CONFIG) -> dict[str, list[str]]:
-    """Names of data sets by predictor. Raises BenchError: not such a mapping."""
-    try:
-        found = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise BenchError(f"{path}: cannot read: {error}; restore the file") from error
+    """Names of data sets by predictor. Raises BenchError: not readable, or not such a mapping."""
+    found = read_yaml(path, "restore the file") or {}
     if not isinstance(found, dict) or not all(isinstance(names, list) for names in found.values()):
         raise BenchError(f"{path}: must give a list of data sets for each predictor; mend it")
     return found

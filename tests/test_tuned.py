@@ -43,7 +43,8 @@ def test_a_board_says_so():
     [
         ("nn_former: measured", "must give a list of data sets for each predictor"),
         ("[nn_former]", "must give a list of data sets for each predictor"),
-        ("nn_former: [", "cannot read"),
+        ("nn_former: [", "line 1: "),
+        ("nn_former: [measured]\nnn_former: []", "duplicate key 'nn_former'"),
     ],
 )
 def test_mistakes_name_the_file(text, says, tmp_path):
@@ -52,3 +53,5 @@ def test_mistakes_name_the_file(text, says, tmp_path):
     with pytest.raises(BenchError, match="tuned.yaml: ") as error:
         tuned.load(path)
     assert says in str(error.value)
+    with pytest.raises(BenchError, match="cannot read: .*; restore the file"):
+        tuned.load(tmp_path / "nowhere.yaml")
