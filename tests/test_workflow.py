@@ -305,12 +305,6 @@ def test_workflow_is_clean():
     assert len((ROOT / "Snakefile").read_text().splitlines()) < 60
 
 
-def test_nothing_to_do_takes_little_time(finished):
-    start = time.perf_counter()
-    snakemake(finished, "-n")
-    assert time.perf_counter() - start < 15
-
-
 def test_conda_environment_has_the_pins_of_the_project():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     environment_file = yaml.safe_load((ROOT / "workflow/envs/bench.yaml").read_text())
