@@ -15,7 +15,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pipeline.grid import ROOT, read_yaml
+from pipeline.grid import ROOT
+from pipeline.yaml_file import read_yaml
 from tests.project_copy import copy_project, kill_after, leftovers, predictions, quality, snakemake, timed
 
 

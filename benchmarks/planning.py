@@ -15,7 +15,8 @@ from tqdm import tqdm
 
 from pipeline.board_text import markdown
 from pipeline.errors import BenchError, run_cli
-from pipeline.grid import ROOT, load_grid, read_yaml
+from pipeline.grid import ROOT, load_grid
+from pipeline.yaml_file import read_yaml
 
 
 def cpu_seconds(command: list[str]) -> float:

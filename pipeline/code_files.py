@@ -17,6 +17,7 @@ PLUMBING = {
     "pipeline/io.py",
     "pipeline/datasets.py",
     "pipeline/grid.py",
+    "pipeline/yaml_file.py",
     "pipeline/code_files.py",
 }
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import jsonschema
-import yaml
 
 from pipeline.errors import BenchError
+from pipeline.yaml_file import read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "config" / "datasets.yaml"
@@ -91,12 +91,7 @@ class Dataset:
 def load(path: Path | str = CONFIG) -> dict[str, Dataset]:
     """All data sets by name. Raises BenchError naming the file and the key when it breaks the schema."""
     path = Path(path)
-    try:
-        blocks = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise BenchError(f"{path}: cannot read: {error.strerror}; restore the file") from error
-    except yaml.YAMLError as error:
-        raise BenchError(f"{path}: not YAML: {' '.join(str(error).split())}; mend that line") from error
+    blocks = read_yaml(path)
     validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
     error = jsonschema.exceptions.best_match(validator.iter_errors(blocks))
     if error:

@@ -17,11 +17,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import jsonschema
-import yaml
 
 from pipeline import datasets
 from pipeline.errors import BenchError
 from pipeline.train_words import Sources, n_labels
+from pipeline.yaml_file import read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "workflow" / "schemas" / "grid.schema.json"
@@ -79,7 +79,7 @@ class Grid:
 
 def load_grid(path: str | Path) -> Grid:
     """Read and check a grid config. Raises BenchError (one line: which file, what is wrong, what to do)."""
-    raw = read_yaml(path)
+    raw = read_yaml(path, "give a grid of config/")
     _check_schema(path, raw)
     predictors = known_predictors()
     for label in raw["predictors"]:
@@ -234,33 +234,6 @@ def _size(where: str, size: str | int, dataset: datasets.Dataset) -> tuple[str, 
 def _check_known(where: str, kind: str, name: str, known) -> None:
     if name not in known:
         raise BenchError(f"{where}: unknown {kind} {name!r}; known: {', '.join(known)}")
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """YAML that refuses a key given twice (plain YAML silently keeps the last)."""
-
-    def construct_mapping(self, node, deep=False):
-        seen = []
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key!r}", key_node.start_mark)
-            seen.append(key)
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(path: str | Path, remedy: str = "give a grid of config/") -> object:
-    """The content of a YAML file. Raises BenchError: not YAML, a key twice, can't be read (then: ``remedy``)."""
-    try:
-        return yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_StrictLoader)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise BenchError(f"{path}: cannot read: {reason}; {remedy}") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        raise BenchError(f"{path}: line {line}: {error.problem}; correct the YAML") from error
-    except yaml.YAMLError as error:
-        raise BenchError(f"{path}: not YAML: {' '.join(str(error).split())}; correct the file") from error
 
 
 def _check_schema(path: str | Path, raw: object) -> None:

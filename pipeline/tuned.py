@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.errors import BenchError
-from pipeline.grid import predictor_of, read_yaml
+from pipeline.grid import predictor_of
+from pipeline.yaml_file import read_yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "config" / "tuned.yaml"
@@ -13,7 +14,7 @@ CONFIG = ROOT / "config" / "tuned.yaml"
 
 def load(path: Path | str = CONFIG) -> dict[str, list[str]]:
     """Names of data sets by predictor. Raises BenchError: not readable, or not such a mapping."""
-    found = read_yaml(path, "restore the file") or {}
+    found = read_yaml(path) or {}
     if not isinstance(found, dict) or not all(isinstance(names, list) for names in found.values()):
         raise BenchError(f"{path}: must give a list of data sets for each predictor; mend it")
     return found

@@ -118,3 +118,10 @@ def test_a_file_that_is_not_a_mapping_of_data_sets_is_refused(tmp_path, text):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(BenchError, match=r"none\.yaml: cannot read"):
         datasets.load(tmp_path / "none.yaml")
+
+
+def test_a_data_set_given_twice_is_refused(tmp_path):
+    file = tmp_path / "datasets.yaml"
+    file.write_text(changed(("nasbench201", "split"), {"val": 0.1, "test": 0.1}) + "nasbench201: {}\n")
+    with pytest.raises(BenchError, match=r"datasets\.yaml: line \d+: duplicate key 'nasbench201'"):
+        datasets.load(file)
