@@ -92,11 +92,13 @@ def unseen_family(tables: list[Table]) -> Best | None:
 
 
 def reproduction(tables: list[Table], figures: list[Figure]) -> dict[str, list[Comparison]]:
-    """Published figures of NN-Former beside ours, by label of ours."""
+    """Published figures of NN-Former beside ours, by label: no form with a part changed."""
     found: dict[str, list[Comparison]] = {}
-    for comparison in (c for table in tables for c in compare(table, figures)):
-        if predictor_of(comparison.label) == MISSION:
-            found.setdefault(comparison.label, []).append(comparison)
+    for table in tables:
+        for comparison in compare(table, figures):
+            label = comparison.label
+            if predictor_of(label) == MISSION and set(json.loads(table.overrides[label])) <= {"preset"}:
+                found.setdefault(label, []).append(comparison)
     return found
 
 

@@ -87,6 +87,14 @@ def test_whether_nn_former_reproduces(values, says):
     assert texts(table_of(RANKED), figures)[3] == says
 
 
+@pytest.mark.parametrize(
+    ("overrides", "counts"), [("{}", True), ('{"preset": "paper"}', True), ('{"soft": false}', False)]
+)
+def test_a_form_with_a_part_changed_reproduces_nothing(overrides, counts):
+    answer = texts(table_of(RANKED, overrides=overrides), [FIGURE])[3]
+    assert answer.startswith("`nn_former`: **yes**") if counts else answer == answers.NO_FIGURE
+
+
 def test_figures_checked_against_the_paper_need_no_warning():
     assert texts(table_of(RANKED), [replace(FIGURE, confidence="V")])[3].endswith("(1 agrees of 1 published figure)")
 
