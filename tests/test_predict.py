@@ -237,6 +237,19 @@ def test_a_predictor_s_name_finds_its_only_variant(folder, tmp_path):
         saved.choose(tmp_path, None, "nn_former", None)
 
 
+def test_a_failed_predictor_is_not_replaced_by_its_variant(folder, tmp_path):
+    for entry in saved.entries(folder)[0]:
+        if entry.predictor == "nn_former":
+            for name in ("nn_former", "nn_former-latency"):
+                shutil.copytree(entry.folder, tmp_path / name)
+                about = tmp_path / name / saved.ABOUT
+                about.write_text(about.read_text().replace('"nn_former"', f'"{name}"'))
+    failed = tmp_path / "nn_former" / saved.ABOUT
+    failed.write_text(json.dumps({**json.loads(failed.read_text()), "status": "diverged", "message": "no luck"}))
+    with pytest.raises(BenchError, match=r"no saved predictor with predictor 'nn_former' \(diverged: no luck\)"):
+        saved.choose(tmp_path, None, "nn_former", None)
+
+
 def test_bad_networks_are_one_line(folder, tmp_path):
     bad = tmp_path / "bad.onnx"
     bad.write_bytes(b"no network")
