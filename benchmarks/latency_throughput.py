@@ -1,6 +1,6 @@
 """Training samples per CPU-second of NN-Former's latency model at its released size: batches against a loop.
 
-python benchmarks/latency_throughput.py [--steps 6]
+python -m benchmarks.latency_throughput [--steps 6]
 
 The loop is the plain form that the released code has: one graph after the other, dense n x n masks that are made again
 in every layer, one product for each weight. Networks are generated (`onnx_networks`), labels random, one thread.

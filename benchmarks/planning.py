@@ -6,27 +6,16 @@ python -m benchmarks.planning [GRID ...]
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 from tqdm import tqdm
 
+from benchmarks.process_cost import process_cost
 from pipeline.board_text import markdown
-from pipeline.errors import BenchError, run_cli
+from pipeline.errors import run_cli
 from pipeline.grid import ROOT, load_grid
 from pipeline.yaml_file import read_yaml
-
-
-def cpu_seconds(command: list[str]) -> float:
-    """CPU seconds of a command and its children. Raises BenchError: it failed."""
-    before = os.times()
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    after = os.times()
-    if done.returncode:
-        raise BenchError(f"{' '.join(command)}: ended with {done.returncode}; run it to see why")
-    return after.children_user - before.children_user + after.children_system - before.children_system
 
 
 def main() -> None:
@@ -38,8 +27,10 @@ def main() -> None:
     shipped = [path for path in sorted((ROOT / "config").glob("*.yaml")) if "grid" in read_yaml(path)]
     rows = []
     for path in tqdm(args.grids or shipped, unit="grid", disable=None, file=sys.stderr):
-        seconds = cpu_seconds([snakemake, "--dry-run", "--cores", "2", "--configfile", str(path.resolve())])
-        rows.append([path.stem, f"{len(load_grid(path).cells):,}", f"{seconds:.1f}"])
+        cells = len(load_grid(path).cells)
+        command = [snakemake, "--dry-run", "--cores", "2", "--configfile", str(path.resolve())]
+        _, seconds = process_cost(command, ROOT)
+        rows.append([path.stem, f"{cells:,}", f"{seconds:.1f}"])
     print("\n".join(markdown(["Grid", "Cells", "CPU-s"], rows, "lrr")))
 
 

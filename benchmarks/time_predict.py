@@ -1,4 +1,4 @@
-"""How long pipeline.predict takes, process start included: python benchmarks/time_predict.py [--models FOLDER]
+"""How long pipeline.predict takes, process start included: python -m benchmarks.time_predict [--models FOLDER]
 
 Times every model packaged in onnx, and NNLQP's ResNet-18 where the mirror is at hand, with each saved predictor given
 or nn_former. Prints the least wall and CPU seconds of some runs: on a busy machine the CPU seconds are what tells.
@@ -8,27 +8,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import onnx
 
+from benchmarks.process_cost import process_cost
+from pipeline.errors import run_cli
+
 ROOT = Path(__file__).resolve().parents[1]
 MIRROR = Path(os.environ.get("BENCH_MIRROR") or ROOT.parent / "shared" / "mirror")
-
-
-def once(arguments: list[str]) -> tuple[float, float]:
-    """Wall and CPU seconds of one process."""
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.predict", *arguments], cwd=ROOT, stdout=subprocess.DEVNULL
-    )
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
-        sys.exit(f"failed: {' '.join(arguments)}")
-    return time.perf_counter() - start, used.ru_utime + used.ru_stime
 
 
 def main() -> None:
@@ -44,10 +33,11 @@ def main() -> None:
     fixed = [*(("--models", args.models) if args.models else ()), "--device", args.device]
     for predictor in args.predictor:
         for file in files:
-            runs = [once([str(file), "--predictor", predictor, *fixed]) for _ in range(args.runs)]
+            command = [sys.executable, "-m", "pipeline.predict", str(file), "--predictor", predictor, *fixed]
+            runs = [process_cost(command, ROOT) for _ in range(args.runs)]
             wall, cpu = (min(column) for column in zip(*runs, strict=True))
             print(f"{predictor:12} {file.name:36} {wall:5.2f} s wall  {cpu:5.2f} s CPU", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    run_cli(main)
