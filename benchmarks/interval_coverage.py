@@ -13,7 +13,7 @@ import argparse
 
 import numpy as np
 
-from pipeline import stats
+from pipeline.score import stats
 
 SIZES = 5
 PREDICTORS = 8

@@ -15,9 +15,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from pipeline.grid import ROOT
-from pipeline.yaml_file import read_yaml
-from tests.project_copy import copy_project, kill_after, leftovers, predictions, quality, snakemake, timed
+from pipeline.config.strict_yaml import read_yaml
+from pipeline.core.paths import ROOT
+from tests.helpers.project_copy import copy_project, kill_after, leftovers, predictions, quality, snakemake, timed
 
 
 def main() -> int:

@@ -20,11 +20,11 @@ from torch import Tensor, nn
 
 from benchmarks.onnx_graphs import graphs_of
 from benchmarks.onnx_networks import networks
-from pipeline.data import Graphs
-from predictors._nn_former_latency import LatencyModel, Networks
-from predictors._node_features import Features
-from predictors._ragged import Ragged
-from predictors._train_loop import Recipe, train
+from pipeline.core.graphs import Graphs
+from predictors.kit.nn_former_latency import LatencyModel, Networks
+from predictors.kit.node_features import Features
+from predictors.kit.ragged import Ragged
+from predictors.kit.train_loop import Recipe, train
 
 RELEASED = {"layers": 2, "dim": 512, "heads": 4, "ffn_ratio": 4}
 

@@ -17,9 +17,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import torch
 
-from pipeline import cells, cells_101, metrics
 from pipeline.convert import _nasbench101, nasbench101
-from pipeline.data import Graphs, from_frame
+from pipeline.core.graphs import Graphs, from_frame
+from pipeline.score import metrics
+from pipeline.spaces import cells
+from pipeline.spaces import nasbench101 as space101
 from predictors import base
 
 
@@ -29,7 +31,7 @@ def main() -> None:
         prog="python -m benchmarks.nasbench101_scoring", description=__doc__.partition("\n")[0]
     )
     parser.add_argument("--predictor", default="nn_former")
-    parser.add_argument("--graphs", type=int, default=cells_101.N_CELLS)
+    parser.add_argument("--graphs", type=int, default=space101.N_CELLS)
     args = parser.parse_args()
     torch.set_num_threads(1)
     graphs = clocked("graphs from the enumerated space", lambda: space(args.graphs))
@@ -45,11 +47,11 @@ def main() -> None:
 
 def space(n: int) -> Graphs:
     """``n`` cells drawn from the enumerated space."""
-    every = cells_101.enumerate_cells()
+    every = space101.enumerate_cells()
     rows = np.random.default_rng(0).permutation(len(every.n))[:n]
-    drawn = cells_101.Space(*(column[rows] for column in every))
+    drawn = space101.Space(*(column[rows] for column in every))
     names = [str(row) for row in rows]
-    table = _nasbench101.Table(drawn, cells_101.parameters(drawn), names, rows.astype(np.uint64), {})
+    table = _nasbench101.Table(drawn, space101.parameters(drawn), names, rows.astype(np.uint64), {})
     return from_frame(
         nasbench101.graphs_frame(table), {"op_vocab": list(cells.VOCAB_101), "attr_names": [], "out_shape_rank": 0}
     )

@@ -20,10 +20,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.nnlqp_archive import PeakMemory
-from pipeline import cells, cells_101, tfrecord
 from pipeline.convert import _common, _nasbench101, nasbench101
-from pipeline.module_hash import module_hashes
-from pipeline.workers import cores
+from pipeline.core.workers import cores
+from pipeline.fetch import tfrecord
+from pipeline.spaces import cells
+from pipeline.spaces import nasbench101 as space101
+from pipeline.spaces.nasbench101_hash import module_hashes
 
 OFFICIAL_BYTES = {(108,): 522_767_376, (4, 12, 36, 108): 2_085_986_016}
 
@@ -39,7 +41,7 @@ def main() -> None:
     epochs = tuple(args.epochs)
     with tempfile.TemporaryDirectory() as folder:
         path, out = Path(folder) / "synthetic.tfrecord", Path(folder) / "parquet"
-        write(path, records(cells_101.enumerate_cells(), epochs))
+        write(path, records(space101.enumerate_cells(), epochs))
         print(f"{path.stat().st_size:,} bytes; the official file has {OFFICIAL_BYTES.get(epochs)}", flush=True)
         before, start = _cpu_seconds(), time.perf_counter()
         with PeakMemory() as peak:
@@ -58,12 +60,12 @@ def main() -> None:
     print(f"{cpu:.1f} CPU-seconds, peak memory {peak.bytes / 1e6:.0f} MB, Parquet {parquet / 1e6:.1f} MB")
 
 
-def records(space: cells_101.Space, epochs: Iterable[int]) -> Iterator[bytes]:
+def records(space: space101.Space, epochs: Iterable[int]) -> Iterator[bytes]:
     """Three records of each cell and number of epochs, with random labels."""
     rng = np.random.default_rng(0)
-    params, names = cells_101.parameters(space), [row.tobytes().hex() for row in module_hashes(space)]
+    params, names = space101.parameters(space), [row.tobytes().hex() for row in module_hashes(space)]
     for n, bits, code, size, name in zip(*(column.tolist() for column in (*space, params)), names, strict=True):
-        cell = cells_101.cell(n, bits, code)
+        cell = space101.cell(n, bits, code)
         for length in epochs:
             for val, test, seconds in rng.uniform((0.1, 0.1, 100), (0.95, 0.94, 5000), (3, 3)).tolist():
                 yield record(name, length, cell, metrics(size, val, test, seconds))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.data import Graphs, from_frame
-from pipeline.onnx_columns import frame, pack
-from pipeline.onnx_graph import read_graph
+from pipeline.core.graphs import Graphs, from_frame
+from pipeline.onnx.columns import frame, pack
+from pipeline.onnx.graph import read_graph
 
 
 def graphs_of(files: Sequence[tuple[str, bytes]]) -> Graphs:

@@ -14,16 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import features
-from pipeline.onnx_columns import BASE, attribute_rows, op_ids, shape_rows, vocabulary
-from pipeline.onnx_graph import read_graph
+from pipeline.core import node_features as nodes
+from pipeline.onnx.columns import BASE, attribute_rows, op_ids, shape_rows, vocabulary
+from pipeline.onnx.graph import read_graph
 
 
 def node_features(path: Path) -> np.ndarray:
     """(nodes, 192) features of the network in an ONNX file."""
     graph = read_graph(path)
     vocab = vocabulary(graph.ops)
-    return features.nn_former(op_ids(graph, vocab), vocab, attribute_rows(graph), BASE, shape_rows(graph))
+    return nodes.nn_former(op_ids(graph, vocab), vocab, attribute_rows(graph), BASE, shape_rows(graph))
 
 
 def main() -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.time_to_tau import Data, Run, positive, resolved, train
-from pipeline import host
-from pipeline.errors import BenchError, run_cli
+from pipeline.core import provenance
+from pipeline.core.errors import BenchError, run_cli
 
 LABEL = "nn_former-paper"
 STEP_MS = 15.0  # an assumption: about 1,100 operations a step, each some 13 us to launch
@@ -49,7 +49,7 @@ def main() -> None:
         # a fit may end before the device does; predictions wait for it
         seconds = about["fit_s"] + about["predict_s"]
         shown = ", ".join(f"tau {tau:.4f} on {target}" for target, tau in taus.items())
-        print(f"seed {seed}: {seconds:.0f} s to fit and predict, {shown}; {host.gpu()}", flush=True)
+        print(f"seed {seed}: {seconds:.0f} s to fit and predict, {shown}; {provenance.gpu()}", flush=True)
 
 
 def _parse() -> argparse.Namespace:

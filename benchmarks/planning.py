@@ -12,10 +12,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benchmarks.process_cost import process_cost
-from pipeline.board_text import markdown
-from pipeline.errors import run_cli
-from pipeline.grid import ROOT, load_grid
-from pipeline.yaml_file import read_yaml
+from pipeline.config.grid import load_grid
+from pipeline.config.strict_yaml import read_yaml
+from pipeline.core.errors import run_cli
+from pipeline.core.paths import ROOT
+from pipeline.report.format import markdown
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.errors import BenchError
+from pipeline.core.errors import BenchError
 
 
 def process_cost(command: Sequence[str], folder: Path) -> tuple[float, float]:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from pipeline.board_text import markdown
-from pipeline.errors import BenchError, run_cli
+from pipeline.core.errors import BenchError, run_cli
 from pipeline.measure import families
-from pipeline.predict import PREDICTOR, Prediction, load, measure
+from pipeline.predict.model import PREDICTOR, Prediction, load, measure
+from pipeline.report.format import markdown
 
 HEADER = ["Network", "Predicted, ms", "90 % interval", "Measured, ms", "Error, %", "Inside"]
 

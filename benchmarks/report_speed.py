@@ -16,12 +16,16 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import synthetic_scores
-from pipeline import board, drawing, io, plot_scatter, published, report, score_rows, summary
+from pipeline.core import io
+from pipeline.report import page, report
+from pipeline.report.plots import draw, scatter
+from pipeline.score import published, score_table
+from pipeline.score.tables import Table, tables_of
 
 PANELS = 6
 
 
-def scatter_panels(table: summary.Table, *_) -> list[plot_scatter.Panel]:
+def scatter_panels(table: Table, *_) -> list[scatter.Panel]:
     """Made-up predictions, so that the scatter plots are drawn and timed too."""
     random = np.random.default_rng(0)
     true = random.gamma(6.0, 10.0, 3125) + 5.0
@@ -36,23 +40,23 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
     grid, known = synthetic_scores.grid(args.seeds), synthetic_scores.datasets()
-    drawing.scatter_panels = scatter_panels
+    draw.scatter_panels = scatter_panels
     with tempfile.TemporaryDirectory() as temporary:
         out = (args.out or Path(temporary)) / "synthetic"
-        score_rows.write(out / "scores.parquet", synthetic_scores.rows(grid))
+        score_table.write(out / "scores.parquet", synthetic_scores.rows(grid))
         io.write_parquet(out / "attention.parquet", *synthetic_scores.attention())
         times = [("start", time.process_time(), time.perf_counter())]
 
         def lap(name: str) -> None:
             times.append((name, time.process_time(), time.perf_counter()))
 
-        rows = score_rows.read(out / "scores.parquet")
-        tables = summary.tables(grid, rows, known, out)
+        rows = score_table.read(out / "scores.parquet")
+        tables = tables_of(grid, rows, known, out)
         lap("read and summarise")
         figures = published.load()
-        pictures = drawing.draw(tables, grid, Path("data"), out / "plots", figures, out / "attention.parquet")
+        pictures = draw.draw(tables, grid, Path("data"), out / "plots", figures, out / "attention.parquet")
         lap("plots")
-        content = board.Content(grid, rows, tables, figures, [], pictures)
+        content = page.Content(grid, rows, tables, figures, [], pictures)
         for path, text in report.texts(content, out, None).items():
             io.write_bytes(path, text)
         lap("texts")

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from pipeline import grid as grids
-from pipeline import score_rows
-from pipeline.datasets import Dataset, SplitFractions
+from pipeline.config import grid as grids
+from pipeline.config.datasets import Dataset, SplitFractions
+from pipeline.score import score_table
 
 PREDICTORS = [
     "nn_former", "nn_former-plain_ffn", "nn_former-adj_only", "nn_former-global", "nar_former_v2", "gates", "ta_gates",
@@ -79,11 +79,11 @@ def grid(seeds: int = 3) -> grids.Grid:
 def rows(of: grids.Grid, seed: int = 0) -> pl.DataFrame:
     """Score rows of every cell: predictors early in the list are better, more labels help, costs grow."""
     random = np.random.default_rng(seed)
-    found: dict[str, list] = {name: [] for name in score_rows.SCHEMA}
+    found: dict[str, list] = {name: [] for name in score_table.SCHEMA}
     for cell in of.cells:
         place = PREDICTORS.index(cell.label)
         n = _n_train(cell.train)
-        for scored_on in score_rows.scored_on(cell.protocol, cell.target):
+        for scored_on in score_table.scored_on(cell.protocol, cell.target):
             for split, metric, value in _values(random, cell, place, n, scored_on):
                 row = {
                     "dataset": cell.dataset, "dataset_version": "0", "protocol": cell.protocol, "target": cell.target,
@@ -95,11 +95,11 @@ def rows(of: grids.Grid, seed: int = 0) -> pl.DataFrame:
                 }  # fmt: skip
                 for name, column in found.items():
                     column.append(row[name])
-    return pl.DataFrame(found, schema=score_rows.SCHEMA)
+    return pl.DataFrame(found, schema=score_table.SCHEMA)
 
 
 def attention() -> tuple[pl.DataFrame, dict]:
-    """A made-up table of attention, as `predictors._attention_maps` writes it, and what it says of itself."""
+    """A made-up table of attention, as `pipeline.train.attention` writes it, and what it says of itself."""
     n, names = 8, ("adj", "adj_t", "share_child", "share_parent")
     weights = np.random.default_rng(0).dirichlet(np.ones(n), (4, len(names), n))
     block, head, node, other = (index.ravel() for index in np.indices(weights.shape))

@@ -26,11 +26,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from pipeline import io, metrics
-from pipeline.errors import BenchError, run_cli
+from pipeline.core import io
+from pipeline.core.errors import BenchError, run_cli
+from pipeline.core.paths import ROOT
+from pipeline.score import metrics
 from predictors import base
 
-ROOT = Path(__file__).resolve().parents[1]
 DATASET, TARGET = "nasbench201", "val_acc"
 SCORED_ON = ("test_acc", "val_acc")
 MISSION = "nn_former"

@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from benchmarks.time_to_tau import DATASET, MISSION, SCORED_ON, full_epochs, longest, resolved
-from pipeline import plot_labels, plots, published
-from pipeline.board_text import compact
-from pipeline.plots import GREY, MARKERS, VERMILION, Drawn, is_loud
+from pipeline.report.format import compact
+from pipeline.report.plots import style, text_labels
+from pipeline.report.plots.style import GREY, MARKERS, VERMILION, Drawn, is_loud
+from pipeline.score import published
 
 RELEASED_EPOCHS = 3000
 BAR = 500
@@ -93,8 +94,8 @@ def save(rows: pl.DataFrame, folder: Path, target: str, rate: float) -> None:
     data = means(rows, target)
     if not data.height:
         return
-    with plots.style():
-        plots.save(Drawn(draw(data, rows, target, rate), data), folder, "time-to-tau", made_with(rows))
+    with style.style():
+        style.save(Drawn(draw(data, rows, target, rate), data), folder, "time-to-tau", made_with(rows))
 
 
 def draw(data: pl.DataFrame, rows: pl.DataFrame, target: str, rate: float) -> plt.Figure:
@@ -116,9 +117,9 @@ def draw(data: pl.DataFrame, rows: pl.DataFrame, target: str, rate: float) -> pl
     figure.suptitle(
         f"{DATASET}: quality against training time, {of}", x=0.01, ha="left", fontweight="bold", fontsize=11.5
     )
-    plots.lay_out(figure)
+    style.lay_out(figure)
     for ax, (ends, line) in zip(axes[0], named, strict=True):
-        plot_labels.label_points(ax, ends, line)
+        text_labels.label_points(ax, ends, line)
     return figure
 
 
@@ -134,7 +135,7 @@ def look(labels: list[str]) -> dict[str, tuple[str, str, str]]:
     return looks
 
 
-def _panel(ax: Axes, data: pl.DataFrame, n: int, rate: float, looks: dict) -> tuple[list[plot_labels.Label], list]:
+def _panel(ax: Axes, data: pl.DataFrame, n: int, rate: float, looks: dict) -> tuple[list[text_labels.Label], list]:
     """Draw one number of labels; returns the names to place and the line they should keep off."""
     floor = data["tau"].max() - SQUASHED
     ends, line, low = [], [], []
@@ -148,7 +149,7 @@ def _panel(ax: Axes, data: pl.DataFrame, n: int, rate: float, looks: dict) -> tu
         ax.vlines(x, shown["low"].clip(floor), shown["high"], color=colour, lw=1, alpha=0.5)
         width = 2.4 if is_loud(label) else 1.4
         ax.plot(x, y, dashes, color=colour, marker=marker, ms=6, lw=width, mec="white", mew=0.6)
-        ends.append(plot_labels.Label(label, x[-1], y[-1], colour, is_loud(label)))
+        ends.append(text_labels.Label(label, x[-1], y[-1], colour, is_loud(label)))
         line = list(zip(x, y, strict=True)) if label == MISSION else line
     figure = figures().get(n)
     if figure:
@@ -166,7 +167,7 @@ def _panel(ax: Axes, data: pl.DataFrame, n: int, rate: float, looks: dict) -> tu
     ax.margins(x=0.08, y=0.1)
     ax.set_xlabel("CPU-seconds to fit, one thread (log scale)")
     ax.set_title(f"{n:,} labels", fontweight="normal", fontsize=10)
-    plots.note_below(ax, f"Best below the picture: {', '.join(low)}." if low else "")
+    style.note_below(ax, f"Best below the picture: {', '.join(low)}." if low else "")
     return ends, line
 
 
@@ -175,7 +176,7 @@ def _upright(ax: Axes, seconds: float, text: str, colour: str) -> None:
     ax.axvline(seconds, ymax=0.6, color=colour, lw=1, ls=":", zorder=1)
     ax.annotate(
         text, (seconds, 0.59), xytext=(-3, 0), xycoords=("data", "axes fraction"), textcoords="offset points",
-        rotation=90, fontsize=8, color=colour, ha="right", va="top", path_effects=plot_labels.HALO,
+        rotation=90, fontsize=8, color=colour, ha="right", va="top", path_effects=text_labels.HALO,
     )  # fmt: skip
 
 

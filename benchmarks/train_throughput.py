@@ -15,9 +15,9 @@ import itertools
 
 import torch
 
-from pipeline import cells
-from pipeline.data import Graphs, from_frame
-from predictors._train_loop import Recipe, train
+from pipeline.core.graphs import Graphs, from_frame
+from pipeline.spaces import cells
+from predictors.kit.train_loop import Recipe, train
 from predictors.nn_former import Predictor
 
 CONFIGS = {

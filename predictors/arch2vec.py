@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.data import Dense, Graphs, to_device
-from predictors._cells import require_cells
-from predictors._neural import standardiser
-from predictors._optim import AdamW
-from predictors._pool import mutated
-from predictors._train_loop import batches
+from pipeline.core.graphs import Dense, Graphs, to_device
 from predictors.base import BasePredictor, Diverged, require_finite
+from predictors.kit.cells import require_cells
+from predictors.kit.neural import standardiser
+from predictors.kit.optim import AdamW
+from predictors.kit.pool import mutated
+from predictors.kit.train_loop import batches
 
 LENGTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the median distance
 NOISES = tuple(10.0**e for e in range(-4, 1))  # of the signal's variance
@@ -74,7 +74,7 @@ class Predictor(BasePredictor):
     mean over nodes), its length scale and noise chosen by the marginal likelihood of the training labels.
 
     Departures: the paper pre-trains on nine tenths of the search space; a predictor here gets the training cells only,
-    so it pre-trains on these and on cells made from them by random changes (see `predictors._pool`). The weight of the
+    so it pre-trains on these and on cells made from them by random changes (see `kit.pool`). The weight of the
     divergence is the released code's for batches of 32 cells of 8 nodes. Operations are decoded by softmax with
     cross-entropy instead of an element-wise loss.
     """

@@ -14,8 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from pipeline.data import Graphs
-from pipeline.errors import BenchError
+from pipeline.core.errors import BenchError
+from pipeline.core.graphs import Graphs
 
 
 class Unsupported(Exception):

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.data import Dense
-from predictors._layers import dropout
-from predictors._neural import _rows
-from predictors._own_loss import OwnLossPredictor
-from predictors._train_loop import Recipe
+from pipeline.core.graphs import Dense
+from predictors.kit.layers import dropout
+from predictors.kit.neural import _rows
+from predictors.kit.own_loss import OwnLossPredictor
+from predictors.kit.train_loop import Recipe
 
 
 class Comparator(nn.Module):

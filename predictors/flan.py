@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from predictors._flow import Encoder, Head, Mean
-from predictors._neural import NeuralPredictor
-from predictors._train_loop import Recipe
+from predictors.kit.flow import Encoder, Head, Mean
+from predictors.kit.neural import NeuralPredictor
+from predictors.kit.train_loop import Recipe
 
 
 class FLAN(nn.Module):
@@ -30,7 +30,7 @@ class Predictor(NeuralPredictor):
     """Each layer is the mean of a gated flow and a gated attention; operations are refined as in TA-GATES.
 
     Preset ``paper``: five layers of 128, a batch of 8 and 150 epochs, as its code has for small samples.
-    Departures: attention over parents alone (see `predictors._flow`); neither zero-cost proxies, nor learned encodings,
+    Departures: attention over parents alone (see `kit.flow`); neither zero-cost proxies, nor learned encodings,
     nor other search spaces to transfer from, which the paper adds. The default is narrower, its batches larger, its
     weights averaged.
     """

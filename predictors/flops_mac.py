@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pipeline.data import Graphs
-from predictors._cost_regression import CostRegression
-from predictors._node_features import memory_accesses
+from pipeline.core.graphs import Graphs
+from predictors.kit.cost_regression import CostRegression
+from predictors.kit.node_features import memory_accesses
 
 
 class Predictor(CostRegression):

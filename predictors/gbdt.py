@@ -9,9 +9,9 @@ import lightgbm
 import torch
 from torch import Tensor
 
-from pipeline.data import Graphs
-from predictors._features import flat_cells, op_counts
+from pipeline.core.graphs import Graphs
 from predictors.base import BasePredictor
+from predictors.kit.features import flat_cells, op_counts
 
 
 class Predictor(BasePredictor):

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.data import Graphs
-from predictors._neural import along_curve, quantile_curve, standardiser
+from pipeline.core.graphs import Graphs
 from predictors.base import BasePredictor
+from predictors.kit.neural import along_curve, quantile_curve, standardiser
 
 NOISE = (1e-5, 1e1)  # bounds of the noise variance, for standardised labels
 

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from pipeline.data import Graphs
+from pipeline.core.graphs import Graphs
 from predictors import gbdt
-from predictors._graph_statistics import graph_statistics
+from predictors.kit.graph_statistics import graph_statistics
 
 
 class Predictor(gbdt.Predictor):

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from pipeline.data import Dense
-from predictors._attention import Block, as_bias, mean_nodes
-from predictors._cells import CellPredictor, eigenvectors
-from predictors._layers import Packing
-from predictors._train_loop import Recipe
+from pipeline.core.graphs import Dense
+from predictors.kit.attention import Block, as_bias, mean_nodes
+from predictors.kit.cells import CellPredictor, eigenvectors
+from predictors.kit.layers import Packing
+from predictors.kit.train_loop import Recipe
 
 
 class GraphTransformer(nn.Module):

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.data import Dense
-from predictors._attention import Block, as_bias
-from predictors._cells import CellPredictor, shortest_paths
-from predictors._layers import Packing
-from predictors._train_loop import Recipe
+from pipeline.core.graphs import Dense
+from predictors.kit.attention import Block, as_bias
+from predictors.kit.cells import CellPredictor, shortest_paths
+from predictors.kit.layers import Packing
+from predictors.kit.train_loop import Recipe
 
 FAR = 8  # longer paths count as this long
 NO_PATH, TO_TOKEN, FROM_TOKEN = 2 * FAR + 1, 2 * FAR + 2, 2 * FAR + 3

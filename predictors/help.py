@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.data import Dense, Graphs, to_device
-from predictors._devices import above_zero, column_scale, device_table
-from predictors._optim import AdamW
-from predictors._train_loop import learning_rate
+from pipeline.core.graphs import Dense, Graphs, to_device
 from predictors.base import BasePredictor, Diverged, Unsupported, require_finite
+from predictors.kit.devices import above_zero, column_scale, device_table
+from predictors.kit.optim import AdamW
+from predictors.kit.train_loop import learning_rate
 
 Weights = dict[str, Tensor]
 HEAD = ("fc1", "fc2", "fc3")

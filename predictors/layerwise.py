@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from pipeline.data import Graphs
-from predictors._devices import above_zero, op_table
-from predictors._features import op_counts
+from pipeline.core.graphs import Graphs
 from predictors.base import BasePredictor
+from predictors.kit.devices import above_zero, op_table
+from predictors.kit.features import op_counts
 
 
 class Predictor(BasePredictor):

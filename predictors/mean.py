@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from pipeline.data import Graphs
+from pipeline.core.graphs import Graphs
 from predictors.base import BasePredictor
 
 

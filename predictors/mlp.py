@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.data import Graphs
-from predictors._features import flat_cells
-from predictors._layers import dropout
-from predictors._neural import NeuralPredictor
-from predictors._train_loop import Recipe
+from pipeline.core.graphs import Graphs
+from predictors.kit.features import flat_cells
+from predictors.kit.layers import dropout
+from predictors.kit.neural import NeuralPredictor
+from predictors.kit.train_loop import Recipe
 
 
 class Predictor(NeuralPredictor):

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.data import Dense
-from predictors._flow import Head
-from predictors._layers import dropout
-from predictors._own_loss import OwnLossPredictor
-from predictors._train_loop import Recipe, parse_loss
+from pipeline.core.graphs import Dense
+from predictors.kit.flow import Head
+from predictors.kit.layers import dropout
+from predictors.kit.own_loss import OwnLossPredictor
+from predictors.kit.train_loop import Recipe, parse_loss
 
 PLACES = 64  # of nodes that have a token of their own; later ones share the last
 

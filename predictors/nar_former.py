@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.errors import BenchError
-from predictors._attention import Block, FeedForward, as_bias
-from predictors._cells import CellPredictor
-from predictors._layers import Packing
-from predictors._padded import SMALL
-from predictors._train_loop import Recipe
+from pipeline.core.errors import BenchError
+from predictors.kit.attention import Block, FeedForward, as_bias
+from predictors.kit.cells import CellPredictor
+from predictors.kit.layers import Packing
+from predictors.kit.padded import SMALL
+from predictors.kit.train_loop import Recipe
 
 LOSSES = {"loss": "mse+0.1*pair_l1", "consistency": 0.5}  # as published
 QUERIES = (4, 2, 1)  # learned queries of the fusion stages

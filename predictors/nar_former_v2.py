@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.errors import BenchError
-from predictors._graph_neural import GraphPredictor, Heads, sum_nodes
-from predictors._layers import dropout
-from predictors._ragged import Batch, Hop
-from predictors._train_loop import Recipe
+from pipeline.core.errors import BenchError
+from predictors.kit.graph_neural import GraphPredictor, Heads, sum_nodes
+from predictors.kit.layers import dropout
+from predictors.kit.ragged import Batch, Hop
+from predictors.kit.train_loop import Recipe
 
 LAYER_SCALE = 1e-4
 

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.data import Graphs
-from predictors._devices import column_scale, device_table
-from predictors._neural import NeuralPredictor, _line
-from predictors._train_loop import Recipe, train
+from pipeline.core.graphs import Graphs
+from predictors.kit.devices import column_scale, device_table
+from predictors.kit.neural import NeuralPredictor, _line
+from predictors.kit.train_loop import Recipe, train
 
 
 class Layer(nn.Module):

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.data import Dense
-from predictors._layers import dropout
-from predictors._neural import NeuralPredictor
-from predictors._train_loop import Recipe
+from pipeline.core.graphs import Dense
+from predictors.kit.layers import dropout
+from predictors.kit.neural import NeuralPredictor
+from predictors.kit.train_loop import Recipe
 
 
 class BidirectionalGCN(nn.Module):

@@ -1,38 +1,25 @@
-"""NN-Former (Xu et al., CVPR 2025, arXiv 2507.00880): how it is built and trained; the model is in _nn_former_cells."""
+"""NN-Former (Xu et al., CVPR 2025, arXiv 2507.00880): how it is built and trained; the models are in kit."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from pipeline.data import Dense, Graphs
-from pipeline.errors import BenchError
-from predictors import _cost_table
-from predictors._encodings import depth, laplacian_encoding
-from predictors._neural import NeuralPredictor
-from predictors._nn_former_cells import MAX_DEPTH, NNFormer, attention_masks
-from predictors._pretrain import pretrained
-from predictors._train_loop import Recipe
-
-MASKS = ("adj", "adj_t", "share_child", "share_parent")
-PAPER = {
-    "layers": 12, "dim": 160, "dropout": 0.1, "tokens": True, "loss": "mse+0.2*pair_l1", "epochs": 3000,
-    "batch_size": 128, "lr": 1e-4, "weight_decay": 0.01, "ema": 0.99, "table": False, "soft": False,
-    "pretrain_steps": 0,
-}  # fmt: skip
-LATENCY = {
-    "layers": 2, "dim": 128, "dropout": 0.0, "cost_loss": "mspe", "steps": 8000, "batch_size": 16, "lr": 1e-3,
-    "weight_decay": 0.01, "grad_clip": 5.0, "ema": 0.99,
-}  # fmt: skip
-RELEASED_LATENCY = {
-    **LATENCY, "dim": 512, "dropout": 0.05, "epochs": 50, "ema": 0.0, "consistency": 0.01, "table": False,
-}  # fmt: skip
+from pipeline.core.errors import BenchError
+from pipeline.core.graphs import Dense, Graphs
+from predictors.kit import cost_table
+from predictors.kit.encodings import depth, laplacian_encoding
+from predictors.kit.neural import NeuralPredictor
+from predictors.kit.nn_former_cells import MAX_DEPTH, NNFormer, attention_masks
+from predictors.kit.nn_former_latency import Networks
+from predictors.kit.nn_former_settings import LATENCY, MASKS, PAPER, RELEASED_LATENCY, Settings
+from predictors.kit.pretrain import pretrained
 
 
 class Predictor(NeuralPredictor):
-    """NN-Former: for cells here, for ONNX graphs by the latency model of `predictors._nn_former_latency`.
+    """NN-Former: for cells here, for ONNX graphs by the latency model of `predictors.kit.nn_former_latency`.
 
     Presets: ``paper``: the published accuracy model and optimiser (12 layers, dim 160, class and depth tokens, MSE plus
     differences, dropout, 3000 epochs). ``released``: the same with the released code's second pass over every sample
@@ -40,7 +27,7 @@ class Predictor(NeuralPredictor):
     masks from the bare adjacency and mask the padding, which the released code does not.
     The default departs in size, in reading the nodes' mean and the output node instead of tokens, in learning the
     order by pairs, in masks that are learned biases of every head (a pair of nodes outside a mask is still seen), and
-    in learning the statistics of changed cells first (`predictors._pretrain`), which takes no label. For costs of cells
+    in learning the statistics of changed cells first (`kit.pretrain`), which takes no label. For costs of cells
     it multiplies a table of costs (as `layerwise`), so that it learns only what a sum over operations leaves out.
     For ONNX graphs: ``latency``, recommended (dim 128, no dropout, averaged weights; on one platform it multiplies the
     nodes' entries of a table of costs), and ``released_latency``: the released latency model and optimiser (dim 512,
@@ -49,39 +36,7 @@ class Predictor(NeuralPredictor):
 
     transfers: ClassVar[bool] = True
 
-    @dataclass(frozen=True)
-    class Config(Recipe):
-        """``masks``: adj, adj_t, share_child, share_parent, global. ``soft``: biases of all heads; otherwise hard, one
-        kind a head (or heads / 4 heads each). ``pretrain_steps`` on ``pretrain_cells`` changed cells, for accuracies.
-
-        ``ffn``: both, adj, adj_t or plain. ``laplacian``: number of eigenvectors added as positions, 0 for none.
-        ``tokens``: class and depth token. ``table``: costs of cells as multiples of a sum over operations.
-        ``cost_steps``: ``steps`` for costs.
-        """
-
-        layers: int = 4
-        dim: int = 64
-        heads: int = 4
-        ffn_ratio: int = 4
-        dropout: float = 0.1
-        masks: tuple = MASKS
-        soft: bool = True
-        ffn: str = "both"
-        laplacian: int = 0
-        tokens: bool = False
-        table: bool = True
-        pretrain_steps: int = 400
-        pretrain_cells: int = 5000
-        loss: str = "hinge"
-        cost_loss: str = "l1"
-        epochs: int = 0
-        steps: int = 900
-        cost_steps: int = 200
-        batch_size: int = 128
-        lr: float = 2e-3
-        weight_decay: float = 0.05
-        ema: float = 0.99
-
+    Config = Settings
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": PAPER,
         "released": {**PAPER, "consistency": 1.0},
@@ -106,8 +61,8 @@ class Predictor(NeuralPredictor):
             own = train.platform == len(train.platforms) - 1
             train, y = train if own.all() else train[own], y[own]
             if self.task == "cost" and self.config.table:
-                self.notes["table"] = _cost_table.learn(train, y)
-                y, y_val = _cost_table.multiples(self.notes["table"], train, y, val, y_val)
+                self.notes["table"] = cost_table.learn(train, y)
+                y, y_val = cost_table.multiples(self.notes["table"], train, y, val, y_val)
             super().fit(train, y, val, y_val)
             return
         self.networks = self._latency_model()
@@ -118,7 +73,7 @@ class Predictor(NeuralPredictor):
         if "platforms" in self.notes:
             return self.networks.predict(graphs)
         ratio = super().predict(graphs)
-        return ratio * _cost_table.cost(self.notes["table"], graphs) if "table" in self.notes else ratio
+        return ratio * cost_table.cost(self.notes["table"], graphs) if "table" in self.notes else ratio
 
     def restored(self) -> None:
         if "platforms" not in self.notes:
@@ -129,11 +84,9 @@ class Predictor(NeuralPredictor):
         self.networks.restored()
 
     def _latency_model(self) -> NeuralPredictor:
-        from predictors._nn_former_latency import Networks
-
         return Networks(asdict(self.config), self.task, self.seed, self.torch_device)
 
-    def recipe(self, n: int) -> Recipe:
+    def recipe(self, n: int) -> Settings:
         """At most ``steps``, and no more than 300 (costs: 100) and one a label: few labels are learned sooner."""
         c = self.config
         steps = min(c.cost_steps, 100 + n) if self.task == "cost" else min(c.steps, 300 + n)

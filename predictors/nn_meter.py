@@ -9,10 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.data import Graphs
-from predictors import _kernels
-from predictors._kernels import Kernels
+from pipeline.core.graphs import Graphs
 from predictors.base import BasePredictor
+from predictors.kit.kernels import Kernels, basis, find, linear_costs
 
 FEW = 20  # kernels of a kind: fewer have their mean for a forest
 
@@ -43,7 +42,7 @@ class Predictor(BasePredictor):
 
     def fit(self, train: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         own = train.platform == len(train.platforms) - 1
-        kernels, y = _kernels.find(train[own]), y[own].double().numpy()
+        kernels, y = find(train[own]), y[own].double().numpy()
         estimate = _linear(kernels, y)
         for _ in range(self.config.passes):
             total = np.bincount(kernels.graph, estimate, minlength=len(y))
@@ -57,7 +56,7 @@ class Predictor(BasePredictor):
         self.notes["other"] = float(estimate.mean())
 
     def predict(self, graphs: Graphs) -> Tensor:
-        kernels = _kernels.find(graphs)
+        kernels = find(graphs)
         total = np.bincount(kernels.graph, self._costs(kernels), minlength=len(graphs)) * self.notes["factor"]
         return torch.from_numpy(total).clamp(min=self.notes["least"])
 
@@ -114,7 +113,7 @@ class Predictor(BasePredictor):
 
 def _linear(kernels: Kernels, y: np.ndarray) -> np.ndarray:
     """First cost of every kernel, (kernels,): linear per kind in number, FLOPs and bytes, by relative error."""
-    values = _kernels.basis(kernels.x)
-    weight = _kernels.linear_costs(values, kernels.kind, len(kernels.kinds), kernels.graph, y)
+    values = basis(kernels.x)
+    weight = linear_costs(values, kernels.kind, len(kernels.kinds), kernels.graph, y)
     estimate = (values * weight[kernels.kind]).sum(1)
     return estimate + 1e-3 * y.mean() / (len(estimate) / len(y))  # none is free

@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from predictors._graph_neural import GraphPredictor, Heads, gather_sum, sum_nodes
-from predictors._layers import dropout
-from predictors._ragged import Batch, Hop
-from predictors._train_loop import Recipe
+from predictors.kit.graph_neural import GraphPredictor, Heads, gather_sum, sum_nodes
+from predictors.kit.layers import dropout
+from predictors.kit.ragged import Batch, Hop
+from predictors.kit.train_loop import Recipe
 
 
 class SAGE(nn.Module):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.data import Graphs
-from predictors._features import op_counts, standardise
+from pipeline.core.graphs import Graphs
 from predictors.base import BasePredictor
+from predictors.kit.features import op_counts, standardise
 
 
 class Predictor(BasePredictor):

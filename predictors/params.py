@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from pipeline.data import Graphs
-from predictors._cost_regression import CostRegression
+from pipeline.core.graphs import Graphs
+from predictors.kit.cost_regression import CostRegression
 
 
 class Predictor(CostRegression):

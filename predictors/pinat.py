@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.data import Dense
-from predictors._attention import Block, as_bias, mean_nodes
-from predictors._cells import CellPredictor, laplacian_rows
-from predictors._layers import Packing, dropout
-from predictors._padded import SMALL
-from predictors._train_loop import Recipe
+from pipeline.core.graphs import Dense
+from predictors.kit.attention import Block, as_bias, mean_nodes
+from predictors.kit.cells import CellPredictor, laplacian_rows
+from predictors.kit.layers import Packing, dropout
+from predictors.kit.padded import SMALL
+from predictors.kit.train_loop import Recipe
 
 LEAK = 0.2
 PAPER = {

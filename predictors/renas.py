@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.data import Graphs
-from predictors._layers import dropout
-from predictors._neural import NeuralPredictor
-from predictors._train_loop import Recipe
+from pipeline.core.graphs import Graphs
+from predictors.kit.layers import dropout
+from predictors.kit.neural import NeuralPredictor
+from predictors.kit.train_loop import Recipe
 
 STAGES = ((16, 32), (32, 16), (64, 8))  # channels and side of the feature maps in the stages of a NAS-Bench-201 network
 

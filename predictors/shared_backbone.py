@@ -12,14 +12,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from pipeline.data import Graphs, to_device
-from pipeline.errors import BenchError
+from pipeline.core.errors import BenchError
+from pipeline.core.graphs import Graphs, to_device
 from predictors import nn_former
-from predictors._devices import above_zero, column_scale, device_table, ridge
-from predictors._features import op_counts
-from predictors._nn_former_cells import NNFormer
-from predictors._train_loop import train
 from predictors.base import BasePredictor, require_finite
+from predictors.kit.devices import above_zero, column_scale, device_table, ridge
+from predictors.kit.features import op_counts
+from predictors.kit.nn_former_cells import NNFormer
+from predictors.kit.train_loop import train
 
 
 class Backbone(nn.Module):

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from predictors._flow import Encoder, Head, at_output
-from predictors._neural import NeuralPredictor
-from predictors._train_loop import Recipe
+from predictors.kit.flow import Encoder, Head, at_output
+from predictors.kit.neural import NeuralPredictor
+from predictors.kit.train_loop import Recipe
 
 
 class TAGATES(nn.Module):

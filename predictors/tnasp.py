@@ -9,14 +9,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from pipeline.data import Dense, Graphs
-from pipeline.errors import BenchError
-from predictors._attention import Block, as_bias, mean_nodes
-from predictors._cells import CellPredictor, laplacian_rows, require_cells
-from predictors._layers import Packing, dropout
-from predictors._padded import SMALL
-from predictors._pool import mutated
-from predictors._train_loop import IN_UNITS, Recipe, train
+from pipeline.core.errors import BenchError
+from pipeline.core.graphs import Dense, Graphs
+from predictors.kit.attention import Block, as_bias, mean_nodes
+from predictors.kit.cells import CellPredictor, laplacian_rows, require_cells
+from predictors.kit.layers import Packing, dropout
+from predictors.kit.padded import SMALL
+from predictors.kit.pool import mutated
+from predictors.kit.train_loop import IN_UNITS, Recipe, train
 
 PAPER = {
     "head_size": 64, "ffn": 512, "loss": "mse", "epochs": 300, "batch_size": 10, "lr": 1e-4, "weight_decay": 1e-3,
@@ -56,7 +56,7 @@ class Predictor(CellPredictor):
     guesses is the error that this round had; then these cells are trained on as well.
 
     Departures: the paper takes the past errors from the labels of the cells that it evolves on, which are those it is
-    tested on. Here they are cells made from the training cells by random changes (`predictors._pool`) and the past
+    tested on. Here they are cells made from the training cells by random changes (`predictors.kit.pool`) and the past
     errors are those on the training labels. AdamW and averaged weights. The default is narrower.
     """
 

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline import cells, datasets, io, schema
-from pipeline.errors import BenchError, run_cli
+from pipeline.config import datasets
+from pipeline.core import io, schema
+from pipeline.core.errors import BenchError, run_cli
+from pipeline.spaces import cells
 
 Sanity = Callable[[pl.DataFrame, pl.DataFrame], None]
 

@@ -22,10 +22,12 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 from tqdm import tqdm
 
-from pipeline import cells, cells_101, io, tfrecord
-from pipeline.errors import BenchError
-from pipeline.module_hash import module_hashes
-from pipeline.workers import in_order
+from pipeline.core import io
+from pipeline.core.errors import BenchError
+from pipeline.core.workers import in_order
+from pipeline.fetch import tfrecord
+from pipeline.spaces import cells, nasbench101
+from pipeline.spaces.nasbench101_hash import module_hashes
 
 RUNS = 3  # of each cell and number of epochs
 CHUNK = 20_000  # records, or cells, that a process takes at once
@@ -37,10 +39,10 @@ RUN = np.dtype([*CELL.items(), ("epochs", "u2"), *((name, "f8") for name in VALU
 class Table(NamedTuple):
     """Cells in the order of their first run, and the means of their runs."""
 
-    space: cells_101.Space
+    space: nasbench101.Space
     params: np.ndarray  # (m,)
     names: list[str]  # hashes
-    iso: np.ndarray  # (m,) uint64, see pipeline.cells.iso_hash
+    iso: np.ndarray  # (m,) uint64, see pipeline.spaces.cells.iso_hash
     means: dict[tuple[int, str], np.ndarray]  # (epochs, one of VALUES): (m,), accuracies in percent
 
 
@@ -60,7 +62,7 @@ def read(path: Path, epochs: Sequence[int], workers: int | None = None) -> Table
     parts = (one[start : start + CHUNK] for start in range(0, len(one), CHUNK))
     examined = list(in_order(partial(_examine, path), parts, workers, str(path)))
     return Table(
-        space=cells_101.Space(one["n"], one["bits"], one["code"]),
+        space=nasbench101.Space(one["n"], one["bits"], one["code"]),
         params=one["params"],
         names=[name for names, _ in examined for name in names],
         iso=np.array([iso for _, isos in examined for iso in isos], dtype=np.uint64),
@@ -99,12 +101,12 @@ def run_of(record: bytes, epochs: Sequence[int]) -> tuple:
 
 @lru_cache(maxsize=1 << 16)
 def _edges(adjacency: str) -> tuple[int, int]:
-    """Number of vertices, and the edges as `pipeline.cells_101` writes them. Raises ValueError."""
+    """Number of vertices, and the edges as `pipeline.spaces.nasbench101` writes them. Raises ValueError."""
     n = math.isqrt(len(adjacency))
-    if n * n != len(adjacency) or not 2 <= n <= cells_101.MAX_VERTICES or not set(adjacency) <= {"0", "1"}:
+    if n * n != len(adjacency) or not 2 <= n <= nasbench101.MAX_VERTICES or not set(adjacency) <= {"0", "1"}:
         raise ValueError(f"{adjacency[:60]!r} is not an adjacency matrix of 2 to 7 vertices")
     edges = [divmod(index, n) for index, entry in enumerate(adjacency) if entry == "1"]
-    if any(x >= y for x, y in edges) or len(edges) > cells_101.MAX_EDGES:
+    if any(x >= y for x, y in edges) or len(edges) > nasbench101.MAX_EDGES:
         raise ValueError(f"adjacency {adjacency!r} is not upper triangular with at most 9 edges")
     if len(cells.prune([""] * n, edges).labels) < n or not edges:
         raise ValueError(f"adjacency {adjacency!r} has a vertex on no path from input to output")
@@ -113,11 +115,11 @@ def _edges(adjacency: str) -> tuple[int, int]:
 
 @lru_cache(maxsize=1 << 12)
 def _operations(operations: str, n: int) -> int:
-    """The operations as `pipeline.cells_101` writes them. Raises ValueError."""
+    """The operations as `pipeline.spaces.nasbench101` writes them. Raises ValueError."""
     first, *inner, last = operations.split(",") if "," in operations else ("", "")
-    if (first, last) != ("input", "output") or len(inner) != n - 2 or not set(inner) <= set(cells_101.OPS):
+    if (first, last) != ("input", "output") or len(inner) != n - 2 or not set(inner) <= set(nasbench101.OPS):
         raise ValueError(f"{operations[:120]!r} are not the operations of a cell of {n} vertices")
-    return sum(cells_101.OPS.index(name) * 3**place for place, name in enumerate(reversed(inner)))
+    return sum(nasbench101.OPS.index(name) * 3**place for place, name in enumerate(reversed(inner)))
 
 
 def _chunks(path: Path) -> Iterator[tuple[int, int]]:
@@ -173,18 +175,18 @@ def _by_cell(runs: np.ndarray, epochs: Sequence[int], path: Path) -> np.ndarray:
 
 def _examine(path: Path, found: np.ndarray) -> tuple[list[str], list[int]]:
     """Hash and isomorphism class of cells (rows of RUN). Raises BenchError if a cell's hash or size is not its own."""
-    space = cells_101.Space(found["n"], found["bits"], found["code"])
+    space = nasbench101.Space(found["n"], found["bits"], found["code"])
     hashes = module_hashes(space)
     high, low = hashes.view(">u8").T
     for at in np.flatnonzero((high != found["hash_high"]) | (low != found["hash_low"])):
         name = _name(found[at])
         raise BenchError(f"{path}: the cell called {name} has the hash {hashes[at].tobytes().hex()}; fetch it again")
-    params = cells_101.parameters(space)
+    params = nasbench101.parameters(space)
     for at in np.flatnonzero(params != found["params"]):
         name, stated = _name(found[at]), found["params"][at]
         raise BenchError(f"{path}: cell {name} has {stated} parameters, expected {params[at]}; fetch it again")
     cells_found = zip(*(column.tolist() for column in space), strict=True)
-    return [row.tobytes().hex() for row in hashes], [cells.iso_hash(*cells_101.cell(*cell)) for cell in cells_found]
+    return [row.tobytes().hex() for row in hashes], [cells.iso_hash(*nasbench101.cell(*cell)) for cell in cells_found]
 
 
 def _name(row: np.void) -> str:

@@ -7,21 +7,22 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline import cells
-from pipeline.convert import _common, _unpickle
-from pipeline.errors import BenchError
+from pipeline.convert import _common
+from pipeline.core.errors import BenchError
+from pipeline.fetch import unpickle
+from pipeline.spaces import cells
 
 NAME = "analognas201"
 ALLOWED = {
-    ("analognasbench.data", "Architecture"): _unpickle.Record,
-    ("analognasbench.data", "DriftMeasurement"): _unpickle.Record,
+    ("analognasbench.data", "Architecture"): unpickle.Record,
+    ("analognasbench.data", "DriftMeasurement"): unpickle.Record,
 }
 
 
 def convert(raw: Path, out: Path) -> None:
     """Convert raw/data.anb to graphs.parquet and targets.parquet in `out`. Raises BenchError."""
     path = raw / "data.anb"
-    records = _unpickle.load(path, ALLOWED)
+    records = unpickle.load(path, ALLOWED)
     if not isinstance(records, dict):
         raise BenchError(f"{path}: not a dictionary of architectures; fetch it again")
     archs, values = [], []

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline import cells, datasets
-from pipeline.convert import _common, _unpickle
-from pipeline.errors import BenchError
+from pipeline.config import datasets
+from pipeline.convert import _common
+from pipeline.core.errors import BenchError
+from pipeline.fetch import unpickle
+from pipeline.spaces import cells
 
 NAME = "help_nasbench201"
 TARGET = "latency_ms"
@@ -24,7 +26,7 @@ def convert(raw: Path, out: Path) -> None:
     tables = []
     for device in datasets.get(NAME).targets[TARGET]:
         path = raw / f"{device}.pt"
-        values = _unpickle.load_torch_list(path)
+        values = unpickle.load_torch_list(path)
         if len(values) != len(names):
             raise BenchError(f"{path}: {len(values)} latencies for {len(names)} cells; fetch it again")
         tables.append(_common.target_frame(TARGET, device, [float(value) for value in values], batch_size(device)))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline import cells
 from pipeline.convert import _common
-from pipeline.errors import BenchError
+from pipeline.core.errors import BenchError
+from pipeline.spaces import cells
 
 NAME = "hwnasbench"
 FILES = {"cifar10": "hw_cifar10.csv", "cifar100": "hw_cifar100.csv", "imagenet16": "hw_ImageNet16-120.csv"}

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline import datasets, io, schema
+from pipeline.config import datasets
 from pipeline.convert import _common, nnlqp
-from pipeline.errors import BenchError
+from pipeline.core import io, schema
+from pipeline.core.errors import BenchError
 from pipeline.measure.table import SCHEMA
-from pipeline.onnx_columns import frame, pack
-from pipeline.onnx_graph import read_graph
+from pipeline.onnx.columns import frame, pack
+from pipeline.onnx.graph import read_graph
 
 NAME = "measured"
 TARGETS = ("latency_ms", "second_latency_ms")  # of pass 1 and 2

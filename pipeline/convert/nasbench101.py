@@ -15,10 +15,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from pipeline import cells, cells_101
 from pipeline.convert import _common, _nasbench101
-from pipeline.errors import run_cli
-from pipeline.schema import GRAPHS
+from pipeline.core.errors import run_cli
+from pipeline.core.schema import GRAPHS
+from pipeline.spaces import cells, nasbench101
 
 NAME = "nasbench101"
 FILE = "nasbench_only108.tfrecord"
@@ -42,11 +42,11 @@ def sanity(graphs: pl.DataFrame, targets: pl.DataFrame) -> None:
 
 def space_facts(name: str, graphs: pl.DataFrame) -> None:
     """Known facts of the space: every cell once, how many have how many vertices, most edges, extremes of size."""
-    _common.expect(name, "number of cells", graphs["name"].n_unique(), cells_101.N_CELLS)
-    _common.expect(name, "isomorphism classes", graphs["iso"].n_unique(), cells_101.N_CELLS)
+    _common.expect(name, "number of cells", graphs["name"].n_unique(), nasbench101.N_CELLS)
+    _common.expect(name, "isomorphism classes", graphs["iso"].n_unique(), nasbench101.N_CELLS)
     sizes = dict(graphs["n_nodes"].value_counts().sort("n_nodes").iter_rows())
-    _common.expect(name, "cells by number of vertices", sizes, cells_101.BY_VERTICES)
-    _common.expect(name, "most edges", graphs["src"].list.len().max(), cells_101.MAX_EDGES)
+    _common.expect(name, "cells by number of vertices", sizes, nasbench101.BY_VERTICES)
+    _common.expect(name, "most edges", graphs["src"].list.len().max(), nasbench101.MAX_EDGES)
     _common.expect(name, "fewest and most parameters", (graphs["params"].min(), graphs["params"].max()), PARAMS_RANGE)
 
 
@@ -54,20 +54,20 @@ def best_facts(name: str, targets: pl.DataFrame) -> None:
     """Known facts of the runs of 108 epochs: the best accuracies."""
     for target, best in BEST.items():
         accuracy = _common.values_of(targets, target)
-        _common.expect(name, f"labels of {target}", len(accuracy), cells_101.N_CELLS)
+        _common.expect(name, f"labels of {target}", len(accuracy), nasbench101.N_CELLS)
         _common.expect(name, f"best {target}", accuracy.max(), best, 1e-4)
 
 
 def graphs_frame(table: _nasbench101.Table) -> pl.DataFrame:
     """The canonical graphs table; a graph is named by its hash."""
     n, bits, code = table.space
-    op = np.zeros((len(n), cells_101.MAX_VERTICES), dtype=np.uint16)
-    ids = np.array([cells.VOCAB_101.index(name) for name in cells_101.OPS], dtype=np.uint16)
+    op = np.zeros((len(n), nasbench101.MAX_VERTICES), dtype=np.uint16)
+    ids = np.array([cells.VOCAB_101.index(name) for name in nasbench101.OPS], dtype=np.uint16)
     for size in np.unique(n).tolist():
         rows = np.flatnonzero(n == size)
-        op[rows, 1 : size - 1] = ids[cells_101.operations(size, code[rows])]
+        op[rows, 1 : size - 1] = ids[nasbench101.operations(size, code[rows])]
         op[rows, size - 1] = cells.VOCAB_101.index("output")
-    x, y = np.array(list(combinations(range(cells_101.MAX_VERTICES), 2))).T
+    x, y = np.array(list(combinations(range(nasbench101.MAX_VERTICES), 2))).T
     edge = (bits[:, None] >> (x + y * (y - 1) // 2) & 1).astype(bool)
     nothing = np.zeros((len(n), 0))
     return pl.DataFrame(
@@ -77,7 +77,7 @@ def graphs_frame(table: _nasbench101.Table) -> pl.DataFrame:
             "family": pl.repeat("nasbench101", len(n), eager=True),
             "iso": table.iso,
             "n_nodes": n,
-            "op": _lists(op, np.arange(cells_101.MAX_VERTICES) < n[:, None]),
+            "op": _lists(op, np.arange(nasbench101.MAX_VERTICES) < n[:, None]),
             "src": _lists(np.broadcast_to(x, edge.shape), edge),
             "dst": _lists(np.broadcast_to(y, edge.shape), edge),
             "attrs": _lists(nothing, nothing.astype(bool)),
@@ -103,11 +103,11 @@ def _lists(values: np.ndarray, kept: np.ndarray) -> pl.Series:
 def show_space() -> None:
     """Enumerate the cell space and print what is in it."""
     start = time.perf_counter()
-    space = cells_101.enumerate_cells(progress=lambda text: print(text, flush=True))
+    space = nasbench101.enumerate_cells(progress=lambda text: print(text, flush=True))
     sizes = dict(zip(*(column.tolist() for column in np.unique(space.n, return_counts=True)), strict=True))
     print(f"{len(space.n):,} cells, {time.perf_counter() - start:.1f} s")
-    _common.expect(NAME, "cells by number of vertices", sizes, cells_101.BY_VERTICES)
-    params = cells_101.parameters(space)
+    _common.expect(NAME, "cells by number of vertices", sizes, nasbench101.BY_VERTICES)
+    params = nasbench101.parameters(space)
     print(f"{params.min():,} to {params.max():,} parameters, {time.perf_counter() - start:.1f} s")
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from pipeline import cells
-from pipeline.convert import _common, _unpickle, _unpickle_numpy
-from pipeline.errors import BenchError
+from pipeline.convert import _common
+from pipeline.core.errors import BenchError
+from pipeline.fetch import unpickle, unpickle_numpy
+from pipeline.spaces import cells
 
 NAME = "nasbench101_cec"
-ALLOWED = {**_unpickle_numpy.ALLOWED, ("collections", "OrderedDict"): OrderedDict}
+ALLOWED = {**unpickle_numpy.ALLOWED, ("collections", "OrderedDict"): OrderedDict}
 N_VERTICES = 7
 EDGES = tuple(combinations(range(N_VERTICES), 2))  # row by row
 OPS = ("conv3x3-bn-relu", "conv1x1-bn-relu", "maxpool3x3")
@@ -60,7 +61,7 @@ def sanity(graphs: pl.DataFrame, targets: pl.DataFrame) -> None:
 
 def _read(path: Path) -> tuple[list[list[int]], list[dict]]:
     """The encodings (n rows of 26) and the records. Raises BenchError when the file holds anything else."""
-    content = _unpickle.load(path, ALLOWED)
+    content = unpickle.load(path, ALLOWED)
     try:
         array, records = content
         values: np.ndarray = array.values

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline import cells
 from pipeline.convert import _common, _nasbench101, nasbench101
+from pipeline.spaces import cells
 
 NAME = "nasbench101_full"
 FILE = "nasbench_full.tfrecord"

@@ -9,9 +9,9 @@ from pathlib import Path
 import polars as pl
 from scipy.stats import kendalltau
 
-from pipeline import cells
 from pipeline.convert import _common
-from pipeline.errors import BenchError
+from pipeline.core.errors import BenchError
+from pipeline.spaces import cells
 
 NAME = "nasbench201"
 CIFAR10_VALID = {"valid-accuracy": "val_acc", "test-accuracy": "test_acc"}

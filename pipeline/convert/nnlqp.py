@@ -16,13 +16,14 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline import archive, io, schema
 from pipeline.convert import _common
-from pipeline.errors import BenchError
+from pipeline.core import io, schema
+from pipeline.core.errors import BenchError
+from pipeline.core.workers import in_order
+from pipeline.fetch import archive
 from pipeline.measure import platforms
-from pipeline.onnx_columns import Packed, frame, pack
-from pipeline.onnx_graph import read_graph
-from pipeline.workers import in_order
+from pipeline.onnx.columns import Packed, frame, pack
+from pipeline.onnx.graph import read_graph
 
 TARGET = "latency_ms"
 # Platform ids of gt.txt, in the names of NNLQP's documentation with `_` for other signs.

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from pipeline import cells, datasets
+from pipeline.config import datasets
 from pipeline.convert import _common
+from pipeline.spaces import cells
 
 NAME = "synthetic201"
 GAIN = {"nor_conv_3x3": 3.0, "nor_conv_1x1": 2.0, "skip_connect": 1.0, "avg_pool_3x3": -1.0}

@@ -1,1 +1,4 @@
-"""Measure this machine: networks of known families, and how long they take on it."""
+"""This machine to labels: networks are generated and timed.
+
+In: families of networks, platforms. Out: timings as Parquet. May import core, config, spaces and onnx.
+"""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import onnx
 from onnx import TensorProto, helper
 
-from pipeline.cells import iso_hash
+from pipeline.spaces.cells import iso_hash
 
 OPSET, IR_VERSION = 17, 8
 INPUT = "input"

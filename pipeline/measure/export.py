@@ -17,8 +17,8 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline import io
-from pipeline.errors import BenchError, run_cli
+from pipeline.core import io
+from pipeline.core.errors import BenchError, run_cli
 from pipeline.measure import platforms
 
 

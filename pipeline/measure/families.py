@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 import onnx
 
-from pipeline import io
-from pipeline.errors import BenchError, run_cli
+from pipeline.core import io
+from pipeline.core.errors import BenchError, run_cli
 from pipeline.measure import nets_mobile, nets_other, nets_plain
 from pipeline.measure.builder import Builder, Settings
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.cells import EDGES_201, OPS_201, cell_201
 from pipeline.measure.builder import INPUT, Builder, Settings
+from pipeline.spaces.cells import EDGES_201, OPS_201, cell_201
 
 LARGEST = ("nor_conv_3x3",) * 6  # the cell of most parameters and FLOPs stands for the paper's own
 

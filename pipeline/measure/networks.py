@@ -10,8 +10,9 @@ import argparse
 import hashlib
 from pathlib import Path
 
-from pipeline import datasets, io
-from pipeline.errors import BenchError, run_cli
+from pipeline.config import datasets
+from pipeline.core import io
+from pipeline.core.errors import BenchError, run_cli
 from pipeline.measure import families
 
 

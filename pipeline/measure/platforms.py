@@ -6,7 +6,7 @@ import importlib.metadata
 import os
 from dataclasses import dataclass
 
-from pipeline.errors import BenchError
+from pipeline.core.errors import BenchError
 
 
 @dataclass(frozen=True)

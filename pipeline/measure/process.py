@@ -15,13 +15,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from pipeline.errors import BenchError
+from pipeline.core.errors import BenchError
+from pipeline.core.paths import ROOT
 from pipeline.measure import platforms
 from pipeline.measure.timing import Settings, Timing
 
 LOCK = "nn-former-bench-timing.lock"
 COMMAND = (sys.executable, "-m", "pipeline.measure.worker")
-ROOT = Path(__file__).resolve().parents[2]
 START_S = 120.0  # for a process to start
 BATCH = 50  # networks one process times before a fresh one takes over
 

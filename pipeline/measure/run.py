@@ -21,8 +21,8 @@ from pathlib import Path
 import polars as pl
 from tqdm import tqdm
 
-from pipeline import host, io
-from pipeline.errors import BenchError, run_cli
+from pipeline.core import io, provenance
+from pipeline.core.errors import BenchError, run_cli
 from pipeline.measure import platforms
 from pipeline.measure.process import COMMAND, Worker, alone
 from pipeline.measure.process import time_one as time_one
@@ -63,7 +63,7 @@ def facts(platform: platforms.Platform, settings: Settings) -> dict:
         "provider": platform.provider,
         "precision": platform.precision,
         "threads": platform.n_threads(),
-        "host_cpu": host.cpu(),
+        "host_cpu": provenance.cpu(),
         "settings": asdict(settings),
     }
 

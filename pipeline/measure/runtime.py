@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from pipeline.errors import BenchError
+from pipeline.core.errors import BenchError
 from pipeline.measure import weights
 from pipeline.measure.platforms import Platform
 

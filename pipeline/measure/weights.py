@@ -13,9 +13,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from pipeline.errors import BenchError
-from pipeline.onnx_load import load
-from pipeline.onnx_model import Loaded
+from pipeline.core.errors import BenchError
+from pipeline.onnx.load import load
+from pipeline.onnx.model import Loaded
 
 N_DRAWN = 1_000_003  # a prime: rows of a matrix differ
 MAX_BYTES = 2**33

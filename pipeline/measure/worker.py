@@ -14,10 +14,10 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from pipeline.errors import BenchError
+from pipeline.core.errors import BenchError
 from pipeline.measure import platforms, runtime
 from pipeline.measure.timing import Settings, Timing, measure
-from pipeline.onnx_load import MAX_FILE_BYTES, read_limited
+from pipeline.onnx.load import MAX_FILE_BYTES, read_limited
 
 try:
     import resource

@@ -3,11 +3,11 @@ import re
 import sys
 from pathlib import Path
 
-from pipeline import datasets
-from pipeline.code_files import code_files
-from pipeline.errors import BenchError
-from pipeline.grid import kept, load_grid
-from pipeline.workdir import take_over
+from pipeline.config import datasets
+from pipeline.config.grid import kept, load_grid
+from pipeline.core.errors import BenchError
+from pipeline.plan.code_keys import code_files
+from pipeline.plan.run_lock import take_over
 
 # Jobs run the Python that runs Snakemake, whether its environment is activated or not; polars, like the others, one thread.
 shell.prefix(f"export PATH={Path(sys.executable).parent}:$PATH POLARS_MAX_THREADS=1; ")

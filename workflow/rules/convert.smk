@@ -28,7 +28,7 @@ rule convert:
 rule split:
     input:
         graphs="data/parquet/{dataset}/graphs.parquet",
-        code=code_files("pipeline/splits.py"),
+        code=code_files("pipeline/split/splits.py"),
     output:
         "data/splits/{dataset}/{seed}.parquet",
     log:
@@ -44,5 +44,5 @@ rule split:
     message:
         "Split {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python -m pipeline.splits --dataset {wildcards.dataset} --seed {wildcards.seed}"
+        "python -m pipeline.split --dataset {wildcards.dataset} --seed {wildcards.seed}"
         " --graphs {input.graphs} --out {output} 2> {log}"

@@ -2,7 +2,7 @@
 # checked by the fetcher. stderr stays on the terminal: it shows the progress.
 rule fetch:
     input:
-        code_files("pipeline/fetch.py"),
+        code_files("pipeline/fetch/fetch.py"),
     output:
         touch("data/raw/{dataset}/.fetched"),
     log:

@@ -13,7 +13,7 @@ rule model:
             f"data/parquet/{kept_cell(wildcards).dataset}/", "graphs.parquet", "targets.parquet"
         ),
         split=lambda wildcards: f"data/splits/{kept_cell(wildcards).dataset}/{kept_cell(wildcards).seed}.parquet",
-        code=code_files("pipeline/models.py"),
+        code=code_files("pipeline/predict/save.py"),
         predictor=lambda wildcards: code_files(f"predictors/{kept_cell(wildcards).predictor}.py"),
     output:
         predictions="results/predictions/{cell}.parquet",
@@ -40,7 +40,7 @@ rule model:
     message:
         "Train and save {wildcards.cell}"
     shell:
-        "python -m pipeline.models {params.task} {params.cell} --config {params.overrides:q}"
+        "python -m pipeline.predict.save {params.task} {params.cell} --config {params.overrides:q}"
         " --data {params.data} --split {input.split}"
         " --torch-device {resources.torch_device} --timeout {resources.timeout_s}"
         " --out {output.predictions} --model {output.model} 2> {log}"

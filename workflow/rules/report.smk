@@ -18,7 +18,7 @@ rule score:
         predictions=PREDICTIONS,
         data=DATA_FILES,
         grid=GRID.path,
-        code=code_files("pipeline/score.py"),
+        code=code_files("pipeline/score/score.py"),
     output:
         f"{RESULTS}/scores.parquet",
     log:
@@ -42,7 +42,7 @@ if SEEN:
         input:
             tables=multiext(f"data/parquet/{SEEN[0].dataset}/", "graphs.parquet", "targets.parquet"),
             split=f"data/splits/{SEEN[0].dataset}/0.parquet",
-            code=code_files("predictors/_attention_maps.py"),
+            code=code_files("pipeline/train/attention.py"),
         output:
             ATTENTION,
         log:
@@ -60,7 +60,7 @@ if SEEN:
         message:
             "See what NN-Former looks at in a network of {SEEN[0].dataset}"
         shell:
-            "python -m predictors._attention_maps {params.cell} --config {params.overrides:q}"
+            "python -m pipeline.train.attention {params.cell} --config {params.overrides:q}"
             " --data {params.folder} --split {input.split} --out {output} 2> {log}"
 
 
@@ -71,8 +71,8 @@ rule board:
         facts=["config/datasets.yaml", "config/published.csv", "config/tuned.yaml"],
         attention=ATTENTION,
         others=OTHERS,
-        style=["pipeline/bench.mplstyle", "pipeline/leaderboard.html"],
-        code=code_files("pipeline/report.py"),
+        style=["pipeline/report/plots/bench.mplstyle", "pipeline/report/leaderboard.html"],
+        code=code_files("pipeline/report/report.py"),
     output:
         BOARD,
         ROOT_BOARD,

@@ -4,7 +4,7 @@ rule train_cell:
     input:
         tables=multiext("data/parquet/{dataset}/", "graphs.parquet", "targets.parquet"),
         split="data/splits/{dataset}/{seed}.parquet",
-        code=code_files("pipeline/train.py"),
+        code=code_files("pipeline/train/cell.py"),
         predictor=lambda wildcards: code_files(f"predictors/{cell_of(wildcards).predictor}.py"),
     output:
         "results/predictions/{dataset}/{target}/{device}/{variant}/{train}/{seed}.parquet",

@@ -1,0 +1,149 @@
+"""The data sets of config/datasets.yaml, validated, as dataclasses. Fast to import: no torch, no polars."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import jsonschema
+
+from pipeline.config.strict_yaml import read_yaml
+from pipeline.core.errors import BenchError
+from pipeline.core.paths import ROOT
+
+CONFIG = ROOT / "config" / "datasets.yaml"
+SCHEMA = ROOT / "workflow" / "schemas" / "datasets.schema.json"
+
+
+@dataclass(frozen=True)
+class PackageFile:
+    """A file inside a wheel of the package index. `sha256` is the wheel's."""
+
+    package: str
+    version: str
+    sha256: str
+    member: str
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """One source file. `path` is relative to data/raw/<dataset>, `mirror` to the mirror folder; sizes in bytes.
+
+    `bytes` and `sha256` are both None while nobody has seen the file: it is fetched to be measured, and never used.
+    """
+
+    path: str
+    bytes: int | None
+    sha256: str | None
+    licence: str
+    urls: tuple[str, ...]
+    mirror: str | None
+    pypi: PackageFile | None
+
+
+@dataclass(frozen=True)
+class SplitFractions:
+    """Fractions of all graphs that go to validation and test; the rest is the pool of training graphs."""
+
+    val: float
+    test: float
+
+
+@dataclass(frozen=True)
+class Ceiling:
+    """A measured Kendall's tau between two sets of labels of the same networks."""
+
+    between: str
+    kendall_tau: float
+
+
+@dataclass(frozen=True)
+class Made:
+    """A data set made on this machine and not fetched: its networks are generated, its devices are platforms here."""
+
+    per_family: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One block of config/datasets.yaml. `targets` maps each target to its devices; `families` may be empty."""
+
+    name: str
+    version: str
+    description: str
+    citation: str
+    synthetic: bool
+    n_graphs: int
+    targets: dict[str, tuple[str, ...]]
+    families: tuple[str, ...]
+    split: SplitFractions
+    ceilings: tuple[Ceiling, ...]
+    files: tuple[RawFile, ...]
+    made: Made | None = None
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """The devices of all targets, each once: what a made data set is timed on."""
+        return tuple(dict.fromkeys(device for devices in self.targets.values() for device in devices))
+
+
+def load(path: Path | str = CONFIG) -> dict[str, Dataset]:
+    """All data sets by name. Raises BenchError naming the file and the key when it breaks the schema."""
+    path = Path(path)
+    blocks = read_yaml(path)
+    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
+    error = jsonschema.exceptions.best_match(validator.iter_errors(blocks))
+    if error:
+        raise BenchError(f"{path}: at {error.json_path}: {error.message}; mend that key")
+    return {name: _dataset(path, name, block) for name, block in blocks.items()}
+
+
+def get(name: str, path: Path | str = CONFIG) -> Dataset:
+    """The data set called `name`. Raises BenchError listing the known names."""
+    known = load(path)
+    if name not in known:
+        raise BenchError(f"{path}: no data set {name!r}; known: {', '.join(known)}")
+    return known[name]
+
+
+def _dataset(path: Path, name: str, block: dict) -> Dataset:
+    split = SplitFractions(**block["split"])
+    if split.val + split.test >= 1:
+        raise BenchError(f"{path}: {name}: split leaves no training graphs; lower val or test")
+    files = tuple(_file(path, source, *item) for source in block["sources"] for item in source["files"].items())
+    if len({file.path for file in files}) < len(files):
+        raise BenchError(f"{path}: {name}: a file is listed twice; remove one")
+    made = Made(**block["made"]) if "made" in block else None
+    if made and (files or made.per_family * len(block.get("families", [])) != block["n_graphs"]):
+        raise BenchError(f"{path}: {name}: a data set made here has no files and n_graphs = per_family x families")
+    return Dataset(
+        name=name,
+        version=block["version"],
+        description=block["description"],
+        citation=block["citation"],
+        synthetic=block.get("synthetic", False),
+        n_graphs=block["n_graphs"],
+        targets={target: tuple(facts["devices"]) for target, facts in block["targets"].items()},
+        families=tuple(block.get("families", [])),
+        split=split,
+        ceilings=tuple(Ceiling(**ceiling) for ceiling in block.get("ceilings", [])),
+        files=files,
+        made=made,
+    )
+
+
+def _file(path: Path, source: dict, name: str, facts: dict) -> RawFile:
+    if ("pypi" in source) != ("member" in facts):
+        raise BenchError(f"{path}: {name}: `member` goes with `pypi` and with it only; mend that source")
+    if (facts["bytes"] is None) != (facts["sha256"] is None) or ("pypi" in source and facts["bytes"] is None):
+        raise BenchError(f"{path}: {name}: bytes and sha256 are both null, without pypi, or both known; mend that file")
+    return RawFile(
+        path=name,
+        bytes=facts["bytes"],
+        sha256=facts["sha256"],
+        licence=source["licence"],
+        urls=tuple(base + quote(name) for base in source.get("urls", [])),
+        mirror=f"{source['mirror']}/{name}" if "mirror" in source else None,
+        pypi=PackageFile(**source["pypi"], member=facts["member"]) if "pypi" in source else None,
+    )

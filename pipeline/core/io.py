@@ -1,0 +1,138 @@
+"""Reading and writing of files: always whole, never half-written, and the same bytes for the same content."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.core.errors import BenchError
+
+if TYPE_CHECKING:
+    import polars as pl  # a tenth of a second to import; not all who open files need tables
+
+META_KEY = "bench"
+
+
+@contextlib.contextmanager
+def os_errors(path: Path, action: str) -> Iterator[None]:
+    """Turn an operating-system error on `path` into a one-line BenchError. `action` is "write" or "read"."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise BenchError(f"{path}: no space left on device; free some space and run again") from error
+        if isinstance(error, FileNotFoundError) and action == "read":
+            raise BenchError(f"{path}: no such file; run the step that makes it") from error
+        raise BenchError(
+            f"{path}: cannot {action}: {error.strerror or error}; check the path and its rights"
+        ) from error
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yield a hidden temporary path beside `path`; rename it to `path` on success, remove it on any exception.
+
+    Missing parent folders are made. Raises BenchError when the disk is full or the place can't be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with os_errors(path, "write"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path | str) -> Iterator[Path]:
+    """Yield a hidden temporary folder beside `path`; it takes the place of `path` on success, else it is removed.
+
+    Raises BenchError when the disk is full or the place can't be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with os_errors(path, "write"):
+        try:
+            temporary.mkdir(parents=True)
+            yield temporary
+            if path.exists():
+                shutil.rmtree(path)
+            os.replace(temporary, path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
+def write_bytes(path: Path | str, content: bytes) -> None:
+    """Write `content` to `path` atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_parquet(path: Path | str, df: pl.DataFrame, meta: dict | None = None) -> None:
+    """Write `df` to `path` atomically (zstd), with `meta` as JSON under the key "bench" of the file metadata.
+
+    The file holds no time stamps: identical input gives identical bytes.
+    """
+    text = json.dumps(meta or {}, sort_keys=True, allow_nan=False)
+    buffer = io.BytesIO()
+    df.write_parquet(buffer, compression="zstd", statistics=True, metadata={META_KEY: text})
+    write_bytes(path, buffer.getvalue())
+
+
+def read_parquet(path: Path | str) -> pl.DataFrame:
+    """Read a Parquet file. Raises BenchError naming the file when it is missing, truncated or not Parquet."""
+    import polars as pl
+
+    content = read_bytes(path)
+    try:
+        return pl.read_parquet(io.BytesIO(content))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _unreadable(path) from error
+
+
+def read_meta(path: Path | str) -> dict:
+    """The JSON stored by `write_parquet` under "bench"; {} when there is none. Errors as `read_parquet`."""
+    import polars as pl
+
+    content = read_bytes(path)
+    try:
+        return json.loads(pl.read_parquet_metadata(io.BytesIO(content)).get(META_KEY, "{}"))
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        raise _unreadable(path) from error
+
+
+def read_bytes(path: Path | str) -> bytes:
+    """What is in a file. Raises BenchError naming it when it can't be read."""
+    path = Path(path)
+    with os_errors(path, "read"):
+        return path.read_bytes()
+
+
+def file_sha256(path: Path | str) -> str:
+    """SHA-256 of a file, as 64 hexadecimal digits."""
+    path = Path(path)
+    with os_errors(path, "read"), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_problem(found: tuple[int, str], size: int, sha256: str) -> str | None:
+    """What is wrong with content of the size and SHA-256 `found`, which should be the others; None if nothing is."""
+    if found[0] != size:
+        return f"wrong size: {'larger than' if found[0] > size else f'{found[0]} bytes instead of'} {size} bytes"
+    return None if found[1] == sha256 else "wrong sha256: altered, or another version"
+
+
+def _unreadable(path: Path | str) -> BenchError:
+    return BenchError(f"{path}: truncated or not a Parquet file; delete it and run the step that makes it again")

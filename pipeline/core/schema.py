@@ -1,0 +1,124 @@
+"""The canonical Parquet schemas, and checks that a table keeps to them. Every message names the table and the row."""
+
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.core.errors import BenchError
+
+GRAPHS = pl.Schema(
+    {
+        "graph_id": pl.UInt32,  # 0 .. n-1, sorted
+        "name": pl.String,
+        "family": pl.String,
+        "iso": pl.UInt64,  # hash of the isomorphism class
+        "n_nodes": pl.UInt16,
+        "op": pl.List(pl.UInt16),  # one id into meta["op_vocab"] per node, nodes in topological order
+        "src": pl.List(pl.UInt16),  # edges along the data, sorted by (src, dst), src < dst
+        "dst": pl.List(pl.UInt16),
+        "attrs": pl.List(pl.Float32),  # n_nodes x len(meta["attr_names"]), row by row
+        "out_shape": pl.List(pl.Int32),  # n_nodes x meta["out_shape_rank"], row by row
+        "flops": pl.Float64,
+        "macs": pl.Float64,
+        "params": pl.Float64,
+    }
+)
+TARGETS = pl.Schema(
+    {
+        "graph_id": pl.UInt32,
+        "target": pl.String,
+        "device": pl.String,
+        "batch_size": pl.UInt16,
+        "value": pl.Float64,  # unit in the target's name; accuracies in percent
+        "stage": pl.String,  # the source's own train/test mark, or null
+    }
+)
+SPLITS = pl.Schema({"graph_id": pl.UInt32, "role": pl.String, "rank": pl.UInt32})
+ROLES = ("pool", "val", "test")
+GRAPHS_META = {"dataset": str, "version": str, "op_vocab": list, "attr_names": list, "out_shape_rank": int}
+NULLABLE = frozenset({"flops", "macs", "params", "stage"})
+
+
+def check(df: pl.DataFrame, schema: pl.Schema, where: Path | str = "table") -> None:
+    """Raise BenchError unless `df` has the columns and types of `schema`, no NaN, and nulls only where allowed."""
+    if df.columns != list(schema):
+        raise _error(where, f"columns are {df.columns}, expected {list(schema)}")
+    for name, dtype in schema.items():
+        column = df[name]
+        if column.dtype != dtype:
+            raise _error(where, f"column {name} is {column.dtype}, expected {dtype}")
+        if column.null_count() and name not in NULLABLE:
+            raise _error(where, f"column {name} is null in row {column.is_null().arg_true()[0]}")
+        values = column.explode() if isinstance(dtype, pl.List) else column
+        if values.dtype.is_float() and not values.drop_nulls().is_finite().all():
+            raise _error(where, f"column {name} holds NaN or an infinite number")
+        if isinstance(dtype, pl.List) and values.null_count() > (column.list.len() == 0).sum():
+            raise _error(where, f"column {name} holds a null inside a list")
+
+
+def check_graphs(df: pl.DataFrame, meta: dict, where: Path | str = "graphs") -> None:
+    """`check`, and the structure of each graph: list lengths, ids, edges in range, sorted, in topological order."""
+    check(df, GRAPHS, where)
+    for key, kind in GRAPHS_META.items():
+        if not isinstance(meta.get(key), kind):
+            raise _error(where, f"metadata key {key} is missing or not a {kind.__name__}")
+    _check_ids(df["graph_id"], where)
+    n_nodes = pl.col("n_nodes").cast(pl.Int64)
+    _refuse(df, n_nodes < 1, "a graph without nodes", where)
+    _refuse(df, pl.col("op").list.len() != n_nodes, "length of op is not n_nodes", where)
+    _refuse(df, pl.col("src").list.len() != pl.col("dst").list.len(), "src and dst differ in length", where)
+    _refuse(df, pl.col("attrs").list.len() != n_nodes * len(meta["attr_names"]), "length of attrs is wrong", where)
+    n_shapes = n_nodes * meta["out_shape_rank"]
+    _refuse(df, pl.col("out_shape").list.len() != n_shapes, "length of out_shape is wrong", where)
+    _refuse(df, pl.col("op").list.max() >= len(meta["op_vocab"]), "an op id is outside op_vocab", where)
+    for name in ("flops", "macs", "params"):
+        _refuse(df, pl.col(name) < 0, f"{name} is negative", where)
+    _check_edges(df.select("graph_id", "n_nodes", "src", "dst"), where)
+
+
+def check_targets(df: pl.DataFrame, n_graphs: int, where: Path | str = "targets") -> None:
+    """`check`, and: graph ids below `n_graphs`, positive costs, one value per (graph, target, device, batch)."""
+    check(df, TARGETS, where)
+    _refuse(df, pl.col("graph_id") >= n_graphs, f"graph_id is not below {n_graphs}", where)
+    cost = pl.col("target").str.contains("_(ms|mj)$")
+    _refuse(df, cost & (pl.col("value") <= 0), "a latency or energy is not positive", where)
+    _refuse(df, pl.col("batch_size") < 1, "batch_size is 0", where)
+    key = ["graph_id", "target", "device", "batch_size"]
+    _refuse(df, pl.struct(key).is_duplicated(), "two values for one (graph_id, target, device, batch_size)", where)
+
+
+def check_split(df: pl.DataFrame, n_graphs: int, where: Path | str = "split") -> None:
+    """`check`, and: every graph once, known roles, ranks 0 .. k-1 inside each role."""
+    check(df, SPLITS, where)
+    _refuse(df, ~pl.col("role").is_in(ROLES), f"role is not one of {', '.join(ROLES)}", where)
+    _check_ids(df["graph_id"].sort(), where)
+    if df.height != n_graphs:
+        raise _error(where, f"{df.height} rows for {n_graphs} graphs")
+    for role, group in df.group_by("role"):
+        if not group["rank"].sort().equals(pl.Series(range(group.height), dtype=pl.UInt32)):
+            raise _error(where, f"ranks of role {role[0]} are not 0 .. {group.height - 1}")
+
+
+def _check_ids(ids: pl.Series, where: Path | str) -> None:
+    if not ids.equals(pl.Series(range(len(ids)), dtype=ids.dtype)):
+        raise _error(where, f"graph_id is not 0 .. {len(ids) - 1}, sorted and without gaps")
+
+
+def _check_edges(df: pl.DataFrame, where: Path | str) -> None:
+    edges = df.explode("src", "dst").drop_nulls()
+    _refuse(edges, pl.col("dst") >= pl.col("n_nodes"), "an edge points outside the graph", where)
+    _refuse(edges, pl.col("src") >= pl.col("dst"), "nodes are not in topological order (src < dst)", where)
+    # Cast first: unsigned ids would wrap below zero.
+    step = pl.col("src").cast(pl.Int64) * 2**16 + pl.col("dst").cast(pl.Int64)
+    _refuse(edges, step.diff().over("graph_id") <= 0, "edges are not sorted by (src, dst), each once", where)
+
+
+def _refuse(df: pl.DataFrame, wrong: pl.Expr, what: str, where: Path | str) -> None:
+    """Raise BenchError naming the first graph for which `wrong` is true."""
+    bad = df.filter(wrong)
+    if bad.height:
+        raise _error(where, f"{what} (graph_id {bad['graph_id'][0]}, {bad.height} rows in all)")
+
+
+def _error(where: Path | str, what: str) -> BenchError:
+    return BenchError(f"{where}: {what}; mend the converter, or delete the file and convert again")

@@ -1,0 +1,85 @@
+"""Reading pickles from outside without running anything they name."""
+
+import io
+import pickle
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pipeline.core.errors import BenchError
+
+MAX_BYTES = 64 * 2**20  # no source pickle is near this size
+
+Allowed = Mapping[tuple[str, str], Callable]
+
+
+class Record:
+    """Inert stand-in for a class named in a pickle: takes its attributes and does nothing else."""
+
+    def __setstate__(self, state: object) -> None:
+        if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
+            raise pickle.UnpicklingError("the state of an object is not a dictionary of attributes")
+        self.__dict__.update(state)
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: io.BytesIO, allowed: Allowed) -> None:
+        super().__init__(file)
+        self._allowed = allowed
+
+    def find_class(self, module: str, name: str) -> Callable:
+        if (module, name) not in self._allowed:
+            raise pickle.UnpicklingError(f"it names {module}.{name}, which is not allowed")
+        return self._allowed[module, name]
+
+    def persistent_load(self, pid: object) -> object:
+        raise pickle.UnpicklingError("it refers to an object outside the file")
+
+
+def loads(content: bytes, allowed: Allowed, where: Path | str) -> object:
+    """The object in a pickle; a class or function is looked up in `allowed`, by (module, name), and nowhere else.
+
+    Raises BenchError naming `where` when the pickle names anything else, is damaged, or is larger than 64 MiB.
+    """
+    if len(content) > MAX_BYTES:
+        raise BenchError(f"{where}: pickle of {len(content)} bytes refused, limit {MAX_BYTES}; fetch the file again")
+    try:
+        return _Unpickler(io.BytesIO(content), allowed).load()
+    except Exception as error:  # a damaged pickle can raise nearly anything
+        reason = str(error) or type(error).__name__
+        raise BenchError(f"{where}: pickle refused: {reason}; do not open this file, fetch it again") from error
+
+
+def load(path: Path, allowed: Allowed) -> object:
+    """`loads` of a file."""
+    return loads(_read(path), allowed, path)
+
+
+def load_torch_list(path: Path) -> list:
+    """The plain list of numbers in a file written by `torch.save`: a zip holding <name>/data.pkl. Needs no torch."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(_read(path))) as archive:
+            members = [info for info in archive.infolist() if info.filename.rpartition("/")[2] == "data.pkl"]
+            if len(members) != 1:
+                raise BenchError(f"{path}: {len(members)} members named data.pkl, expected 1; fetch it again")
+            if members[0].file_size > MAX_BYTES:
+                raise BenchError(f"{path}: member of {members[0].file_size} bytes refused; fetch it again")
+            content = archive.read(members[0])
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+        raise BenchError(f"{path}: damaged file: {error}; fetch it again") from error
+    values = loads(content, {}, path)
+    if not isinstance(values, list) or not all(type(value) in (int, float) for value in values):
+        raise BenchError(f"{path}: not a list of numbers; fetch it again")
+    return values
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise BenchError(f"{path}: cannot read: {error.strerror}; fetch the data set first") from error
+    if len(content) > MAX_BYTES:
+        raise BenchError(f"{path}: larger than {MAX_BYTES} bytes; fetch it again")
+    return content

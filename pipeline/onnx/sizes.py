@@ -1,0 +1,24 @@
+"""Options that command lines reading ONNX files share: sizes that a file leaves open. Light to import."""
+
+from __future__ import annotations
+
+import argparse
+
+from pipeline.core.errors import BenchError
+
+
+def add_sizes(parser: argparse.ArgumentParser) -> None:
+    """Add --batch-size and --dim."""
+    parser.add_argument("--batch-size", type=int, help="instead of the file's own")
+    parser.add_argument("--dim", action="append", default=[], metavar="NAME=SIZE", help="size of an open dimension")
+
+
+def dims(args: argparse.Namespace) -> dict[str, int]:
+    """The sizes given with --dim, by name. Raises BenchError when one, or --batch-size, is no size."""
+    try:
+        found = {name: int(size) for name, _, size in (text.rpartition("=") for text in args.dim)}
+    except ValueError as error:
+        raise BenchError(f"--dim {args.dim}: not NAME=SIZE with a whole number") from error
+    if args.batch_size is not None and args.batch_size < 1 or any(size < 1 for size in found.values()):
+        raise BenchError("--batch-size and --dim: sizes start at 1")
+    return found

@@ -1,0 +1,4 @@
+"""A saved predictor answers for one network.
+
+In: an ONNX file, a saved predictor. Out: a latency with its interval. May import every step before it.
+"""

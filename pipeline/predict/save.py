@@ -1,0 +1,87 @@
+"""One cell of a grid, trained and kept: its predictions file, and the predictor with what answering needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from pipeline.core import io
+from pipeline.core.errors import BenchError, run_cli
+from pipeline.core.graphs import Graphs
+from pipeline.predict import interval, neighbours, one_network, saved
+from pipeline.score import metrics
+from pipeline.train import cell as training
+
+
+def networks_of(cell: training.Trained) -> tuple[saved.Networks, dict]:
+    """The measured networks of a trained cell, and how well the held-out ones were predicted.
+
+    Raises:
+        BenchError: the graphs are no ONNX networks, or no held-out network has a label.
+    """
+    graphs, device = cell.graphs, cell.about["device"]
+    if "memory_bytes" not in graphs.attr_names:
+        raise BenchError(f"{cell.about['dataset']}: not a data set of ONNX networks; only their predictors are saved")
+    value = dict(cell.labels.select("graph_id", "value").iter_rows())
+    rows = cell.trained_on.rows.filter(pl.col("device") == device).tail(cell.trained_on.n_train)
+    learned = rows["graph_id"].to_list()
+    held = [graph for graph in cell.trained_on.test.tolist() if graph in value and graph not in set(learned)]
+    if not held:
+        raise BenchError(f"{cell.about['dataset']}: no held-out network has a label on {device}; add networks")
+    true = np.array([value[graph] for graph in held])
+    predicted = cell.prediction.numpy()[held]
+    each = [graphs[graph : graph + 1] for graph in learned]
+    ops = tuple(sorted({graphs.vocab[op] for one in each for op in one.op.tolist()}))
+    table = np.stack([_row(one, ops) for one in each])
+    names, families = cell.frame["name"].to_list(), cell.frame["family"].to_list()
+    networks = saved.Networks(
+        rows=table,
+        values=np.array([value[graph] for graph in learned]),
+        scores=interval.scores(predicted, true),
+        names=tuple(names[graph] for graph in learned),
+        families=tuple(families[graph] or "" for graph in learned),
+        far=neighbours.Neighbours.of(table).far(),
+        ops=ops,
+    )
+    found = {"n": len(held), "mape": metrics.mape(predicted, true), "acc10": metrics.acc10(predicted, true)}
+    return networks, found
+
+
+def save(folder: Path, cell: training.Trained) -> None:
+    """Write the model of a cell; where its status is not ok, only a note of that."""
+    about = {**cell.about, "vocab": list(cell.graphs.vocab), "attr_names": list(cell.graphs.attr_names)}
+    with io.atomic_folder(folder) as temporary:
+        if cell.prediction is None:
+            saved.write(temporary, about, None)
+            return
+        networks, calibration = networks_of(cell)
+        only_known = one_network.needs_known_operations(cell.predictor, cell.graphs[:1])
+        cell.predictor.save(temporary)
+        saved.write(temporary, {**about, "calibration": calibration, "known_operations_only": only_known}, networks)
+
+
+def _words(one: Graphs) -> list[str]:
+    return [one.vocab[op] for op in one.op.tolist()]
+
+
+def _row(one: Graphs, ops: tuple[str, ...]) -> np.ndarray:
+    memory = float(one.attrs[:, one.attr_names.index("memory_bytes")].double().sum())
+    costs = float(one.flops[0]), float(one.params[0]), memory
+    return neighbours.row(_words(one), one.src.numpy(), one.dst.numpy(), one.out_shape[0].tolist(), costs, ops)
+
+
+def main() -> None:
+    """Command line: that of `pipeline.train.cell`, and where the model goes."""
+    parser = training.parser()
+    parser.prog, parser.description = "python -m pipeline.predict.save", __doc__
+    parser.add_argument("--model", type=Path, required=True, help="folder of the model to write")
+    args = parser.parse_args()
+    cell = training.train(args)
+    save(args.model, cell)
+    training.write(Path(args.out), cell)
+
+
+if __name__ == "__main__":
+    run_cli(main)

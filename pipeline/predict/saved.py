@@ -1,0 +1,161 @@
+"""Trained predictors on disk: what is there, and all that a prediction needs beside the predictor itself.
+
+A folder holds what the predictor saves of itself (`predictors.base`), `about.json` and `networks.safetensors`. No torch
+and no polars here: this is imported each time a latency is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from pipeline.core.errors import BenchError
+from pipeline.core.paths import ROOT
+from pipeline.predict.neighbours import Neighbours
+
+MODELS = ROOT / "results" / "models"
+ABOUT, NETWORKS = "about.json", "networks.safetensors"
+TEXTS = ("status", "message", "dataset", "dataset_version", "target", "device", "predictor", "train", "finished_at")
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What a model knows of measured networks: n it was trained on, m held out.
+
+    `rows`: (n, F) of `pipeline.predict.neighbours`; `values`: (n,) labels; `scores`: (m,) of
+    `pipeline.predict.interval`; `names` and `families` (n); `far`: see `Neighbours.far`; `ops`: operations
+    with a column of their own.
+    """
+
+    rows: np.ndarray
+    values: np.ndarray
+    scores: np.ndarray
+    names: tuple[str, ...]
+    families: tuple[str, ...]
+    far: float
+    ops: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model as its `about.json` describes it: the metadata of its predictions file, and the keys written below."""
+
+    folder: Path
+    about: dict
+
+    def __getattr__(self, name: str):
+        try:
+            return self.about[name]
+        except KeyError as error:
+            raise AttributeError(name) from error
+
+    @property
+    def line(self) -> str:
+        """What `--list` prints of it."""
+        head = f"{self.predictor:24} {self.device:26} {self.dataset:16} {self.n_train:>6} labels"
+        if self.status != "ok":
+            return f"{head}  {self.status}: {self.message}"
+        mape, acc10, n = (self.calibration[key] for key in ("mape", "acc10", "n"))
+        return f"{head}  MAPE {mape:5.1f} %  Acc(10%) {acc10:5.1f} % on {n} held-out networks"
+
+
+def write(folder: Path, about: dict, networks: Networks | None) -> None:
+    """Write both files into `folder`, which exists. `networks` is None where the status is not ok."""
+    if networks is not None:
+        arrays = {
+            "rows": networks.rows.astype(np.float32),
+            "values": networks.values.astype(np.float64),
+            "scores": networks.scores.astype(np.float64),
+        }
+        save_file(arrays, folder / NETWORKS)
+        lists = {"names": networks.names, "families": networks.families, "far": networks.far, "ops": networks.ops}
+        about = {**about, "networks": lists}
+    (folder / ABOUT).write_text(json.dumps(about, indent=1))
+
+
+def entries(models: Path = MODELS) -> tuple[list[Entry], list[str]]:
+    """All models below a folder, sorted, and one line for each that can't be read."""
+    found, broken = [], []
+    for path in sorted(models.rglob(ABOUT)):
+        if any(part.startswith(".") for part in path.relative_to(models).parts):
+            continue  # half-written
+        try:
+            found.append(_entry(path))
+        except BenchError as error:
+            broken.append(str(error))
+    found.sort(key=lambda e: (e.dataset, e.device, e.predictor, e.n_train, e.finished_at))
+    return found, broken
+
+
+def choose(models: Path, device: str | None, predictor: str | None, dataset: str | None) -> Entry:
+    """The model of a predictor on a device; of several, the one with the most labels, then the newest.
+
+    `predictor` is a label or, where none is just that, the name of a predictor with one variant: `nn_former-latency`
+    is found by `nn_former`.
+    Raises BenchError, listing what there is, when none fits or several devices, data sets or variants do.
+    """
+    found, broken = entries(models)
+    usable = [entry for entry in found if entry.status == "ok"]
+    if not usable:
+        seen = f"; {broken[0]}" if broken else ""
+        raise BenchError(f"{models}: no saved predictor{seen}; make them with: snakemake models --cores 2")
+    variants = sorted({e.predictor for e in usable if e.predictor.startswith(f"{predictor}-")})
+    if variants and predictor not in {e.predictor for e in found}:
+        if len(variants) > 1:
+            raise BenchError(f"several are variants of {predictor}; give --predictor, one of: {', '.join(variants)}")
+        predictor = variants[0]
+    wanted = {"device": device, "predictor": predictor, "dataset": dataset}
+    for key, value in wanted.items():
+        known = sorted({getattr(entry, key) for entry in usable})
+        if value is not None and value not in known:
+            failed = next((e for e in found if getattr(e, key) == value), None)
+            why = f" ({failed.status}: {failed.message})" if failed else ""
+            raise BenchError(f"no saved predictor with {key} {value!r}{why}; known: {', '.join(known)}")
+    fitting = [e for e in usable if all(value in (None, getattr(e, key)) for key, value in wanted.items())]
+    if not fitting:
+        there = ", ".join(sorted({f"{e.predictor} on {e.device} ({e.dataset})" for e in usable}))
+        asked = ", ".join(f"{key} {value!r}" for key, value in wanted.items() if value is not None)
+        raise BenchError(f"no saved predictor with {asked} together; known: {there}")
+    for key in ("device", "dataset"):
+        known = sorted({getattr(entry, key) for entry in fitting})
+        if len(known) > 1:
+            raise BenchError(f"several fit; give --{key}, one of: {', '.join(known)}")
+    return max(fitting, key=lambda entry: (entry.n_train, entry.finished_at))
+
+
+def read_networks(entry: Entry) -> tuple[Networks, Neighbours]:
+    """The measured networks of a model. Raises BenchError when they can't be read."""
+    path = entry.folder / NETWORKS
+    try:
+        lists, arrays = entry.networks, load_file(path)
+        networks = Networks(
+            arrays["rows"], arrays["values"], arrays["scores"], tuple(lists["names"]), tuple(lists["families"]),
+            float(lists["far"]), tuple(lists["ops"]),
+        )  # fmt: skip
+        n, width = networks.rows.shape
+        fits = networks.values.shape == (n,) and len(networks.names) == len(networks.families) == n > 0
+        if not fits or networks.scores.ndim != 1:
+            raise ValueError("its tables do not fit together")
+    except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BenchError(f"{path}: not readable ({error}); make it again: snakemake models --cores 2") from error
+    return networks, Neighbours.of(networks.rows)
+
+
+def _entry(path: Path) -> Entry:
+    try:
+        about = json.loads(path.read_text())
+        if not all(isinstance(about[key], str) for key in TEXTS) or type(about["n_train"]) is not int:
+            raise ValueError("a key has the wrong type")
+        if about["status"] == "ok":
+            kinds = {"vocab": list, "attr_names": list, "networks": dict, "known_operations_only": bool}
+            if not all(isinstance(about[key], kind) for key, kind in kinds.items()):
+                raise ValueError("a key has the wrong type")
+            float(about["calibration"]["mape"]), float(about["calibration"]["acc10"]), int(about["calibration"]["n"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BenchError(f"{path}: not readable ({error}); make it again: snakemake models --cores 2") from error
+    return Entry(path.parent, about)

@@ -1,0 +1,137 @@
+"""Words and numbers of the board: how values, sizes, label budgets and tables are written. No number is made here."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from pipeline.config.grid import predictor_of
+from pipeline.score.tables import Size, Stat, Table
+
+MISSING = "–"
+DIGITS = {"kendall_tau": 3, "spearman": 3}  # all other metrics are percentages: 2
+TITLES = {"kendall_tau": "Kendall's τ", "mape": "MAPE, %", "acc10": "Acc(10 %), %", "spearman": "Spearman's ρ"}
+MISSION = "nn_former"
+
+
+def markdown(header: list[str], rows: list[list[str]], align: str = "") -> list[str]:
+    """A Markdown table; `align` has one letter a column, l or r (default: first column left, the others right)."""
+    align = align or "l" + "r" * (len(header) - 1)
+    rule = ["---:" if side == "r" else ":---" for side in align]
+    return ["| " + " | ".join(cells) + " |" for cells in (header, rule, *rows)]
+
+
+def folded(caption: str, lines: list[str], opened: bool = False) -> list[str]:
+    """`lines` behind a caption that opens them."""
+    return [f"<details{' open' if opened else ''}><summary>{caption}</summary>", "", *lines, "", "</details>", ""]
+
+
+class Notes:
+    """Footnotes: the same text has one mark, and `lines` gives them in order of first use."""
+
+    def __init__(self) -> None:
+        self._marks: dict[str, str] = {}
+
+    def mark(self, text: str) -> str:
+        """The mark that refers to a footnote."""
+        return f"[^{self._marks.setdefault(text, str(len(self._marks) + 1))}]"
+
+    @property
+    def lines(self) -> list[str]:
+        """The footnotes, one a line."""
+        return [f"[^{mark}]: {text}" for text, mark in self._marks.items()]
+
+
+def number(value: float | None, metric: str) -> str:
+    """A metric's value with its usual digits; an en dash without one."""
+    return MISSING if value is None else f"{value:.{DIGITS.get(metric, 2)}f}"
+
+
+def cell(stat: Stat, metric: str, bold: bool = False, spread: bool = True) -> str:
+    """Mean ± half of its 95 % interval; where seeds lack a number, how many have one, or why none has."""
+    if stat.mean is None:
+        reasons = list(dict.fromkeys(status for _, status in stat.failed))
+        return MISSING if not reasons or reasons == ["missing"] else " / ".join(r for r in reasons if r != "missing")
+    text = number(stat.mean, metric)
+    if spread and stat.half is not None:
+        text += f" ± {number(stat.half, metric)}"
+    if bold:
+        text = f"**{text}**"
+    if not stat.complete:
+        text += f" ({len(stat.values)} of {stat.expected} seeds)"
+    return text
+
+
+def slashed(stats: list[tuple[str, Stat]], bold: tuple[bool, ...] = ()) -> str:
+    """Means of several (metric, stat), parted by slashes, in bold where asked; one word where all say the same."""
+    bold = bold or (False,) * len(stats)
+    texts = [cell(stat, metric, strong, False) for (metric, stat), strong in zip(stats, bold, strict=True)]
+    if all(stat.mean is None for _, stat in stats) and len(set(texts)) == 1:
+        return texts[0]
+    return " / ".join(texts)
+
+
+def percent(word: str) -> str:
+    """A fraction as a percentage: 0.005 is `0.5 %`."""
+    return f"{(Decimal(word) * 100).normalize():f} %"
+
+
+def size_name(size: Size) -> str:
+    """A training size as the grid gives it: `1 %`, `without vgg`, `marked train`; empty for a count."""
+    if size.word == "stage":
+        return "marked train"
+    if not size.is_count:
+        return size.word.replace("-", " ")
+    return "" if size.word.startswith("n") else percent(size.word)
+
+
+def labels(size: Size) -> str:
+    """The label budget: `156`, `125 + 31 val` with labels held back, `10 + 8,100 source` with other devices' labels."""
+    low, high = size.n_val
+    text = f"{size.n_train:,}"
+    if high:
+        text += f" + {low if low == high else f'{low}–{high}'} val"
+    return text + (f" + {size.n_source:,} source" if size.n_source else "")
+
+
+def size_header(size: Size) -> str:
+    """Column title: the size and its label budget."""
+    return "<br>".join(filter(None, (size_name(size), f"{labels(size)} labels")))
+
+
+def compact(value: float | None, digits: int = 3) -> str:
+    """A count or a duration in a few significant digits, with thousands as k and millions as M."""
+    if value is None:
+        return MISSING
+    scale, unit = next(((s, u) for s, u in ((1e6, "M"), (1e3, "k")) if abs(value) >= s), (1.0, ""))
+    text = f"{value / scale:.{digits}g}"
+    return (f"{float(text):.0f}" if "e+" in text else text) + unit
+
+
+def ordered(names: set[str] | list[str]) -> list[str]:
+    """Labels with NN-Former first, then its variants, then the others by name."""
+    return sorted(names, key=lambda p: (p != MISSION, predictor_of(p) != MISSION, p))
+
+
+def joined(items: list[str], last: str = "and") -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}" if items else ""
+
+
+def span(seeds: list[int]) -> str:
+    """Seeds, runs of them as a range: `0–2`, `0, 2`."""
+    seeds = sorted(seeds)
+    if len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1)):
+        return f"{seeds[0]}–{seeds[-1]}"
+    return ", ".join(map(str, seeds))
+
+
+def title(table: Table) -> str:
+    """Heading of a table's section."""
+    trained = "" if table.protocol == "direct" else f", {table.protocol} protocol"
+    return f"{table.dataset}: {table.scored_on}{trained}"
+
+
+def anchor(heading: str) -> str:
+    """The link target GitHub makes of a heading."""
+    kept = "".join(c for c in heading.lower() if c.isalnum() or c in " -_")
+    return kept.replace(" ", "-")

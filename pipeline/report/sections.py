@@ -1,0 +1,187 @@
+"""The Markdown tables of one section of the board: numbers of `pipeline.score.tables` in, lines out."""
+
+from __future__ import annotations
+
+from pipeline.config.grid import predictor_of
+from pipeline.report.format import (
+    MISSING,
+    MISSION,
+    TITLES,
+    Notes,
+    cell,
+    compact,
+    labels,
+    markdown,
+    number,
+    size_header,
+    size_name,
+    slashed,
+    span,
+)  # fmt: skip
+from pipeline.score import published
+from pipeline.score.label_noise import SECOND, Noise
+from pipeline.score.label_noise import floor as noise_floor
+from pipeline.score.tables import Size, Table
+
+
+def costs(table: Table, predictor: str) -> list[str]:
+    """Fit CPU-seconds, prediction seconds and parameters at the largest size, mean over seeds and devices."""
+    means = [
+        table.stat(predictor, table.sizes[-1], name, "run").mean for name in ("fit_cpu_s", "predict_s", "n_params")
+    ]
+    return [compact(means[0], 2), compact(means[1], 2), compact(means[2])]
+
+
+def best_of(table: Table, size: Size, metric: str, device: str | None = None) -> set[str]:
+    """Predictors whose printed mean equals that of the best with all seeds, on the main split."""
+    order = table.ranked_at(size, metric, device)
+    texts = [number(table.stat(p, size, metric, table.split, device).mean, metric) for p in order]
+    return {p for p, text in zip(order, texts, strict=True) if text == texts[0]}
+
+
+def main_table(table: Table) -> list[str]:
+    """Predictors by sizes, the main metric on the main split, with the cost of each."""
+    cost_header = [f"Fit, CPU-s<br>at {table.sizes[-1].n_train:,}", "Predict, s", "Parameters"]
+    header = ["Predictor", *map(size_header, table.sizes), "Mean", *cost_header]
+    best = {size: best_of(table, size, table.metric) for size in table.sizes}
+    order = table.ranked()
+    rows = []
+    for predictor in order:
+        row = [cell(table.main(predictor, size), table.metric, predictor in best[size]) for size in table.sizes]
+        mean = number(table.overall(predictor), table.metric)
+        if predictor == order[0] and mean != MISSING:
+            mean = f"**{mean}**"
+        rows.append([f"`{predictor}`", *row, mean, *costs(table, predictor)])
+    return markdown(header, rows)
+
+
+def pair_table(table: Table, keys: list[tuple[str, str]], noise: list[Noise] = ()) -> list[str]:
+    """Predictors by sizes; each cell gives the (metric, split) pairs of `keys`, means only, parted by a slash.
+
+    The first row is the noise floor, where labels were measured twice.
+    """
+    floor = noise_floor(noise, table.dataset, table.scored_on, table.devices)
+    rows = []
+    if floor:
+        values = " / ".join(number(floor.get(metric), metric) for metric, _ in keys)
+        rows.append(["*measured again*", *(f"*{values}*" for _ in table.sizes)])
+    for predictor in table.ranked():
+        row = [slashed([(m, table.stat(predictor, size, m, split)) for m, split in keys]) for size in table.sizes]
+        rows.append([f"`{predictor}`", *row])
+    return markdown(["Predictor", *map(size_header, table.sizes)], rows)
+
+
+def device_table(table: Table, size: Size, noise: list[Noise]) -> list[str]:
+    """Devices by predictors at one size: MAPE / Acc(10 %) / τ or ρ on held-out networks, the best of each bold.
+
+    The last column gives MAPE / Acc(10 %) / τ of networks measured twice, where the noise of the labels is known.
+    """
+    keys = ("mape", "acc10", "spearman" if table.metric == "spearman" else "kendall_tau")
+    repeats = {
+        n.device: " / ".join(number(n.values[m], m) for m in ("mape", "acc10", "kendall_tau"))
+        for n in noise
+        if (n.dataset, n.scored_on) == (table.dataset, table.scored_on)
+        and n.kind in ("repeats", SECOND)
+        and n.device in table.devices
+    }
+    order = table.ranked()
+    rows = []
+    for device in (*table.devices, None):
+        best = [best_of(table, size, metric, device) for metric in keys]
+        row = []
+        for predictor in order:
+            found = [(metric, table.stat(predictor, size, metric, table.split, device)) for metric in keys]
+            row.append(slashed(found, tuple(predictor in names for names in best)))
+        floor = [repeats.get(device, MISSING)] if repeats else []
+        rows.append(["**mean of devices**" if device is None else device, *row, *floor])
+    return markdown(["Device", *(f"`{p}`" for p in order), *(["measured twice<br>(τ)"] if repeats else [])], rows)
+
+
+def near_zero_devices(table: Table) -> list[str]:
+    """Devices where the best predictor is within 10 % for over a third of the graphs, yet its MAPE is above 100 %."""
+    size, found = table.sizes[-1], []
+    for device in table.devices:
+        best = next(iter(table.ranked_at(size, "acc10", device)), None)
+        means = (
+            {m: table.stat(best, size, m, table.split, device).mean or 0.0 for m in ("mape", "acc10")} if best else {}
+        )
+        if means and means["mape"] > 100 and means["acc10"] > 100 / 3:
+            found.append(device)
+    return found
+
+
+def failures(table: Table) -> list[str]:
+    """One line for every cell whose run did not end well or is missing, with its seeds and the reason."""
+    lines = []
+    for predictor in table.predictors:
+        for size in table.sizes:
+            for device in table.devices:
+                failed = table.main(predictor, size, device).failed
+                for status in dict.fromkeys(status for _, status in failed if status != "undefined"):
+                    seeds = ", ".join(str(seed) for seed, why in failed if why == status)
+                    where = f" on {device}" if len(table.devices) > 1 else ""
+                    at = f", {size_name(size)}" if not size.is_count else ""
+                    lines.append(f"- `{predictor}`, {labels(size)} labels{at}{where}: {status} (seed {seeds})")
+    return lines
+
+
+def published_table(table: Table, figures: list[published.Figure], notes: Notes) -> list[str]:
+    """Published figures beside ours, with the difference in standard errors; [] without any."""
+    found = published.compare(table, figures)
+    if not found:
+        return []
+    header = [
+        "Predictor", "Labels: ours", "Labels: published", "Metric", "Ours", "Published", "Difference",
+        "In standard errors", "Ours", "Source of the published figure",
+    ]  # fmt: skip
+    letters = {c.figure.confidence for c in found}
+    legend = "; ".join(f"{k}: {v}" for k, v in published.CONFIDENCE.items() if k in letters)
+    rows = [_published_row(table, comparison, notes) for comparison in found]
+    return [*markdown(header, rows, "lrrlrrrrll"), "", f"Confidence in a published figure: {legend}."]
+
+
+def _published_row(table: Table, comparison: published.Comparison, notes: Notes) -> list[str]:
+    figure, size, metric = comparison.figure, comparison.size, comparison.figure.metric
+    label = f"`{comparison.label}`{_settings_mark(table, comparison.label, notes)}"
+    difference = "" if comparison.difference is None else f"{comparison.difference:+.{len(number(0.0, metric)) - 2}f}"
+    z = MISSING if comparison.z is None else f"{comparison.z:+.1f}"
+    source = figure.source if figure.predictor == comparison.label else f"`{figure.predictor}`: {figure.source}"
+    ours, theirs = "mean of all families", f"{figure.n_train:,}"
+    if size is not None:
+        ours = labels(size) if size.is_count else f"{labels(size)} ({size_name(size)})"
+    if figure.n_val:
+        words = "labels of the test set" if figure.val_is_test else "validation labels"
+        theirs += f" + {figure.n_val:,} {'test' if figure.val_is_test else 'val'}"
+        theirs += notes.mark(
+            f"The released code picks its checkpoint with {figure.n_val:,} {words} beside the training labels it is "
+            "quoted with. Ours picks nothing with labels that are not counted."
+        )
+    spread = "" if figure.spread is None else f" ± {number(figure.spread, metric)} sd"
+    verdict = comparison.verdict
+    if verdict == "worse" and figure.n_val and predictor_of(comparison.label) == MISSION:
+        verdict += notes.mark("The published figure had more labels to choose with.")
+    return [
+        label, ours, theirs, TITLES.get(metric, metric), cell(comparison.ours, metric),
+        f"{number(figure.value, metric)}{spread} ({figure.confidence})", difference or MISSING, z, verdict, source,
+    ]  # fmt: skip
+
+
+def _settings_mark(table: Table, label: str, notes: Notes) -> str:
+    """A footnote on what we ran beside a published figure."""
+    where = "how they depart from the paper's stands in the predictor's own file, in predictors/."
+    if table.overrides[label] == "{}":
+        return notes.mark(f"Ours has its default settings; {where}")
+    return notes.mark(f"Ours has the settings `{table.overrides[label]}` over its defaults; {where}")
+
+
+def provenance_line(table: Table) -> str:
+    """What the section's numbers were made with: data version, seeds, code, machine, device."""
+
+    def distinct(column: str) -> str:
+        return ", ".join(sorted(str(value) for value in table.rows[column].drop_nulls().unique())) or "unknown"
+
+    machine = "; ".join(filter(None, (distinct("host_cpu"), distinct("host_gpu").replace("unknown", ""))))
+    return (
+        f"data {table.dataset} version {table.version} · seeds {span(table.seeds)} · code {distinct('code_rev')} · "
+        f"PyTorch {distinct('torch_version')} on {distinct('torch_device')} · {machine}"
+    )

@@ -1,0 +1,99 @@
+"""How well labels agree with themselves, measured from the data: a ceiling for correlations, a floor for errors.
+
+Three measures. `second`: a second measurement of the same networks, the target second_<target> of a data set.
+`repeats`: networks of one isomorphism class are the same network, trained or timed more than once; the first two of
+each class (by graph_id) are one measurement and its repeat. `pairs`: two kinds of labels of the same networks, where
+config/datasets.yaml names them; no predictor trained on one can rank the other better than that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from pipeline.config.datasets import Dataset
+from pipeline.score import metrics
+
+FEWEST = 50  # pairs; fewer say too little
+FEWEST_SECOND = 20  # a second measurement knows what it compares; isomorphic cells are luck
+SECOND = "second"
+
+
+@dataclass(frozen=True)
+class Noise:
+    """One agreement of labels. `values` holds kendall_tau, and mape and acc10 for costs; `n` counts networks."""
+
+    dataset: str
+    scored_on: str
+    device: str
+    kind: str  # repeats, SECOND, or the other label
+    n: int
+    values: dict[str, float]
+
+
+def repeats(dataset: str, scored_on: str, device: str, iso: np.ndarray, values: np.ndarray) -> Noise | None:
+    """Agreement of two measurements of one network; `iso` and `values` have shape (m,), ordered by graph_id.
+
+    None with fewer than 50 classes of two or more networks, or where a metric is undefined.
+    """
+    order = np.argsort(iso, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(iso[order]) != 0])
+    firsts = starts[np.diff(np.r_[starts, len(order)]) > 1]
+    return _noise(dataset, scored_on, device, "repeats", values[order[firsts + 1]], values[order[firsts]])
+
+
+def pairs(dataset: str, scored_on: str, device: str, other: str, a: np.ndarray, b: np.ndarray) -> Noise | None:
+    """Agreement of two kinds of labels of the same networks, both (m,)."""
+    return _noise(dataset, scored_on, device, other, a, b)
+
+
+def _noise(dataset: str, scored_on: str, device: str, kind: str, a: np.ndarray, b: np.ndarray) -> Noise | None:
+    if len(a) < (FEWEST_SECOND if kind == SECOND else FEWEST):
+        return None
+    names = ["kendall_tau", *(("mape", "acc10") if metrics.is_cost(scored_on) else ())]
+    found = {name: metrics.for_target(scored_on)[name](a, b) for name in names}
+    if None in found.values():
+        return None
+    return Noise(dataset, scored_on, device, kind, len(a), {name: round(value, 6) for name, value in found.items()})
+
+
+def measure(data, about: Dataset, scored_on: str, device: str) -> list[Noise]:
+    """All agreements for one label; `data` is a `pipeline.score.score.Data`."""
+    labels = data.labels(about.name, scored_on, device)
+    found = [repeats(about.name, scored_on, device, data.graphs(about.name)[labels.ids], labels.values)]
+    if device in about.targets.get(f"second_{scored_on}", ()):
+        found.append(_with(data, about, scored_on, device, f"second_{scored_on}", SECOND))
+    for ceiling in about.ceilings:
+        names = ceiling.between.split(" and ")
+        if scored_on in names and all(device in about.targets.get(name, ()) for name in names):
+            other = next(name for name in names if name != scored_on)
+            found.append(_with(data, about, scored_on, device, other, other))
+    return [noise for noise in found if noise]
+
+
+def _with(data, about: Dataset, scored_on: str, device: str, other: str, kind: str) -> Noise | None:
+    """Agreement of the label `scored_on` with that called `other`, as if the other predicted it."""
+    ours, theirs = (data.labels(about.name, name, device) for name in (scored_on, other))
+    _, i, j = np.intersect1d(ours.ids, theirs.ids, return_indices=True)
+    return pairs(about.name, scored_on, device, kind, theirs.values[j], ours.values[i])
+
+
+def floor(found: list[Noise], dataset: str, scored_on: str, devices: Sequence[str]) -> dict[str, float]:
+    """Metrics between a first and a second measurement, mean over `devices`; {} where one of them has no second."""
+    by_device = {n.device: n.values for n in found if (n.dataset, n.scored_on, n.kind) == (dataset, scored_on, SECOND)}
+    values = [by_device[device] for device in devices if device in by_device]
+    if not values or len(values) < len(devices):
+        return {}
+    return {name: float(np.mean([v[name] for v in values])) for name in values[0]}
+
+
+def dump(found: list[Noise]) -> list[dict]:
+    """As JSON values, for the metadata of the table of scores."""
+    return [asdict(noise) for noise in found]
+
+
+def parse(raw: list[dict] | None) -> list[Noise]:
+    """From the metadata of a table of scores; [] where it has none."""
+    return [Noise(**item) for item in raw or []]

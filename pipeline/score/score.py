@@ -1,0 +1,222 @@
+"""Predictions to score rows: python -m pipeline.score --grid config/benchmark.yaml --data data --out scores.parquet
+
+Every cell of the grid must have its predictions file, and the file must say it is that cell: a score is never
+attributed by its path alone. Nothing is trained here, so mending a metric costs seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from tqdm import tqdm
+
+from pipeline.config import datasets
+from pipeline.config import grid as grids
+from pipeline.config.budget import Sources
+from pipeline.core import io
+from pipeline.core.errors import BenchError
+from pipeline.score import label_noise, metrics, score_table
+from pipeline.split import training_set
+
+PROVENANCE = ("torch_device", "host_cpu", "host_gpu", "torch_version", "code_rev", "finished_at")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labelled graphs of one (dataset, target, device): ids sorted, shape (m,), and their values."""
+
+    ids: np.ndarray
+    values: np.ndarray
+
+
+class Data:
+    """Reads the canonical tables once each; splits and training sets are kept for all cells that share them."""
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.graphs = lru_cache(maxsize=None)(self._graphs)
+        self.version = lru_cache(maxsize=None)(self._version)
+        self.labels = lru_cache(maxsize=None)(self._labels)
+        self.masks = lru_cache(maxsize=None)(self._masks)
+        self.training_set = lru_cache(maxsize=256)(self._training_set)
+        self._families = lru_cache(maxsize=None)(self._read_families)
+        self._targets = lru_cache(maxsize=None)(self._read_targets)
+        self._split = lru_cache(maxsize=None)(self._read_split)
+
+    def targets_path(self, dataset: str) -> Path:
+        """Where the labels of `dataset` are."""
+        return self.root / "parquet" / dataset / "targets.parquet"
+
+    def _graphs(self, dataset: str) -> np.ndarray:
+        """Isomorphism class of each graph, shape (n_graphs,), indexed by graph_id."""
+        return io.read_parquet(self.root / "parquet" / dataset / "graphs.parquet").sort("graph_id")["iso"].to_numpy()
+
+    def _read_families(self, dataset: str) -> pl.DataFrame:
+        return io.read_parquet(self.root / "parquet" / dataset / "graphs.parquet").select("graph_id", "family")
+
+    def _version(self, dataset: str) -> str:
+        return str(io.read_meta(self.targets_path(dataset)).get("version"))
+
+    def _read_targets(self, dataset: str) -> pl.DataFrame:
+        path = self.targets_path(dataset)
+        targets = io.read_parquet(path)
+        if targets.select("graph_id", "target", "device").is_duplicated().any():
+            raise BenchError(f"{path}: a graph has two labels for one target and device; convert again")
+        return targets
+
+    def _read_split(self, dataset: str, seed: int) -> pl.DataFrame:
+        return io.read_parquet(self.root / "splits" / dataset / f"{seed}.parquet")
+
+    def _labels(self, dataset: str, target: str, device: str) -> Labels:
+        rows = self._targets(dataset).filter(pl.col("target") == target, pl.col("device") == device).sort("graph_id")
+        path = self.targets_path(dataset)
+        if rows.is_empty():
+            raise BenchError(f"{path}: no labels for target {target} on device {device}; check the grid")
+        return Labels(rows["graph_id"].to_numpy(), rows["value"].to_numpy())
+
+    def _training_set(self, dataset: str, target: str, device: str, seed: int, train: str, sources: str):
+        labels = self._targets(dataset).filter(pl.col("target") == target)
+        return training_set.make(
+            train, Sources.parse(sources), device, labels, self._families(dataset), self._split(dataset, seed)
+        )
+
+    def _masks(self, dataset: str, target: str, scored_on: str, device: str, seed: int, train: str, sources: str):
+        """Which labelled graphs (of `scored_on`) belong to each split: boolean arrays of shape (m,)."""
+        ids, iso = self.labels(dataset, scored_on, device).ids, self.graphs(dataset)
+        trained = self.training_set(dataset, target, device, seed, train, sources)
+        return {
+            "test": np.isin(ids, trained.test),
+            "all": np.ones(len(ids), dtype=bool),
+            "novel": ~np.isin(iso[ids], iso[trained.rows["graph_id"].to_numpy()]),
+        }
+
+
+def check_meta(path: Path, meta: dict, cell: grids.Cell, data: Data) -> None:
+    """Raise BenchError when a predictions file does not say it is `cell`, made from the data at hand."""
+    overrides = {name: value for name, value in json.loads(cell.overrides).items() if name != "preset"}
+    trained = data.training_set(cell.dataset, cell.target, cell.device, cell.seed, cell.train, cell.sources)
+    expected = {
+        "dataset": cell.dataset,
+        "dataset_version": data.version(cell.dataset),
+        "target": cell.target,
+        "device": cell.device,
+        "predictor": cell.label,
+        "train": cell.train,
+        "n_train": trained.n_train,
+        "seed": cell.seed,
+    }
+    found = {name: meta.get(name) for name in expected}
+    config = meta.get("config") or {}
+    for name, value in overrides.items():
+        expected[f"config.{name}"], found[f"config.{name}"] = value, config.get(name)
+    for name, value in expected.items():
+        if found[name] != value:
+            raise BenchError(
+                f"{path}: it says {name} is {found[name]!r}, the grid and data say {value!r}; delete it and run again"
+            )
+    if meta.get("status") not in score_table.STATUSES:
+        raise BenchError(f"{path}: unknown status {meta.get('status')!r}; delete it and run again")
+
+
+def read_predictions(path: Path, n_graphs: int, status: str) -> np.ndarray | None:
+    """Predictions of shape (n_graphs,) indexed by graph_id, or None when the run did not end well.
+
+    Raises BenchError unless an `ok` file has one finite prediction for every graph.
+    """
+    frame = io.read_parquet(path)
+    if status != "ok":
+        return None
+    if frame.columns != ["graph_id", "prediction"]:
+        raise BenchError(f"{path}: columns are {frame.columns}, not graph_id and prediction; delete it and run again")
+    frame = frame.sort("graph_id")
+    if not np.array_equal(frame["graph_id"].to_numpy(), np.arange(n_graphs)):
+        raise BenchError(
+            f"{path}: {frame.height} predictions, not one for each of {n_graphs} graphs; delete it and run again"
+        )
+    values = frame["prediction"]
+    if values.null_count() or not values.is_finite().all():
+        raise BenchError(f"{path}: a prediction is NaN, infinite or missing; delete it and run again")
+    return values.cast(pl.Float64).to_numpy()
+
+
+def score_cell(cell: grids.Cell, data: Data) -> list[dict]:
+    """The score rows of one cell. Raises BenchError when its predictions are missing or not its own."""
+    path = Path(cell.path)
+    meta = io.read_meta(path)
+    check_meta(path, meta, cell, data)
+    status = meta["status"]
+    predictions = read_predictions(path, len(data.graphs(cell.dataset)), status)
+    rows = []
+    for scored_on in score_table.scored_on(cell.protocol, cell.target):
+        common = {
+            "dataset": cell.dataset,
+            "dataset_version": meta["dataset_version"],
+            "protocol": cell.protocol,
+            "target": cell.target,
+            "scored_on": scored_on,
+            "device": cell.device,
+            "predictor": cell.label,
+            "config_hash": meta["config_hash"],
+            "fraction": cell.train,
+            "n_train": meta["n_train"],
+            "n_val": meta["n_val"],
+            "n_source": meta["n_source"],
+            "seed": cell.seed,
+            "status": status,
+            **{name: meta.get(name) for name in PROVENANCE},
+        }
+        labels = data.labels(cell.dataset, scored_on, cell.device)
+        masks = data.masks(cell.dataset, cell.target, scored_on, cell.device, cell.seed, cell.train, cell.sources)
+        for split, mask in masks.items():
+            true = labels.values[mask]
+            ours = None if predictions is None else predictions[labels.ids[mask]]
+            for name, metric in metrics.for_target(scored_on).items():
+                value = None if ours is None else metric(ours, true)
+                rows.append({**common, "split": split, "metric": name, "value": value})
+            count = None if ours is None else float(mask.sum())
+            rows.append({**common, "split": split, "metric": "n_scored", "value": count})
+        rows += [
+            {**common, "split": "run", "metric": name, "value": meta.get(name)} for name in score_table.RUN_METRICS
+        ]
+    return rows
+
+
+def score(cells: list[grids.Cell], data: Data) -> pl.DataFrame:
+    """All rows of `cells`, in their order. Raises BenchError naming the first file that is missing or refused."""
+    missing = sorted({str(cell.path) for cell in cells if not Path(cell.path).is_file()})
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise BenchError(f"{missing[0]}{more}: predictions are missing; run `snakemake` to make them")
+    rows = []
+    for cell in tqdm(cells, desc="score", unit="cell", mininterval=0.5):
+        rows += score_cell(cell, data)
+    return pl.DataFrame(rows, schema=score_table.SCHEMA, strict=False)
+
+
+def noise_of(cells: list[grids.Cell], data: Data) -> list[label_noise.Noise]:
+    """How well the labels that `cells` are scored on agree with themselves."""
+    known = datasets.load()
+    scored = {
+        (c.dataset, label, c.device): None for c in cells for label in score_table.scored_on(c.protocol, c.target)
+    }
+    return [
+        found for dataset, label, device in scored for found in label_noise.measure(data, known[dataset], label, device)
+    ]
+
+
+def main() -> None:
+    """Command line of the scoring step."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.score", description="Score the predictions of a grid.")
+    parser.add_argument("--grid", required=True, type=Path, help="a grid, e.g. config/benchmark.yaml")
+    parser.add_argument("--data", default=Path("data"), type=Path, help="folder with parquet/ and splits/")
+    parser.add_argument("--out", required=True, type=Path, help="table of scores to write")
+    args = parser.parse_args()
+    cells, data = list(grids.load_grid(args.grid).cells), Data(args.data)
+    rows = score(cells, data)
+    score_table.write(args.out, rows, label_noise.dump(noise_of(cells, data)))

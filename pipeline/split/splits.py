@@ -1,0 +1,62 @@
+"""Splits: one permutation per data set and seed; smaller training sets are prefixes of larger ones.
+
+The permutation is cut into test (first), val and pool. The training set of n labels for a target and device is the
+first n graphs of the pool, in rank order, that have that label.
+"""
+
+import argparse
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from pipeline.config import datasets
+from pipeline.core import io, schema
+from pipeline.core.errors import BenchError
+
+
+def make_split(n_graphs: int, dataset: str, seed: int, val: float = 0.0, test: float = 0.2) -> pl.DataFrame:
+    """The split of graphs 0 .. n_graphs-1, sorted by graph_id: columns graph_id, role, rank (see pipeline.core.schema).
+
+    `val` and `test` are fractions of n_graphs, rounded to the nearest whole number. The permutation is numpy's PCG64
+    seeded by (SHA-256 of the name, seed), so that two data sets do not share one. Raises BenchError on a bad argument.
+    """
+    if seed < 0 or val < 0 or test < 0 or val + test >= 1:
+        raise BenchError(f"split of {dataset}: val {val}, test {test}, seed {seed}: need val + test < 1 and seed >= 0")
+    name = int.from_bytes(hashlib.sha256(dataset.encode()).digest()[:8], "little")
+    order = np.random.Generator(np.random.PCG64([name, seed])).permutation(n_graphs)
+    n_test, n_val = int(test * n_graphs + 0.5), int(val * n_graphs + 0.5)
+    sizes = {"test": n_test, "val": n_val, "pool": n_graphs - n_test - n_val}
+    return pl.DataFrame(
+        {
+            "graph_id": order,
+            "role": [role for role, size in sizes.items() for _ in range(size)],
+            "rank": [rank for size in sizes.values() for rank in range(size)],
+        },
+        schema=schema.SPLITS,
+        strict=False,
+    ).sort("graph_id")
+
+
+def training_ids(split: pl.DataFrame, labelled: pl.Series, n: int) -> pl.Series:
+    """graph_id of the first n pool graphs, in rank order, that are in `labelled`. Raises BenchError if too few."""
+    pool = split.filter((pl.col("role") == "pool") & pl.col("graph_id").is_in(labelled.implode()))
+    if pool.height < n:
+        raise BenchError(f"training set: {n} labels asked for, the pool has {pool.height}; ask for fewer")
+    return pool.sort("rank")["graph_id"].head(n)
+
+
+def main() -> None:
+    """Command line: write one split file."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.split", description=__doc__.partition("\n")[0])
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--graphs", type=Path, required=True, help="data/parquet/<dataset>/graphs.parquet")
+    parser.add_argument("--out", type=Path, required=True, help="data/splits/<dataset>/<seed>.parquet")
+    args = parser.parse_args()
+    dataset = datasets.get(args.dataset)
+    n_graphs = io.read_parquet(args.graphs).height
+    split = make_split(n_graphs, dataset.name, args.seed, dataset.split.val, dataset.split.test)
+    schema.check_split(split, n_graphs, args.out)
+    io.write_parquet(args.out, split, {"dataset": dataset.name, "version": dataset.version, "seed": args.seed})

@@ -1,0 +1,97 @@
+"""What a sum over operations says that a graph costs: a table in closed form, whose entries a model multiplies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.core.graphs import Graphs
+from predictors.kit import kernels
+from predictors.kit.devices import op_table
+from predictors.kit.features import op_counts
+
+LANES = 16  # channels that runtimes compute together: a vector of AVX-512 in float32
+
+
+def learn(graphs: Graphs, y: Tensor) -> dict[str, Any]:
+    """The table of costs ``y`` (n,) as JSON values.
+
+    Cells: a cost an operation and one for all, by ridge regression. Networks: a cost a node, a FLOP, a FLOP of padded
+    vectors and a byte of every operation, none below zero, by relative error; an operation that ``graphs`` lack costs
+    what all of them cost on average. A cell costs at least half the 5 % quantile of ``y``, a network a hundredth of the
+    smallest.
+    """
+    if graphs.attrs.shape[1]:
+        table: dict[str, Any] = {"least": float(y.min()) / 100}
+        (kind, names), values, home = kernels.node_kinds(graphs), _basis(graphs), _graph_of(graphs)
+        labels = y.double().numpy()
+        weights = kernels.linear_costs(values, kind, len(names), home, labels)
+        (other,) = kernels.linear_costs(values, np.zeros_like(kind), 1, home, labels)
+        return table | {"nodes": {names[k]: weights[k].tolist() for k in np.unique(kind)}, "other": other.tolist()}
+    entries, fixed = op_table(graphs, y)
+    return {"least": float(y.quantile(0.05)) / 2, "entries": entries.tolist(), "fixed": float(fixed)}
+
+
+def cost(table: dict[str, Any], graphs: Graphs) -> Tensor:
+    """What the table says that each graph costs, (n,) float64, above zero."""
+    if "nodes" in table:
+        return _totals(table, graphs, node_costs(table, graphs))
+    total = op_counts(graphs) @ torch.tensor(table["entries"], dtype=torch.float64) + table["fixed"]
+    return total.clamp(min=table["least"])
+
+
+def multiples(
+    table: dict[str, Any], train: Graphs, y: Tensor, val: Graphs | None, y_val: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """Labels ``y`` of ``train`` and ``y_val`` of ``val``, if any, as multiples of what the table says."""
+    return y / cost(table, train), None if val is None else y_val / cost(table, val)
+
+
+def node_costs(table: dict[str, Any], graphs: Graphs) -> Tensor:
+    """What it says that each node of networks costs, (nodes,) float64."""
+    kind, names = kernels.node_kinds(graphs)
+    weights = np.array([table["nodes"].get(name, table["other"]) for name in names])
+    return torch.from_numpy((_basis(graphs) * weights[kind]).sum(1))
+
+
+def shares(table: dict[str, Any], graphs: Graphs) -> Tensor:
+    """What each node of networks takes of its graph's `cost`, (nodes,) float64."""
+    each = node_costs(table, graphs)
+    return each / _totals(table, graphs, each).repeat_interleave(graphs.n_nodes)
+
+
+def _totals(table: dict[str, Any], graphs: Graphs, each: Tensor) -> Tensor:
+    total = torch.from_numpy(np.bincount(_graph_of(graphs), each.numpy(), len(graphs)))
+    return total.clamp(min=table["least"])
+
+
+def _graph_of(graphs: Graphs) -> np.ndarray:
+    return np.repeat(np.arange(len(graphs)), graphs.n_nodes.numpy())
+
+
+def _basis(graphs: Graphs) -> np.ndarray:
+    """One, FLOPs, FLOPs of padded vectors and bytes of every node, (nodes, 4)."""
+    flops, size = (
+        graphs.attrs[:, graphs.attr_names.index(name)].double().numpy() for name in ("flops", "memory_bytes")
+    )
+    return np.stack([np.ones_like(flops), flops, flops * padding(graphs), size], 1)
+
+
+def padding(graphs: Graphs) -> np.ndarray:
+    """How much more a convolution computes when channels fill vectors of ``LANES``; 1 of other nodes, (nodes,).
+
+    Output channels are padded, and input channels where one group has at least ``LANES`` of them: narrower inputs,
+    images, are taken as they come.
+    """
+    names = graphs.attr_names.index
+    inside, group = graphs.attrs[:, names("in_channels")], graphs.attrs[:, names("group")]
+    out = torch.where(group > 0, graphs.out_shape[:, 1], LANES)  # a group of 0: no convolution
+    inside = torch.where((group == 1) & (inside >= LANES), inside, LANES)
+    return (_filled(out) * _filled(inside)).numpy()
+
+
+def _filled(channels: Tensor) -> Tensor:
+    return (channels.double() / LANES).ceil() * LANES / channels

@@ -1,0 +1,158 @@
+"""What every neural predictor shares: label scaling, training, and prediction in batches of distinct inputs."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.core.graphs import Dense, Graphs, to_device
+from predictors.base import BasePredictor, Diverged, require_finite
+from predictors.kit.padded import SMALL, Padded
+from predictors.kit.train_loop import IN_UNITS, Recipe, parse_loss, train
+
+
+def standardiser(task: str, y: Tensor) -> tuple[float, float]:
+    """Mean and standard deviation of the labels, of their logarithm for costs."""
+    z = y.log() if task == "cost" else y
+    spread = float(z.std(correction=0)) if len(z) > 1 else 0.0
+    return float(z.mean()), spread if spread > 1e-12 else 1.0
+
+
+class NeuralPredictor(BasePredictor):
+    """A predictor whose model is a `torch.nn.Module` over padded graphs.
+
+    A subclass gives `build` (vocabulary size -> module) and may give `encode` (padded graphs -> the tensors its module
+    takes, one row a graph). Costs are learned as standardised logarithms, accuracies standardised. A model trained by
+    order alone is brought to the labels' units by an increasing curve through the training quantiles.
+    """
+
+    @dataclass(frozen=True)
+    class Config(Recipe):
+        """Training settings; subclasses add the model's."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        parse_loss(self.config.loss)
+        parse_loss(self.config.cost_loss)
+
+    @abstractmethod
+    def build(self, n_ops: int) -> nn.Module:
+        """A fresh module for graphs over ``n_ops`` kinds of operation; its output is (batch,)."""
+
+    def begin(self, module: nn.Module, graphs: Graphs) -> nn.Module:
+        """What training starts from: the fresh ``module``, or what became of it on ``graphs`` without their labels."""
+        return module
+
+    def encode(self, dense: Dense) -> tuple[Tensor, ...]:
+        """Tensors of n rows each that the module takes; made once for a data set, on ``torch_device``."""
+        return dense.op, dense.adj, dense.mask
+
+    def recipe(self, n: int) -> Recipe:
+        """The training recipe for ``n`` labels; costs are trained on ``cost_loss``."""
+        return replace(self.config, loss=self.config.cost_loss) if self.task == "cost" else self.config
+
+    def fit(self, train_graphs: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
+        torch.manual_seed(self.seed)
+        self.notes["vocab"] = list(train_graphs.vocab)
+        mean, std = self.standardise(y)
+        scaled = self._scale(y, mean, std).to(self.torch_device)
+        inputs = self._inputs(train_graphs)
+        validate = None
+        if val is not None and len(val):
+            from scipy.stats import kendalltau  # half a second to import, and rarely needed
+
+            val_inputs, val_y = self._inputs(val), y_val.numpy()
+
+            def validate(module: nn.Module) -> float:
+                return float(kendalltau(self._forward(module, val_inputs).numpy(), val_y).statistic)
+
+        module = self.begin(self.build(len(train_graphs.vocab)).to(self.torch_device), train_graphs)
+        recipe = self.recipe(len(y))
+        self.module = train(module, lambda i: _rows(inputs, i), scaled, recipe, self.seed, validate)
+        self.notes["scale"] = [std, mean]
+        if not IN_UNITS & set(recipe.loss.replace("*", "+").split("+")):
+            raw = self._forward(self.module, inputs).double()
+            self.notes["curve"] = [k.tolist() for k in quantile_curve(raw, self._scale(y, mean, std).double())]
+        self.tensors = dict(self.module.state_dict())
+
+    def predict(self, graphs: Graphs) -> Tensor:
+        first, inverse = graphs.distinct()
+        z = self._forward(self.module, self._inputs(graphs[first])).double()
+        if "curve" in self.notes:
+            z = along_curve(z, *(torch.tensor(k, dtype=torch.float64) for k in self.notes["curve"]))
+        std, mean = self.notes["scale"]
+        z = std * z + mean
+        return require_finite(z.exp() if self.task == "cost" else z, "a prediction")[inverse]
+
+    def restored(self) -> None:
+        self.module = self.build(len(self.notes["vocab"]))
+        self.module.load_state_dict(self.tensors)
+        self.module.to(self.torch_device).eval()
+
+    def standardise(self, y: Tensor) -> tuple[float, float]:
+        """What is taken off the labels (their logarithm for costs), and what the rest is divided by."""
+        return standardiser(self.task, y)
+
+    def _scale(self, y: Tensor, mean: float, std: float) -> Tensor:
+        z = y.log() if self.task == "cost" else y
+        return ((z - mean) / std).float()
+
+    def _inputs(self, graphs: Graphs):
+        """Encoded graphs: a tuple of tensors of a row a graph, or an object with ``take`` and ``portions``."""
+        if int(graphs.n_nodes.max()) > SMALL:
+            return Padded(graphs, self.encode, self.torch_device)
+        return self.encode(to_device(graphs.dense(), self.torch_device))
+
+    @torch.inference_mode()
+    def _forward(self, module: nn.Module, inputs, size: int = 512) -> Tensor:
+        """Raw outputs (n,) of the module, a portion of the graphs at a time."""
+        module.eval()
+        if isinstance(inputs, tuple):
+            n = len(inputs[0])
+            parts = [module(*_rows(inputs, slice(i, i + size))).float() for i in range(0, n, size)]
+            return require_finite(torch.cat(parts).cpu(), "a prediction")
+        out = torch.empty(len(inputs))
+        for index in inputs.portions():
+            out[index] = module(*inputs.take(index)).float().cpu()
+        return require_finite(out, "a prediction")
+
+
+def _rows(inputs, index: Tensor | slice) -> tuple:
+    """The module's arguments for the graphs at ``index``."""
+    return tuple(t[index] for t in inputs) if isinstance(inputs, tuple) else inputs.take(index)
+
+
+def quantile_curve(x: Tensor, y: Tensor, knots: int = 17) -> tuple[Tensor, Tensor]:
+    """Knots of a strictly increasing curve that takes the quantiles of ``x`` (n,) to those of ``y`` (n,).
+
+    It brings scores of any scale into the labels' units and keeps every order. Its slope is at least a hundredth of
+    the overall one, so that flat stretches of ``y`` make no ties.
+    """
+    q = torch.linspace(0, 1, min(knots, len(x)), dtype=x.dtype)
+    at = x.quantile(q)
+    keep = torch.cat([torch.tensor([True]), at.diff() > 0])
+    at, to = at[keep], y.quantile(q)[keep]
+    if len(at) < 2:
+        return torch.stack([at[0], at[0] + 1]), torch.stack([y.mean(), y.mean() + 1])
+    least = 0.01 * (to[-1] - to[0]).clamp(min=1e-6) / (at[-1] - at[0])
+    floor = least * (at - at[0])
+    return at, (to - floor).cummax(0).values + floor
+
+
+def along_curve(x: Tensor, at: Tensor, to: Tensor) -> Tensor:
+    """Piecewise-linear interpolation through (``at``, ``to``), its first and last stretch going on outside."""
+    i = torch.searchsorted(at, x).clamp(1, len(at) - 1)
+    slope = (to[i] - to[i - 1]) / (at[i] - at[i - 1])
+    return to[i - 1] + slope * (x - at[i - 1])
+
+
+def _line(x: Tensor, y: Tensor) -> tuple[float, float]:
+    """Slope and shift of the least-squares line y = slope * x + shift; a slope that would turn the order is refused."""
+    spread = float(((x - x.mean()) ** 2).sum())
+    slope = float(((x - x.mean()) * (y - y.mean())).sum()) / spread if spread > 0 else 1.0
+    if slope <= 0:
+        raise Diverged("the model ranks its own training set backwards")
+    return slope, float(y.mean() - slope * x.mean())

@@ -1,0 +1,164 @@
+"""NN-Former for cells (Xu et al., CVPR 2025, section 3): a transformer whose heads look along edges and at siblings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from predictors.kit.layers import Packing, dropout
+
+MAX_DEPTH = 63
+
+
+def attention_masks(adj: Tensor, mask: Tensor, kinds: tuple[str, ...]) -> Tensor:
+    """One 0/1 mask a kind, (n, kinds, N, N), self loops included (section 3.2).
+
+    ``adj``: (n, N, N) without tokens, ``adj[i, j]`` = edge i -> j; ``mask``: (n, N), real nodes. Siblings come from the
+    bare adjacency: A A^T links nodes that share a child, A^T A nodes that share a parent.
+    """
+    a = adj.float()
+    of = {
+        "adj": lambda: a,
+        "adj_t": lambda: a.mT,
+        "share_child": lambda: a @ a.mT,
+        "share_parent": lambda: a.mT @ a,
+        "global": lambda: mask[:, None, :].float().expand_as(a),
+    }
+    eye = torch.eye(a.shape[-1], dtype=torch.bool, device=a.device)
+    return torch.stack([(of[k]() > 0) | eye for k in kinds], 1)
+
+
+class ASMA(nn.Module):
+    """Adjacency-sibling multi-head attention: each head is softmax(Q K^T / sqrt(d)) V within its own mask (eq. 3-6)."""
+
+    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.out = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor, bias: Tensor, rows: Packing) -> Tensor:
+        (b, n), d = rows.shape, x.shape[-1]
+        qkv = rows.pad(self.qkv(x)).view(b, n, 3, self.heads, d // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (b, h, N, d/h)
+        score = q @ k.mT * (d // self.heads) ** -0.5 + bias  # (b, h, N, N)
+        x = rows.pack((score.softmax(-1) @ v).transpose(1, 2).reshape(b, n, d))  # (T, d)
+        return dropout(self.out(x), self.dropout, self.training)
+
+
+class BGIFFN(nn.Module):
+    """Bidirectional graph isomorphism feed-forward: H = x W1 + [A x Wg_1 ; A^T x Wg_2], ReLU(H) W2 (eq. 7-8).
+
+    As A (x Wg) = (A x) Wg, each half of H is one product of [x ; A x] with stacked weights. ``x`` holds the nodes of
+    ``rows``, the output those of ``keep``.
+    """
+
+    def __init__(self, dim: int, hidden: int, dropout: float, kind: str = "both") -> None:
+        super().__init__()
+        self.kind, self.dropout = kind, dropout
+        self.up = nn.ModuleList(nn.Linear((1 if kind == "plain" else 2) * dim, hidden // 2) for _ in range(2))
+        self.down = nn.Linear(hidden, dim)
+
+    def forward(self, x: Tensor, adj: Tensor, rows: Packing, keep: Packing) -> Tensor:
+        wide = rows.pad(x)  # (b, N, d)
+        x = x if keep is rows else keep.pack(wide)
+        if self.kind == "plain":
+            h = torch.cat([up(x) for up in self.up], -1)
+        else:
+            first = adj.mT if self.kind == "adj_t" else adj
+            second = adj if self.kind == "adj" else adj.mT
+            halves = zip(self.up, (first, second), strict=True)
+            h = torch.cat([up(torch.cat([x, keep.pack(a @ wide)], -1)) for up, a in halves], -1)
+        return dropout(self.down(dropout(F.relu(h), self.dropout, self.training)), self.dropout, self.training)
+
+
+class Block(nn.Module):
+    """x + ASMA(LN(x)), then x + BGIFFN(LN(x))."""
+
+    def __init__(self, c: Any) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(c.dim), nn.LayerNorm(c.dim)
+        self.attention = ASMA(c.dim, c.heads, c.dropout)
+        self.ffn = BGIFFN(c.dim, c.ffn_ratio * c.dim, c.dropout, c.ffn)
+        if c.soft:
+            self.relations = nn.Parameter(torch.zeros(c.heads, len(c.masks) + 1))
+
+    def forward(self, x: Tensor, adj: Tensor, bias: Tensor, rows: Packing, keep: Packing) -> Tensor:
+        x = x + self.attention(self.norm1(x), bias, rows)
+        kept = x if keep is rows else keep.pack(rows.pad(x))
+        return kept + self.ffn(self.norm2(x), adj, rows, keep)
+
+
+class NNFormer(nn.Module):
+    """Operations (b, N), adjacency (b, N, N), head masks (b, k, N, N) and real nodes (b, N) -> one number a graph (b,).
+
+    With ``tokens`` a class token and a depth token lead the sequence, linked with every node both ways, and the head
+    reads the class token; without, it reads the mean over nodes beside the output node.
+    """
+
+    def __init__(self, n_ops: int, c: Any) -> None:
+        super().__init__()
+        self.c = c
+        self.embed = nn.Embedding(n_ops, c.dim)
+        if c.tokens:
+            self.class_token = nn.Parameter(torch.randn(1, 1, c.dim))
+            self.depth_token = nn.Embedding(MAX_DEPTH + 1, c.dim)
+        if c.laplacian:
+            self.position = nn.Linear(c.laplacian, c.dim)
+        self.blocks = nn.ModuleList(Block(c) for _ in range(c.layers))
+        self.norm = nn.LayerNorm(c.dim)
+        self.width = c.dim if c.tokens else 2 * c.dim
+        self.head = nn.Linear(self.width, 1)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.head(self.represent(*inputs)).squeeze(-1)
+
+    def represent(
+        self, op: Tensor, adj: Tensor, masks: Tensor, mask: Tensor, depth: Tensor, position: Tensor | None = None
+    ) -> Tensor:
+        """What the head reads, (b, ``width``)."""
+        x = self.embed(op)
+        if position is not None:
+            x = x + self.position(position)
+        nodes = mask
+        if self.c.tokens:
+            x = torch.cat([self.class_token.expand(len(x), -1, -1), self.depth_token(depth)[:, None], x], 1)
+            adj, masks, mask = with_tokens(adj, nodes), with_tokens(masks, nodes), F.pad(nodes, (2, 0), value=True)
+        if self.c.soft:
+            biases = self.relation_biases(masks, mask)
+        else:
+            bias = torch.zeros_like(masks, dtype=x.dtype).masked_fill_(~masks, float("-inf"))
+            biases = [bias.repeat(1, self.c.heads // masks.shape[1], 1, 1)] * self.c.layers
+        adj = adj.to(x.dtype)
+        rows = last = Packing(mask)
+        if self.c.tokens:  # after the last block only the class token is read
+            last = Packing(F.pad(mask[:, :1], (0, mask.shape[1] - 1)))
+        x = rows.pack(x)
+        for block, bias in zip(self.blocks, biases, strict=True):
+            x = block(x, adj, bias, rows, last if block is self.blocks[-1] else rows)
+        x = self.norm(x)
+        if self.c.tokens:
+            return x
+        x, n = rows.pad(x), mask.sum(1)
+        return torch.cat([x.sum(1) / n[:, None], x[torch.arange(len(x), device=x.device), n - 1]], 1)
+
+    def relation_biases(self, masks: Tensor, mask: Tensor) -> list[Tensor]:
+        """What each block adds to its attention scores, (b, heads, N, N): a learned number a head for every relation
+        that holds between two nodes, one for a node itself, and -inf at padding."""
+        eye = torch.eye(masks.shape[-1], dtype=torch.bool, device=masks.device).expand(len(masks), 1, -1, -1)
+        holds = torch.cat([masks, eye], 1).flatten(2).mT.float()  # (b, N * N, kinds + 1)
+        padding = torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, float("-inf"))[:, None, None, :]
+        return [(holds @ b.relations.T).mT.unflatten(2, masks.shape[-2:]) + padding for b in self.blocks]
+
+
+def with_tokens(links: Tensor, mask: Tensor, k: int = 2) -> Tensor:
+    """``links`` (b, ..., N, N) bool with ``k`` tokens in front that are linked with all real nodes and each other."""
+    out = F.pad(links, (k, 0, k, 0))
+    real = F.pad(mask, (k, 0), value=True).view(len(mask), *[1] * (links.ndim - 3), -1)
+    out[..., :k, :] = real[..., None, :]
+    out[..., :, :k] = real[..., :, None]
+    diagonal = torch.eye(out.shape[-1], dtype=torch.bool, device=out.device)
+    return out | diagonal if links.ndim == 4 else out & ~diagonal

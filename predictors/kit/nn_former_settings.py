@@ -1,0 +1,55 @@
+"""Settings of NN-Former, of its model of cells and of its latency model alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from predictors.kit.train_loop import Recipe
+
+MASKS = ("adj", "adj_t", "share_child", "share_parent")
+PAPER = {
+    "layers": 12, "dim": 160, "dropout": 0.1, "tokens": True, "loss": "mse+0.2*pair_l1", "epochs": 3000,
+    "batch_size": 128, "lr": 1e-4, "weight_decay": 0.01, "ema": 0.99, "table": False, "soft": False,
+    "pretrain_steps": 0,
+}  # fmt: skip
+LATENCY = {
+    "layers": 2, "dim": 128, "dropout": 0.0, "cost_loss": "mspe", "steps": 8000, "batch_size": 16, "lr": 1e-3,
+    "weight_decay": 0.01, "grad_clip": 5.0, "ema": 0.99,
+}  # fmt: skip
+RELEASED_LATENCY = {
+    **LATENCY, "dim": 512, "dropout": 0.05, "epochs": 50, "ema": 0.0, "consistency": 0.01, "table": False,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settings(Recipe):
+    """``masks``: adj, adj_t, share_child, share_parent, global. ``soft``: biases of all heads; otherwise hard, one
+    kind a head (or heads / 4 heads each). ``pretrain_steps`` on ``pretrain_cells`` changed cells, for accuracies.
+
+    ``ffn``: both, adj, adj_t or plain. ``laplacian``: number of eigenvectors added as positions, 0 for none.
+    ``tokens``: class and depth token. ``table``: costs of cells as multiples of a sum over operations.
+    ``cost_steps``: ``steps`` for costs.
+    """
+
+    layers: int = 4
+    dim: int = 64
+    heads: int = 4
+    ffn_ratio: int = 4
+    dropout: float = 0.1
+    masks: tuple = MASKS
+    soft: bool = True
+    ffn: str = "both"
+    laplacian: int = 0
+    tokens: bool = False
+    table: bool = True
+    pretrain_steps: int = 400
+    pretrain_cells: int = 5000
+    loss: str = "hinge"
+    cost_loss: str = "l1"
+    epochs: int = 0
+    steps: int = 900
+    cost_steps: int = 200
+    batch_size: int = 128
+    lr: float = 2e-3
+    weight_decay: float = 0.05
+    ema: float = 0.99

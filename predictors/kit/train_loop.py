@@ -1,0 +1,166 @@
+"""The one training loop: losses, optimiser, schedule, averaging. No trainer framework."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pipeline.core.errors import BenchError
+from predictors.base import Diverged
+from predictors.kit.optim import AdamW
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a neural predictor is trained.
+
+    ``steps`` counts when ``epochs`` is 0. ``cost_loss`` is the loss for latency and energy, ``loss`` for accuracy.
+    """
+
+    loss: str = "mse"
+    cost_loss: str = "mse"
+    steps: int = 0
+    epochs: int = 200
+    batch_size: int = 128
+    lr: float = 1e-3
+    weight_decay: float = 0.01
+    warmup: float = 0.1
+    ema: float = 0.0
+    grad_clip: float = 0.0
+    consistency: float = 0.0
+
+
+def mse(pred: Tensor, y: Tensor) -> Tensor:
+    """Mean squared error."""
+    return F.mse_loss(pred, y)
+
+
+def l1(pred: Tensor, y: Tensor) -> Tensor:
+    """Mean absolute error."""
+    return F.l1_loss(pred, y)
+
+
+def bce(pred: Tensor, y: Tensor) -> Tensor:
+    """Pairwise logistic loss (RankNet): log(1 + exp(-(better - worse))), mean over pairs."""
+    better = y[:, None] > y[None, :]
+    loss = F.softplus(pred[None, :] - pred[:, None]) * better
+    return loss.sum() / better.sum().clamp(min=1)
+
+
+def hinge(pred: Tensor, y: Tensor, margin: float = 0.1) -> Tensor:
+    """Pairwise hinge loss: max(0, margin - (better - worse)), mean over pairs (GATES, Ning et al. 2020)."""
+    better = y[:, None] > y[None, :]
+    loss = F.relu(margin - pred[:, None] + pred[None, :]) * better
+    return loss.sum() / better.sum().clamp(min=1)
+
+
+def listmle(pred: Tensor, y: Tensor) -> Tensor:
+    """ListMLE: negative log-likelihood of the true order under Plackett-Luce, per item (Xia et al. 2008)."""
+    ordered = pred[y.argsort(descending=True)]
+    tail = torch.logcumsumexp(ordered.flip(0), 0).flip(0)
+    return (tail - ordered).mean()
+
+
+def pair_l1(pred: Tensor, y: Tensor) -> Tensor:
+    """L1 error of the differences of neighbouring samples of the (shuffled) batch (NAR-Former, Yi et al. 2023)."""
+    return F.l1_loss(pred - pred.roll(1), y - y.roll(1))
+
+
+def mspe(pred: Tensor, y: Tensor) -> Tensor:
+    """Mean squared relative error of costs, given as natural logarithms: (cost / true cost - 1)^2."""
+    return ((pred - y).exp() - 1).square().mean()
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    f.__name__: f for f in (mse, l1, bce, hinge, listmle, pair_l1, mspe)
+}
+IN_UNITS = {"mse", "l1", "mspe"}  # a model that is trained by one of these answers in the labels' units
+
+
+def parse_loss(text: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """A loss from a sum such as ``mse+0.2*pair_l1``.
+
+    Raises:
+        BenchError: an unknown name, or a weight that is no number.
+    """
+    terms = []
+    for term in text.split("+"):
+        weight, _, name = term.strip().rpartition("*")
+        if name not in LOSSES or not (weight or "1").replace(".", "", 1).isdigit():
+            raise BenchError(f"loss {text!r}: {term.strip()!r} is not [number*]name; names: {', '.join(LOSSES)}")
+        terms.append((float(weight or 1), LOSSES[name]))
+    return lambda pred, y: sum(w * f(pred, y) for w, f in terms)
+
+
+def learning_rate(step: int, steps: int, warmup: float) -> float:
+    """Factor of the peak rate: linear warm-up over ``warmup * steps``, then half a cosine down to zero."""
+    start = max(1, round(warmup * steps))
+    if step < start:
+        return (step + 1) / start
+    return 0.5 * (1 + math.cos(math.pi * (step - start) / max(1, steps - start)))
+
+
+def batches(n: int, size: int, steps: int, generator: torch.Generator):
+    """``steps`` index tensors of ``size``, drawn from shuffled passes over n items that run into one another."""
+    stream = torch.empty(0, dtype=torch.long)
+    for _ in range(steps):
+        while len(stream) < size:
+            stream = torch.cat([stream, torch.randperm(n, generator=generator)])
+        yield stream[:size]
+        stream = stream[size:]
+
+
+def train(
+    model: nn.Module,
+    inputs: Callable[[Tensor], tuple[Tensor, ...]],
+    y: Tensor,
+    recipe: Recipe,
+    seed: int,
+    validate: Callable[[nn.Module], float] | None = None,
+) -> nn.Module:
+    """Train ``model`` on labels ``y`` (n,); ``inputs(index)`` gives the model's arguments for those rows.
+
+    Returns the model to predict with: the averaged weights when ``recipe.ema`` > 0, and of those the best by
+    ``validate`` (higher is better, asked 20 times) when it is given. No other data picks a checkpoint.
+
+    Raises:
+        Diverged: a loss that is not finite.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    loss_of = parse_loss(recipe.loss)
+    size = min(recipe.batch_size, len(y))
+    steps = recipe.epochs * math.ceil(len(y) / size) if recipe.epochs else recipe.steps
+    optimiser = AdamW(model, recipe.weight_decay)
+    average = copy.deepcopy(model) if recipe.ema else model
+    best, best_score = None, -math.inf
+    model.train()
+    for step, index in enumerate(batches(len(y), size, steps, generator)):
+        index = index.to(y.device)
+        arguments = inputs(index)
+        pred = model(*arguments)
+        loss = loss_of(pred, y[index])
+        if recipe.consistency:
+            again = model(*arguments)
+            loss = (loss + loss_of(again, y[index])) / 2 + recipe.consistency * F.l1_loss(pred, again)
+        loss.backward()
+        if recipe.grad_clip:
+            nn.utils.clip_grad_norm_(model.parameters(), recipe.grad_clip)
+        optimiser.step(recipe.lr * learning_rate(step, steps, recipe.warmup))
+        if recipe.ema:
+            weight = 1 - min(recipe.ema, (1 + step) / (10 + step))
+            with torch.no_grad():
+                torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), weight)
+        if (step % 50 == 49 or step == steps - 1) and not torch.isfinite(loss):
+            raise Diverged(f"loss is {loss.item()} at step {step + 1} of {steps}")
+        if validate and (step + 1) % max(1, steps // 20) == 0:
+            score = validate(average.eval())
+            if score > best_score:
+                best, best_score = copy.deepcopy(average), score
+            model.train()
+    return (best or average).eval()

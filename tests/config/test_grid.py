@@ -1,0 +1,235 @@
+"""Grids: which cells a config means, where their files are, and one line for each mistake."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config.budget import n_labels
+from pipeline.config.grid import known_predictors, load_grid
+from pipeline.core.errors import BenchError
+from pipeline.core.paths import ROOT
+
+GOOD = {
+    "grid": "tiny",
+    "seeds": 2,
+    "tasks": [
+        {
+            "dataset": "synthetic201",
+            "protocol": "direct",
+            "target": "test_acc",
+            "devices": ["any"],
+            "train": ["0.1", 60],
+        },
+    ],
+    "predictors": {"mean": {}, "nn_former": {}},
+}
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a config (dict or text) and return its path."""
+
+    def write(config, name: str = "grid.yaml") -> Path:
+        path = tmp_path / name
+        path.write_text(config if isinstance(config, str) else yaml.safe_dump(config, sort_keys=False))
+        return path
+
+    return write
+
+
+def changed(**task_or_top) -> dict:
+    """`GOOD` with some keys replaced: those of a task in the first task, the others at the top."""
+    config = copy.deepcopy(GOOD)
+    for key, value in task_or_top.items():
+        of_task = key in ("dataset", "protocol", "target", "devices", "train") or key.startswith("task_")
+        (config["tasks"][0] if of_task else config)[key.removeprefix("task_")] = value
+    return config
+
+
+def test_cells_and_paths(write):
+    grid = load_grid(write(GOOD))
+    assert (grid.name, grid.torch_device, grid.timeout_s, grid.mirror) == ("tiny", "auto", 3600, None)
+    assert len(grid.cells) == 2 * 2 * 2
+    assert grid.cells[0].path == "results/predictions/synthetic201/test_acc/any/mean/0.1/0.parquet"
+    assert grid.cells[-1].path == "results/predictions/synthetic201/test_acc/any/nn_former/n60/1.parquet"
+    assert len({cell.path for cell in grid.cells}) == 8
+
+
+def test_overrides_get_a_path_of_their_own_that_ignores_key_order(write):
+    one = load_grid(write(changed(predictors={"nn_former-small": {"dim": 32, "layers": 2}}), "one.yaml")).cells[0]
+    two = load_grid(write(changed(predictors={"nn_former-small": {"layers": 2, "dim": 32}}), "two.yaml")).cells[0]
+    other = load_grid(write(changed(predictors={"nn_former-small": {"layers": 3, "dim": 32}}), "other.yaml")).cells[0]
+    assert one.predictor == "nn_former"
+    assert one.path == two.path != other.path
+    assert one.variant.startswith("nn_former-small-")
+    assert one.overrides == '{"dim": 32, "layers": 2}'
+
+
+def test_an_ensemble_is_an_override_like_any_other(write):
+    cell = load_grid(write(changed(predictors={"nn_former-ensemble": {"dim": 32, "ensemble": 5}}))).cells[0]
+    assert cell.predictor == "nn_former"
+    assert cell.overrides == '{"dim": 32, "ensemble": 5}'
+
+
+def test_path_does_not_depend_on_the_grid_or_the_protocol(write):
+    task = {"dataset": "nasbench201", "target": "val_acc", "train": ["0.05"]}
+    tasks = [{**task, "protocol": "tnasp"}, {**task, "protocol": "direct"}]
+    cells = load_grid(write(changed(tasks=tasks, seeds=1, predictors={"mean": {}}))).cells
+    assert [cell.protocol for cell in cells] == ["tnasp", "direct"]
+    assert cells[0].path == cells[1].path
+
+
+def test_task_may_choose_predictors_and_seeds(write):
+    cells = load_grid(write(changed(task_predictors=["mean"], task_seeds=1, train=[10]))).cells
+    assert [(cell.label, cell.seed) for cell in cells] == [("mean", 0)]
+
+
+@pytest.mark.parametrize(
+    "name", sorted({path.stem for path in (ROOT / "config").glob("*.yaml")} - {"datasets", "tuned"})
+)
+def test_shipped_grids_are_valid(name):
+    grid = load_grid(ROOT / "config" / f"{name}.yaml")
+    assert grid.name == name
+    assert {cell.predictor for cell in grid.cells} <= set(known_predictors())
+
+
+def test_shipped_grids_count():
+    assert len(load_grid(ROOT / "config/benchmark.yaml").cells) == 8 * 4 * 3 + 3 * (3 * 2 * 3 + 11)
+    assert len(load_grid(ROOT / "config/measured.yaml").cells) == 7 * (3 + 11)
+    assert len(load_grid(ROOT / "config/nasbench201.yaml").cells) == 8 * 5 * 3 + 6 * 6 * 4 * 3
+    assert len(load_grid(ROOT / "config/ablation.yaml").cells) == 12 * 3 * 5
+    assert len(load_grid(ROOT / "config/paper.yaml").cells) == 29 * (4 + 5) * 5 + 11 * 5
+    assert len(load_grid(ROOT / "config/nasbench101.yaml").cells) == 6 * 4 * 3
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        (changed(colour="red"), "unknown key colour"),
+        (changed(task_shots=3), "unknown key shots"),
+        (changed(predictors={"no_such": {}}), "no predictors/no_such.py; known: "),
+        (changed(predictors={"mean": {"ensemble": 1}}), "predictors.mean.ensemble: 1 is less than the minimum of 2"),
+        (changed(predictors={"mean": {"ensemble": "5"}}), "predictors.mean.ensemble"),
+        (changed(predictors={"mean-": {}}), "mean-"),
+        (changed(predictors={"../mean": {}}), "../mean"),
+        (changed(predictors={"mean": None}), "predictors.mean"),
+        (changed(task_predictors=["gbdt"]), "unknown predictor 'gbdt'; known: mean, nn_former"),
+        (changed(train=["0.0"]), "fraction 0.0 is not above 0"),
+        (changed(train=["1.5"]), "fraction 1.5 is not above 0 and at most 1"),
+        (changed(train=["-0.1"]), "'-0.1' is not a fraction"),
+        (changed(train=["a tenth"]), "'a tenth' is not a fraction"),
+        (changed(train=["1"]), "'1' is not a fraction"),
+        (changed(train=["nan"]), "'nan' is not a fraction"),
+        (changed(train=["0.1\n"]), "is not a fraction"),
+        (changed(train=[0.1]), "0.1 is not quoted"),
+        (changed(train=[0]), "train[0]"),
+        (changed(train=[-5]), "train[0]"),
+        (changed(train=[True]), "train[0]"),
+        (changed(train=[]), "train"),
+        (changed(train=["0.00001"]), "less than one label"),
+        (changed(train=[241]), "241 is 241 labels, the pool of synthetic201 has 240"),
+        (changed(train=["0.9"]), "0.9 is 270 labels, the pool of synthetic201 has 240"),
+        (changed(dataset="cifar"), "unknown data set 'cifar'; known: "),
+        (changed(target="val_loss"), "unknown target 'val_loss'; known: test_acc, latency_ms"),
+        (changed(devices=["phone"]), "unknown device 'phone'; known: any"),
+        (changed(target="latency_ms", devices=["any"]), "unknown device 'any'; known: virtual"),
+        (changed(protocol="tnasp"), "protocol tnasp trains on val_acc"),
+        (changed(protocol="guess"), "protocol"),
+        (changed(train=[30, "0.1"]), "duplicate cell: synthetic201 direct test_acc any mean, 30 labels, seed 0"),
+        (changed(tasks=GOOD["tasks"] * 2), "duplicate cell"),
+        (changed(devices=["any", "any"]), "duplicate cell"),
+        (changed(seeds=0), "seeds"),
+        (changed(torch_device="tpu"), "torch_device"),
+        (changed(timeout_s=0), "timeout_s"),
+        (changed(grid="../elsewhere"), "grid"),
+        (changed(tasks=[]), "tasks"),
+        ({"grid": "tiny"}, "'seeds' is a required property"),
+        ("", "top level"),
+        ("grid: [", "correct the YAML"),
+        ("grid: a\ngrid: b\n", "line 2: duplicate key 'grid'"),
+        ("grid: \x00", "not YAML"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_the_file(write, config, says):
+    path = write(config)
+    with pytest.raises(BenchError) as caught:
+        load_grid(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert says in message
+    assert len(message.splitlines()) == 1
+
+
+def test_missing_file():
+    with pytest.raises(BenchError, match="no_such.yaml: cannot read: No such file"):
+        load_grid("config/no_such.yaml")
+
+
+@given(st.integers(1, 10**6), st.integers(1, 9999))
+def test_n_labels_rounds_half_up(n_graphs, ten_thousandths):
+    fraction = f"{ten_thousandths / 10_000:.4f}"
+    assert n_labels(fraction, n_graphs) == (2 * ten_thousandths * n_graphs + 10_000) // 20_000
+
+
+def test_n_labels_examples():
+    sizes = ["0.005", "0.01", "0.03", "0.05", "0.1", "n900"]
+    assert [n_labels(size, 15_625) for size in sizes] == [78, 156, 469, 781, 1563, 900]
+
+
+def test_cells_cannot_be_changed(write):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        load_grid(write(GOOD)).cells[0].seed = 7
+
+
+def test_reading_a_grid_needs_neither_torch_nor_polars():
+    """Nor does anything else that the Snakefile imports whenever it is read."""
+    lines = (ROOT / "workflow/rules/common.smk").read_text().splitlines()
+    imports = [line for line in lines if line.startswith(("import ", "from "))]
+    assert "from pipeline.config.grid import kept, load_grid" in imports
+    code = "\n".join([*imports, "import sys; print({'torch', 'polars', 'numpy'} & set(sys.modules))"])
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_sources_belong_to_the_cell_and_its_path(write):
+    task = {
+        "protocol": "few_shot",
+        "target": "latency_ms",
+        "dataset": "help_nasbench201",
+        "devices": ["fpga", "pixel2"],
+    }
+    config = changed(**task, train=[10], task_sources={"devices": ["pixel3", "fpga"], "labels": 900})
+    cells = load_grid(write(config)).cells
+    assert {cell.train for cell in cells} == {cells[0].train}
+    assert cells[0].train.startswith("n10-from-")
+    assert cells[0].path.startswith(f"results/predictions/help_nasbench201/latency_ms/fpga/mean/{cells[0].train}/")
+    other = load_grid(
+        write(changed(**task, train=[10], task_sources={"devices": ["pixel3"], "labels": 50}, task_devices=["fpga"]))
+    )
+    assert other.cells[0].path != cells[0].path
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ({"protocol": "few_shot"}, "needs sources"),
+        ({"task_sources": {"labels": 5}}, "takes no sources"),
+        ({"train": ["stage"]}, "cannot train on 'stage'"),
+        ({"protocol": "leave_one_family_out"}, "cannot train on '0.1'"),
+        ({"protocol": "leave_one_family_out", "train": ["without-vgg"]}, "unknown family 'vgg'"),
+        ({"protocol": "few_shot", "task_sources": {"labels": 5}}, "no device is left besides any"),
+        ({"protocol": "few_shot", "task_sources": {"devices": ["moon"], "labels": 5}}, "unknown device 'moon'"),
+    ],
+)
+def test_a_protocol_with_the_wrong_words_is_one_line(write, task, message):
+    with pytest.raises(BenchError, match=message):
+        load_grid(write(changed(**task)))

@@ -1,0 +1,58 @@
+"""The note on settings that were chosen with test labels in sight."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import datasets, tuned_on
+from pipeline.core.errors import BenchError
+from pipeline.core.paths import ROOT
+from pipeline.report import page
+from tests.helpers.board_fixtures import RANKED, grid_of, table_of
+from tests.helpers.score_fixtures import DATASET
+
+
+def test_the_file_names_known_predictors_and_data_sets():
+    found = tuned_on.load()
+    assert set(found) <= {path.stem for path in (ROOT / "predictors").glob("*.py")}
+    assert {name for names in found.values() for name in names} <= set(datasets.load())
+    assert "analognas201" in found["nn_former"] and "nasbench201" not in found["nn_former"]
+
+
+def test_variants_count_as_their_predictor():
+    found = {"nn_former": ["measured"]}
+    labels = ["flops", "nn_former", "nn_former-latency"]
+    assert tuned_on.on(found, "measured", labels) == tuned_on.on(found, "measured", labels[2:]) == ["nn_former"]
+    assert tuned_on.on(found, "nasbench201", labels) == tuned_on.on({}, "measured", labels) == []
+
+
+def test_a_board_says_so():
+    table, out = table_of(RANKED), Path("results/tiny")
+    content = page.Content(grid_of(RANKED), table.rows, [table], [], [], {}, tuned={"nn_former": [DATASET]})
+    said = "Settings chosen with test labels in sight, which flatters: `nn_former` on "
+    assert f"{said}{DATASET} ([config/tuned.yaml](../../config/tuned.yaml))." in page.page(
+        content, out / "leaderboard.md", out
+    )
+    content = page.Content(grid_of(RANKED), table.rows, [table], [], [], {}, tuned={"gates": [DATASET]})
+    assert said not in page.page(content, out / "leaderboard.md", out)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("nn_former: measured", "must give a list of data sets for each predictor"),
+        ("[nn_former]", "must give a list of data sets for each predictor"),
+        ("nn_former: [", "line 1: "),
+        ("nn_former: [measured]\nnn_former: []", "duplicate key 'nn_former'"),
+    ],
+)
+def test_mistakes_name_the_file(text, says, tmp_path):
+    path = tmp_path / "tuned.yaml"
+    path.write_text(text)
+    with pytest.raises(BenchError, match="tuned.yaml: ") as error:
+        tuned_on.load(path)
+    assert says in str(error.value)
+    with pytest.raises(BenchError, match="cannot read: .*; restore the file"):
+        tuned_on.load(tmp_path / "nowhere.yaml")

@@ -1,0 +1,82 @@
+"""Files are written whole or not at all, and the same content gives the same bytes."""
+
+import os
+
+import polars as pl
+import pytest
+
+from pipeline.core import io
+from pipeline.core.errors import BenchError
+from tests.helpers.small_disk import small_disk
+
+FRAME = pl.DataFrame({"id": [1, 2], "op": [[1], [2, 3]]}, schema={"id": pl.UInt32, "op": pl.List(pl.UInt16)})
+
+
+def test_parquet_and_metadata_survive_a_round_trip_with_the_same_bytes(tmp_path):
+    meta = {"dataset": "x", "op_vocab": ["input", "é"], "n": 3}
+    io.write_parquet(tmp_path / "deep" / "a.parquet", FRAME, meta)
+    io.write_parquet(tmp_path / "b.parquet", FRAME, dict(reversed(meta.items())))
+    assert io.read_parquet(tmp_path / "b.parquet").equals(FRAME)
+    assert io.read_parquet(tmp_path / "b.parquet").schema == FRAME.schema
+    assert io.read_meta(tmp_path / "b.parquet") == meta
+    assert io.file_sha256(tmp_path / "deep" / "a.parquet") == io.file_sha256(tmp_path / "b.parquet")
+
+
+def test_a_file_without_metadata_has_an_empty_one(tmp_path):
+    FRAME.write_parquet(tmp_path / "x.parquet")
+    assert io.read_meta(tmp_path / "x.parquet") == {}
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "x.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), io.atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["x.txt"]
+
+
+def test_an_interrupted_write_leaves_nothing(tmp_path):
+    with pytest.raises(KeyboardInterrupt), io.atomic_path(tmp_path / "x.txt") as temporary:
+        temporary.write_text("half")
+        raise KeyboardInterrupt
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("read", [io.read_parquet, io.read_meta])
+def test_a_damaged_file_is_named(tmp_path, read):
+    path = tmp_path / "x.parquet"
+    io.write_parquet(path, FRAME, {"a": 1})
+    whole = path.read_bytes()
+    for content in (b"", b"PAR1", whole[:100], whole[:-5], whole[:-8] + b"\xff" * 8, b"not parquet" * 50):
+        path.write_bytes(content)
+        with pytest.raises(BenchError, match=r"x\.parquet: truncated or not a Parquet file; delete it"):
+            read(path)
+
+
+@pytest.mark.parametrize("read", [io.read_parquet, io.read_meta, io.file_sha256])
+def test_a_missing_file_and_a_folder_are_named(tmp_path, read):
+    with pytest.raises(BenchError, match=r"none\.parquet: no such file"):
+        read(tmp_path / "none.parquet")
+    with pytest.raises(BenchError, match="cannot read"):
+        read(tmp_path)
+
+
+def test_metadata_that_is_not_json_is_refused_on_writing(tmp_path):
+    with pytest.raises(ValueError):
+        io.write_parquet(tmp_path / "x.parquet", FRAME, {"a": float("nan")})
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_path_below_a_file_is_a_one_line_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BenchError, match="cannot write"):
+        io.write_bytes(tmp_path / "file" / "x", b"")
+
+
+def test_a_full_disk_is_a_one_line_error_and_leaves_nothing(tmp_path):
+    with small_disk(tmp_path) as disk:
+        with pytest.raises(BenchError, match=r"x\.bin: no space left on device; free some space"):
+            io.write_bytes(disk / "x.bin", os.urandom(2**20))
+        assert os.listdir(disk) == []

@@ -1,0 +1,172 @@
+"""What the documentation shows works: its commands, its examples, its links.
+
+Commands are the lines of blocks marked ``sh`` and indented lines that begin with a program. Each is run, in a copy of
+the project that has saved predictors (of made-up latencies) and the example data set, by the first rule that fits:
+
+- ``make`` and ``snakemake`` as a dry run (``-n``): a target, rule, grid or option that is not there fails;
+- what installs, needs the network, or takes more than seconds (`SLOW`), and commands with a placeholder (a word in
+  capitals that is no file), with ``--help``: the module must be there and have every option that is named;
+- ``pytest``: the files that are named must be there;
+- any other ``python -m pipeline...`` as it stands.
+
+A command that no rule fits fails the test.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from benchmarks.onnx_networks import networks
+from pipeline.core.paths import ROOT
+from pipeline.predict import saved
+from pipeline.score import metrics
+from tests.contract.test_contract_cells import small_space, synthetic_labels
+from tests.helpers.project_copy import BIN, PARTS, copy_project, environment
+from tests.helpers.saved_fixtures import save, write_tables
+
+DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PROGRAMS = ("python", "snakemake", "make", "pytest", "dvc", "pip", ".")
+SLOW = (
+    *("pip", "dvc", "python -m venv", "python -m benchmarks"),
+    *("python -m pipeline.measure", "python -m pipeline.fetch nnlqp"),
+)
+DEVICE = "ort-cpu-fp32-1t"
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    """The code blocks of a language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def commands(path: Path) -> list[str]:
+    """Every command of a page, one program each, without comments."""
+    lines = [line for language in ("sh", "bash") for block in blocks(path, language) for line in block.splitlines()]
+    indented = re.findall(r"^    (\S.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    lines += [line for line in indented if line.split()[0] in PROGRAMS]
+    split = [shlex.join(shlex.split(line, comments=True)).split(" '&&' ") for line in lines]
+    return [command for parts in split for command in parts if command]
+
+
+FOUND = {command: path.name for path in reversed(DOCS) for command in commands(path)}  # each once
+COMMANDS = [pytest.param(command, id=f"{page}: {command}") for command, page in FOUND.items()]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory) -> Path:
+    """The project with its own default grid, saved predictors, the example data set and an ONNX file."""
+    folder = copy_project(tmp_path_factory.mktemp("docs") / "bench")
+    shutil.copy(ROOT / "config/benchmark.yaml", folder / "config/benchmark.yaml")
+    shutil.copy(ROOT / "Makefile", folder / "Makefile")
+    shutil.copytree(ROOT / "benchmarks", folder / "benchmarks")
+    for scores in ROOT.glob("results/*/scores.parquet"):
+        target = folder / scores.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(scores, target)
+    data = write_tables(folder / "made_up", device=DEVICE)
+    save(data, folder / "results/models", "nn_former", device=DEVICE)
+    (folder / "MODEL.onnx").write_bytes(networks(1)[0][1])
+    page = ROOT / "docs/adding_a_dataset.md"
+    config = folder / "config/datasets.yaml"
+    config.write_text(config.read_text() + "\n" + blocks(page, "yaml")[0])
+    (folder / "pipeline/convert/mine.py").write_text(blocks(page, "python")[0])
+    (folder / "mirror/mine").mkdir(parents=True)
+    (folder / "mirror/mine/cells.csv").write_text(blocks(page, "csv")[0])
+    (folder / "config/mine.yaml").write_text(blocks(ROOT / "docs/quick_start.md", "yaml")[0])
+    return folder
+
+
+def run(folder: Path, command: list[str]) -> str:
+    """Output of a command in the copy; it must succeed."""
+    programs = {"python": sys.executable, **{name: str(BIN / name) for name in ("snakemake", "dvc", "pip")}}
+    command = [programs.get(command[0], command[0]), *command[1:]]
+    outer = {**environment(), "PYTHONPATH": str(folder), "BENCH_MIRROR": str(folder / "mirror")}
+    done = subprocess.run(command, cwd=folder, env=outer, text=True, capture_output=True, timeout=300)
+    assert done.returncode == 0, f"{shlex.join(command)}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
+    return done.stdout
+
+
+def is_placeholder(folder: Path, word: str) -> bool:
+    """A word in capitals, or in brackets, that stands for something else."""
+    return bool(re.search(r"[A-Z]{2,}|\[", word)) and not (folder / word).exists()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_works(copy, command):
+    words = shlex.split(command)
+    program = words[0]
+    if program in ("make", "snakemake"):
+        extra = [] if "-n" in words else ["-n"]
+        run(copy, [*words, *extra])
+    elif command == ". .venv/bin/activate":
+        pass  # follows `python -m venv .venv`, which is checked by itself
+    elif command.startswith(SLOW) or any(is_placeholder(copy, word) for word in words):
+        named = 3 if words[1] == "-m" else 2
+        text = run(copy, [*words[:named], "--help"])
+        options = [word.strip("[]") for word in words[named:] if re.match(r"\[?--?[a-z]", word)]
+        assert not [option for option in options if option not in text]
+    elif program == "pytest":
+        assert all((ROOT / word).exists() for word in words[1:] if word.startswith("tests"))
+    elif command.startswith("python -m pipeline."):
+        run(copy, words)
+    else:
+        pytest.fail(f"no rule for {command!r}; see the docstring of {Path(__file__).name}")
+
+
+def test_there_is_something_to_run():
+    assert len(COMMANDS) > 20
+    assert set(PARTS) <= {path.name for path in ROOT.iterdir()}
+
+
+def test_the_three_lines_of_python(copy, monkeypatch, capsys):
+    monkeypatch.setattr(saved, "MODELS", copy / "results/models")
+    monkeypatch.chdir(copy)
+    (code,) = blocks(ROOT / "docs/predict.md", "python")
+    exec(compile(code, "predict.md", "exec"), {})
+    assert float(capsys.readouterr().out) > 0
+
+
+def test_the_neural_example_learns_and_keeps_the_contract(tmp_path):
+    (code,) = blocks(ROOT / "docs/adding_a_predictor.md", "python")
+    path = tmp_path / "bag.py"
+    path.write_text(code)
+    spec = importlib.util.spec_from_file_location("predictors.bag", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    graphs = small_space(90)
+    labels = synthetic_labels(graphs, "accuracy")
+    predictor = module.Predictor({}, "accuracy")
+    predictor.fit(graphs[:60], labels[:60])
+    assert metrics.kendall_tau(predictor.predict(graphs)[60:], labels[60:]) > 0.5
+    predictor.save(tmp_path)
+    assert torch.equal(module.Predictor.load(tmp_path).predict(graphs), predictor.predict(graphs))
+
+
+def test_the_example_data_set_is_the_file_it_pins():
+    page = ROOT / "docs/adding_a_dataset.md"
+    content = blocks(page, "csv")[0].encode()
+    (source,) = yaml.safe_load(blocks(page, "yaml")[0])["mine"]["sources"]
+    pin = source["files"]["cells.csv"]
+    assert (len(content), hashlib.sha256(content).hexdigest()) == (pin["bytes"], pin["sha256"])
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_local_links_exist(path):
+    text = path.read_text(encoding="utf-8")
+    links = {link for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text) if "://" not in link}
+    assert not {link for link in links if not (path.parent / link).exists()}
+
+
+def test_every_page_is_linked_from_the_readme():
+    text = DOCS[0].read_text(encoding="utf-8")
+    assert not [path.name for path in DOCS[1:] if f"docs/{path.name}" not in text]

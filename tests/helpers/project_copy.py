@@ -1,0 +1,143 @@
+"""A copy of the project in a folder of its own, with a default grid of seconds: what the workflow tests run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import yaml
+
+from pipeline.core.paths import ROOT
+
+PARTS = ("Snakefile", "pipeline", "predictors", "config", "workflow", "profiles", "pyproject.toml")
+DVC_PARTS = ("Makefile", "dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".dvc/plots", ".dvcignore", ".gitignore")
+BIN = Path(sys.executable).parent
+GRID = {
+    "grid": "benchmark",
+    "seeds": 1,
+    "torch_device": "cpu",
+    "timeout_s": 120,
+    "tasks": [{"dataset": "synthetic201", "protocol": "direct", "target": "test_acc", "train": [60]}],
+    "predictors": {"mean": {}, "op_counts": {}},
+}
+TINY_PREDICTOR = '''"""Predicts the number of nodes."""
+import torch
+from predictors.base import BasePredictor
+
+
+class Predictor(BasePredictor):
+    def fit(self, train, y, val=None, y_val=None):
+        self.tensors["bias"] = y.float().mean()[None]
+
+    def predict(self, graphs):
+        return graphs.n_nodes.float() + self.tensors["bias"]
+'''
+
+
+def copy_project(folder: Path, grid: dict | None = None, dvc: bool = False) -> Path:
+    """Copy what a run needs into `folder`, with `grid` as config/benchmark.yaml."""
+    ignore = shutil.ignore_patterns("__pycache__")
+    for part in PARTS + (DVC_PARTS if dvc else ()):
+        source, target = ROOT / part, folder / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=ignore)
+        else:
+            shutil.copy2(source, target)
+    write_grid(folder, grid or GRID)
+    return folder
+
+
+def write_grid(folder: Path, grid: dict) -> None:
+    """Make `grid` the default grid of the copy."""
+    (folder / "config" / "benchmark.yaml").write_text(yaml.safe_dump(grid, sort_keys=False))
+
+
+def with_predictor(grid: dict, label: str) -> dict:
+    """The grid with one more predictor."""
+    return {**grid, "predictors": {**grid["predictors"], label: {}}}
+
+
+def environment() -> dict[str, str]:
+    """Environment of a run: the tools of this Python, one thread, and no way to the network or a mirror."""
+    outer = {name: value for name, value in os.environ.items() if name not in ("BENCH_MIRROR", "PYTEST_CURRENT_TEST")}
+    return {**outer, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+
+
+def run(folder: Path, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a command in the copy; stdout and stderr come together in `stdout`."""
+    done = subprocess.run(
+        command, cwd=folder, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600
+    )
+    if check and done.returncode:
+        raise AssertionError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}")
+    return done
+
+
+def snakemake(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake in the copy, as a user would."""
+    return run(folder, "snakemake", *arguments, "--cores", "2", check=check)
+
+
+def kill(folder: Path, reached: Callable[[], bool]) -> bool:
+    """Start a run and kill all its processes with SIGKILL once `reached()`; False when it had ended by itself."""
+    temporary = folder / "logs" / "tmp"  # a killed process can't remove its temporary files
+    temporary.mkdir(parents=True, exist_ok=True)
+    process = subprocess.Popen(
+        ["snakemake", "--cores", "2"],
+        cwd=folder,
+        env={**environment(), "TMPDIR": str(temporary)},
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not reached():
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.01)
+            return False
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return True
+
+
+def kill_after(folder: Path, seconds: float) -> bool:
+    """Start a run and kill it after `seconds`; False when it had ended by itself."""
+    end = time.monotonic() + seconds
+    return kill(folder, lambda: time.monotonic() >= end)
+
+
+def kill_when(folder: Path, made: str) -> bool:
+    """Start a run and kill it once a file of the pattern `made` is there; False when it had ended by itself."""
+    return kill(folder, lambda: any(folder.glob(made)))
+
+
+def predictions(folder: Path) -> dict[str, int]:
+    """Time stamp (ns) of every predictions file, by its path in the copy."""
+    found = (folder / "results" / "predictions").rglob("*.parquet")
+    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in found}
+
+
+def quality(folder: Path) -> pl.DataFrame:
+    """The scores but for what a run measures of itself: times, memory, provenance."""
+    scores = pl.read_parquet(folder / "results" / "benchmark" / "scores.parquet")
+    return scores.filter(pl.col("split") != "run").drop("finished_at", "code_rev")
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """Half-written files."""
+    return [path for name in ("data", "results") for path in (folder / name).rglob(".*.tmp")]
+
+
+def timed(folder: Path) -> float:
+    """Seconds of a run."""
+    start = time.perf_counter()
+    snakemake(folder)
+    return time.perf_counter() - start

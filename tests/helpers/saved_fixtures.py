@@ -1,0 +1,51 @@
+"""A folder of saved predictors over generated networks with made-up latencies: synthetic, to test predicting."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+
+from benchmarks.onnx_networks import networks
+from pipeline.core import io, schema
+from pipeline.onnx.columns import frame, pack
+from pipeline.onnx.graph import read_graph
+from pipeline.predict import save as saving
+from pipeline.split import splits
+from pipeline.train import cell as training
+from tests.helpers.onnx_graphs import generated, made_up_latency
+
+DATASET, DEVICE, N = "synthetic", "synthetic-device", 120
+SETTINGS = {"nn_former": {"preset": "latency", "steps": 60, "dim": 32}, "nn_meter": {"passes": 1, "rounds": 5}}
+
+
+def write_tables(folder: Path, n: int = N, device: str = DEVICE) -> Path:
+    """graphs.parquet, targets.parquet and split.parquet of `n` networks; half the labels of seed 0 are held out."""
+    files = networks(n)
+    packed = [pack(read_graph(content, family)) for family, content in files]
+    graphs, meta = frame(packed, [f"net-{i:03}" for i in range(n)], [family for family, _ in files])
+    latency = made_up_latency(generated(n)).tolist()
+    rows = [(i, "latency_ms", device, 1, value, None) for i, value in enumerate(latency)]
+    io.write_parquet(folder / "graphs.parquet", graphs, {"dataset": DATASET, "version": "1", **meta})
+    io.write_parquet(folder / "targets.parquet", pl.DataFrame(rows, schema=schema.TARGETS, orient="row"), {})
+    io.write_parquet(folder / "split.parquet", splits.make_split(n, DATASET, 0, test=0.5), {})
+    return folder
+
+
+def save(
+    data: Path, saved: Path, label: str, settings: dict | None = None, n: int = N // 2, device: str = DEVICE
+) -> training.Trained:
+    """Train a predictor on `n` labels of `data` and save it below `saved`."""
+    config = SETTINGS.get(label, {}) if settings is None else settings
+    cell = training.train(
+        training.parser().parse_args(
+            [
+                *("--dataset", DATASET, "--target", "latency_ms", "--device", device, "--predictor", label),
+                *("--config", json.dumps(config), "--train", f"n{n}", "--data", str(data)),
+                *("--split", str(data / "split.parquet"), "--torch-device", "cpu", "--out", "unused"),
+            ]
+        )
+    )
+    saving.save(saved / DATASET / "latency_ms" / device / label / f"n{n}" / "0", cell)
+    return cell

@@ -1,0 +1,107 @@
+"""Small synthetic data, predictions and score rows for the tests of scoring and reporting: no number is a result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from pipeline.config import budget
+from pipeline.config import grid as grids
+from pipeline.core import io
+from pipeline.score import score_table
+
+DATASET = "synthetic_toy"
+VERSION = "v0"
+N_GRAPHS = 20
+# Four pairs of graphs share a class: 0=10, 1=11, 2=12, 3=13.
+ISO = [i % 10 if i < 14 else i for i in range(N_GRAPHS)]
+
+
+def make_data(root: Path, seeds: int = 1) -> Path:
+    """Tables of 20 graphs; returns the data folder. Test: graphs 16..19; pool: 0..15 in order.
+
+    Labels: val_acc = 50 + id, test_acc = 60 - id, lat_ms = 1 + id; graph 1 has no latency.
+    """
+    data = root / "data"
+    ids = pl.Series("graph_id", range(N_GRAPHS), dtype=pl.UInt32)
+    graphs = pl.DataFrame({"graph_id": ids, "iso": pl.Series(ISO, dtype=pl.UInt64)}).with_columns(family=pl.lit("f"))
+    io.write_parquet(data / "parquet" / DATASET / "graphs.parquet", graphs, {"dataset": DATASET, "version": VERSION})
+    values = np.arange(N_GRAPHS, dtype=float)
+    parts = [("val_acc", "any", 50 + values), ("test_acc", "any", 60 - values), ("lat_ms", "phone", 1 + values)]
+    targets = pl.concat(
+        pl.DataFrame({"graph_id": ids}).with_columns(
+            target=pl.lit(t), device=pl.lit(d), value=pl.Series(v), stage=pl.lit(None, pl.String)
+        )
+        for t, d, v in parts
+    ).filter(~((pl.col("target") == "lat_ms") & (pl.col("graph_id") == 1)))
+    io.write_parquet(data / "parquet" / DATASET / "targets.parquet", targets, {"dataset": DATASET, "version": VERSION})
+    split = pl.DataFrame(
+        {
+            "graph_id": ids,
+            "role": ["pool"] * 16 + ["test"] * 4,
+            "rank": pl.Series([*range(16), *range(4)], dtype=pl.UInt32),
+        }
+    )
+    for seed in range(seeds):
+        io.write_parquet(data / "splits" / DATASET / f"{seed}.parquet", split, {"dataset": DATASET})
+    return data
+
+
+def make_cell(**changes) -> grids.Cell:
+    """A cell of the synthetic data; four labels of val_acc unless said otherwise."""
+    fields = {
+        "dataset": DATASET, "protocol": "direct", "target": "val_acc", "device": "any", "label": "linear",
+        "overrides": "{}", "train": "n4", "seed": 0,
+    }  # fmt: skip
+    return grids.Cell(**{**fields, **changes})
+
+
+def write_predictions(cell: grids.Cell, values, frame: pl.DataFrame | None = None, **changes) -> Path:
+    """Write the predictions file of `cell` under the working folder; `changes` replace metadata."""
+    meta = {
+        "dataset": cell.dataset, "dataset_version": VERSION, "target": cell.target, "device": cell.device,
+        "predictor": cell.label, "config_hash": "c0ffee00", "config": {"depth": 2}, "train": cell.train,
+        "n_train": budget.n_labels(cell.train, N_GRAPHS), "n_val": 0, "n_source": 0,
+        "seed": cell.seed, "status": "ok", "message": "",
+        "fit_s": 1.5, "fit_cpu_s": 2.5, "predict_s": 0.25, "predict_cpu_s": 0.5, "n_params": 7, "peak_mem_mb": 64.0,
+        "torch_device": "cpu", "host_cpu": "Test CPU", "host_gpu": None, "torch_version": "2.0", "code_rev": "abc1234",
+        "finished_at": "2025-01-01T00:00:00+00:00", **changes,
+    }  # fmt: skip
+    if frame is None:
+        frame = pl.DataFrame(
+            {
+                "graph_id": pl.Series(range(len(values)), dtype=pl.UInt32),
+                "prediction": pl.Series(list(values), dtype=pl.Float32),
+            }
+        )
+    path = Path(cell.path)
+    io.write_parquet(path, frame, meta)
+    return path
+
+
+def score_rows_of(values: dict, **common) -> pl.DataFrame:
+    """Hand-made score rows: `values` maps (predictor, fraction, seed) to a tau, None, or a status other than ok.
+
+    Splits test, all and novel get the tau minus 0.02, the tau, and the tau minus 0.05; every run costs 10 CPU-seconds.
+    """
+    base = {
+        "dataset": DATASET, "dataset_version": VERSION, "protocol": "direct", "target": "test_acc",
+        "scored_on": "test_acc", "device": "any", "config_hash": "c0ffee00", "n_val": 0, "n_source": 0,
+        "torch_device": "cpu",
+        "host_cpu": "Test CPU", "host_gpu": None, "torch_version": "2.0", "code_rev": "abc1234",
+        "finished_at": "2025-01-01T00:00:00+00:00", **common,
+    }  # fmt: skip
+    rows = []
+    for (predictor, fraction, seed), value in values.items():
+        status = value if isinstance(value, str) else "ok"
+        tau = None if isinstance(value, str) else value
+        row = {**base, "predictor": predictor, "fraction": fraction, "seed": seed, "status": status}
+        row["n_train"] = budget.n_labels(fraction, 1000)
+        for split, less in (("test", 0.02), ("all", 0.0), ("novel", 0.05)):
+            shown = None if tau is None else tau - less
+            rows.append({**row, "split": split, "metric": "kendall_tau", "value": shown})
+        costs = {"fit_s": 5.0, "fit_cpu_s": 10.0, "predict_s": 0.5, "predict_cpu_s": 1.0, "n_params": 1234.0}
+        rows += [{**row, "split": "run", "metric": name, "value": number} for name, number in costs.items()]
+    return pl.DataFrame(rows, schema=score_table.SCHEMA, strict=False)

@@ -1,0 +1,359 @@
+"""Latency of one network from a saved predictor, over generated networks with made-up latencies."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import types
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import onnx
+import pytest
+
+from benchmarks.onnx_networks import Builder, networks, vit
+from pipeline.core import io
+from pipeline.core.errors import BenchError
+from pipeline.core.paths import ROOT
+from pipeline.onnx.graph import read_graph
+from pipeline.plan.run_lock import take_over
+from pipeline.predict import model, neighbours, saved
+from pipeline.predict import save as saving
+from tests.helpers.saved_fixtures import DATASET, DEVICE, N, save, write_tables
+
+ENSEMBLE = ("flops-ensemble", {"ensemble": 2})
+LABELS = ("nn_former", "nn_meter", "gbdt", "flops", "mean")
+LIGHT = sorted((Path(onnx.__file__).parent / "backend/test/data/light").glob("*.onnx"))
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory):
+    """Folder of saved predictors, and each one's cell. Read only."""
+    folder = tmp_path_factory.mktemp("saved")
+    data = write_tables(folder / "data")
+    found = {label: save(data, folder / "models", label) for label in LABELS}
+    found[ENSEMBLE[0]] = save(data, folder / "models", *ENSEMBLE)
+    return folder, found
+
+
+@pytest.fixture(scope="module")
+def folder(cells) -> Path:
+    return cells[0] / "models"
+
+
+def asked(folder: Path, label: str = "flops") -> model.Model:
+    return model.load(DEVICE, label, models=folder)
+
+
+def cli(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pipeline.predict", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
+
+
+@pytest.mark.parametrize("label", [*LABELS, ENSEMBLE[0]])
+def test_a_saved_predictor_says_what_it_said_when_it_was_trained(cells, label):
+    model = asked(cells[0] / "models", label)
+    said = cells[1][label].prediction.numpy()
+    for i in (0, 1, 2, 3, 4, 57):
+        content = networks(N)[i][1]
+        assert model.predict(content).latency_ms == pytest.approx(said[i], rel=1e-5)
+
+
+def test_intervals_hold_the_held_out_networks_they_were_made_from(cells):
+    model, cell = asked(cells[0] / "models"), cells[1]["flops"]
+    truth = dict(cell.labels.select("graph_id", "value").iter_rows())
+    files = networks(N)
+    found = [(model.predict(files[i][1]), truth[i]) for i in cell.trained_on.test.tolist()]
+    inside = [answer.low_ms <= value <= answer.high_ms for answer, value in found]
+    assert found[0][0].held_out == len(inside) == 60
+    assert sum(inside) == 55  # the ceil(61 * 0.9)-th smallest score
+
+
+def test_a_training_network_is_its_own_nearest(cells):
+    cell = cells[1]["flops"]
+    i = cell.trained_on.rows["graph_id"][0]
+    answer = asked(cells[0] / "models").predict(networks(N)[i][1], nearest=3)
+    first, *others = answer.nearest
+    assert first.name == f"net-{i:03}"
+    assert first.distance == pytest.approx(0, abs=1e-6)
+    assert first.latency_ms == pytest.approx(dict(cell.labels.select("graph_id", "value").iter_rows())[i])
+    assert len(others) == 2
+    assert not answer.far and not answer.warnings
+
+
+def test_a_network_far_from_all_others_is_marked(folder):
+    import random
+
+    model = asked(folder)
+    near = model.predict(vit(random.Random(5)))
+    far = model.predict(vit(random.Random(5)), batch_size=64)
+    assert not near.far
+    assert far.far and far.distance > far.far_above
+    assert "far from all" in far.warnings[0]
+    assert far.batch_size == 64 and far.flops == 64 * near.flops
+
+
+def test_an_operation_never_seen_is_named(folder):
+    (lrn,) = (path for path in LIGHT if "alexnet" in path.name)
+    answer = asked(folder).predict(lrn)
+    assert any("LRN" in warning for warning in answer.warnings)
+    with pytest.raises(BenchError, match="gbdt can't take operations it has no place for: LRN"):
+        asked(folder, "gbdt").predict(lrn)
+
+
+@pytest.mark.parametrize("label", ["nn_former", "nn_meter"])
+def test_every_packaged_model_gets_a_latency(folder, label):
+    assert len(LIGHT) == 9
+    model = asked(folder, label)
+    for path in LIGHT:
+        answer = model.predict(path)
+        assert 0 < answer.low_ms < answer.latency_ms < answer.high_ms < np.inf
+
+
+@pytest.mark.real_data
+def test_a_real_network_with_and_without_weights(folder, mirror):
+    path = mirror / "nnlqp" / "resnet18-v1-7-no-weight.onnx"
+    if not path.exists():
+        pytest.skip(f"{path} is not in the mirror")
+    bare = onnx.load(path)
+    for tensor in bare.graph.initializer:
+        if not tensor.ByteSize() > 100:
+            size = int(np.prod(tensor.dims))
+            if tensor.data_type == onnx.TensorProto.FLOAT and not tensor.float_data and not tensor.raw_data:
+                tensor.raw_data = np.zeros(size, dtype=np.float32).tobytes()
+    model = asked(folder, "nn_former")
+    with_weights = model.predict(bare.SerializeToString(), name=str(path))
+    assert with_weights == model.predict(path)
+
+
+def test_a_network_as_trained_is_asked_about_in_the_nearer_form(cells):
+    """A model of networks without foldable operations takes a network with them as the one without."""
+
+    def small(norm: bool) -> bytes:
+        b = Builder((1, 3, 64, 64))
+        x = b.conv("input", 16, 3, bias=not norm)
+        return b.model(b.classifier(b.op("Relu", b.norm(x) if norm else x)))
+
+    for label in ("nn_former", "nn_meter"):
+        model = asked(cells[0] / "models", label)
+        with_norm = model.predict(small(True))
+        assert with_norm.flops > model.predict(small(False)).flops
+        row = model._row(read_graph(small(False)))
+        model._space = neighbours.Neighbours.of(np.stack([row, row + 1]))
+        model.networks = replace(model.networks, rows=np.stack([row, row + 1]))
+        as_run = model.predict(small(True), nearest=1)
+        assert as_run.distance == pytest.approx(0, abs=1e-6)
+        assert as_run.latency_ms == model.predict(small(False)).latency_ms
+
+
+def test_three_lines_of_python(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(saved, "MODELS", folder)
+    path = tmp_path / "net.onnx"
+    path.write_bytes(networks(1)[0][1])
+    from pipeline.predict.model import load
+
+    answer = load("synthetic-device").predict(path)
+    assert answer.latency_ms > 0 and answer.predictor == "nn_former" and answer.model == str(path)
+
+
+def test_the_command_line_says_the_same_in_json(folder, tmp_path):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(networks(1)[0][1])
+    done = cli(path, "--predictor", "nn_former", "--models", folder, "--json")
+    assert done.returncode == 0, done.stderr
+    schema = json.loads((ROOT / "workflow/schemas/prediction.schema.json").read_text())
+    found = json.loads(done.stdout)
+    jsonschema.Draft202012Validator(schema).validate(found)
+    answer = asked(folder, "nn_former").predict(path)
+    assert found["latency_ms"] == pytest.approx(answer.latency_ms, rel=1e-6)
+    assert set(schema["properties"]) == set(model.Prediction.__dataclass_fields__)
+    measured = schema["properties"]["measured"]["properties"]
+    assert set(measured) == set(model.Measured.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("label", ["nn_former", "gbdt"])
+def test_nothing_slow_is_imported(folder, tmp_path, label):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(networks(1)[0][1])
+    script = (
+        "import sys; from pipeline.predict import model; model.main(); "
+        "print(*(name for name in sys.modules if '.' not in name)); print(*sys.modules)"
+    )
+    command = [sys.executable, "-c", script, str(path), "--predictor", label, "--models", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True)
+    *_, top, every = done.stdout.splitlines()
+    assert not {"polars", "pyarrow", "pandas", "sklearn", "matplotlib", "jsonschema"} & set(top.split())
+    assert not {"torch._refs", "torch._dynamo", "scipy.optimize", "scipy.stats"} & set(every.split())
+
+
+def test_the_list_shows_what_there_is(folder):
+    lines = cli("--list", "--models", folder).stdout.splitlines()
+    assert len(lines) == len(LABELS) + 1
+    (line,) = (line for line in lines if line.startswith("nn_meter "))
+    about = asked(folder, "nn_meter").about
+    assert f"{DEVICE} " in line and f"{DATASET} " in line and "60 labels" in line
+    assert f"MAPE {about['calibration']['mape']:5.1f} %" in line
+    rows = json.loads(cli("--list", "--json", "--models", folder).stdout)
+    assert {row["predictor"] for row in rows} == {*LABELS, ENSEMBLE[0]}
+    assert all(row["calibration"]["n"] == 60 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--device", "moon"), "no saved predictor with device 'moon'; known: synthetic-device"),
+        (("--predictor", "oracle"), "with predictor 'oracle'; known: flops, flops-ensemble, gbdt, mean, nn_former"),
+        (("--dataset", "imagenet"), "no saved predictor with dataset 'imagenet'; known: synthetic"),
+        (("--level", "0.99"), "60 held-out networks allow 0.984 at most"),
+        (("--batch-size", "0"), "sizes start at 1"),
+        (("--dim", "N"), "not NAME=SIZE"),
+        (("--measure", "--batch-size", "2"), "leave out --batch-size"),
+        (("--models", "/nowhere"), "/nowhere: no saved predictor; make them with: snakemake models"),
+    ],
+)
+def test_mistakes_are_one_line(folder, tmp_path, arguments, says):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(networks(1)[0][1])
+    done = cli(path, "--models", folder, *arguments)
+    assert done.returncode == 1 and not done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ") and says in line
+
+
+def test_a_predictor_s_name_finds_its_only_variant(folder, tmp_path):
+    """As in the default grid, which saves `nn_former-latency` and no `nn_former`."""
+    for entry in saved.entries(folder)[0]:
+        if entry.predictor == "nn_former":
+            kept = tmp_path / "nn_former-latency"
+            shutil.copytree(entry.folder, kept)
+            about = kept / saved.ABOUT
+            about.write_text(about.read_text().replace('"nn_former"', '"nn_former-latency"'))
+    assert saved.choose(tmp_path, None, "nn_former", None).predictor == "nn_former-latency"
+    shutil.copytree(kept, tmp_path / "other")
+    (tmp_path / "other" / saved.ABOUT).write_text(about.read_text().replace("nn_former-latency", "nn_former-other"))
+    with pytest.raises(BenchError, match="several are variants of nn_former; give --predictor, one of: nn_former-lat"):
+        saved.choose(tmp_path, None, "nn_former", None)
+
+
+def test_a_failed_predictor_is_not_replaced_by_its_variant(folder, tmp_path):
+    for entry in saved.entries(folder)[0]:
+        if entry.predictor == "nn_former":
+            for name in ("nn_former", "nn_former-latency"):
+                shutil.copytree(entry.folder, tmp_path / name)
+                about = tmp_path / name / saved.ABOUT
+                about.write_text(about.read_text().replace('"nn_former"', f'"{name}"'))
+    failed = tmp_path / "nn_former" / saved.ABOUT
+    failed.write_text(json.dumps({**json.loads(failed.read_text()), "status": "diverged", "message": "no luck"}))
+    with pytest.raises(BenchError, match=r"no saved predictor with predictor 'nn_former' \(diverged: no luck\)"):
+        saved.choose(tmp_path, None, "nn_former", None)
+
+
+def test_bad_networks_are_one_line(folder, tmp_path):
+    bad = tmp_path / "bad.onnx"
+    bad.write_bytes(b"no network")
+    for path, says in ((bad, "not an ONNX file"), (tmp_path / "none.onnx", "no such file")):
+        done = cli(path, "--models", folder)
+        assert done.returncode == 1
+        (line,) = done.stderr.splitlines()
+        assert str(path) in line and says in line
+    assert cli("--models", folder).returncode == 2
+
+
+@pytest.mark.parametrize("name", ["about.json", "networks.safetensors", "model.safetensors", "model.json"])
+def test_a_damaged_model_is_one_line(cells, tmp_path, name):
+    save(cells[0] / "data", tmp_path, "flops")
+    (path,) = tmp_path.rglob(name)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(BenchError, match=r"make it again|make them with|train it again"):
+        asked(tmp_path)
+    if name == "about.json":
+        done = cli("--list", "--models", tmp_path)
+        assert done.returncode == 0 and str(path) in done.stderr
+
+
+@pytest.mark.parametrize("key", ["known_operations_only", "vocab", "networks", "calibration", "n_train"])
+def test_a_model_that_lacks_a_key_is_one_line(cells, tmp_path, key):
+    shutil.copytree(cells[0] / "models", tmp_path / "models")
+    for path in (tmp_path / "models").rglob("about.json"):
+        about = json.loads(path.read_text())
+        del about[key]
+        path.write_text(json.dumps(about))
+    with pytest.raises(BenchError, match=rf"not readable \('{key}'\); make it again"):
+        asked(tmp_path / "models")
+
+
+def test_of_several_sizes_the_largest_is_taken(cells, tmp_path):
+    for n in (20, 40, 30):
+        save(cells[0] / "data", tmp_path, "flops", n=n)
+    assert asked(tmp_path).about["n_train"] == 40
+
+
+def test_several_devices_want_one_named(cells, tmp_path):
+    save(cells[0] / "data", tmp_path, "flops")
+    (first,) = tmp_path.rglob("about.json")
+    other = tmp_path / "other"
+    other.mkdir()
+    for path in first.parent.iterdir():
+        (other / path.name).write_bytes(path.read_bytes())
+    about = json.loads(first.read_text())
+    (other / "about.json").write_text(json.dumps({**about, "device": "another"}))
+    with pytest.raises(BenchError, match="give --device, one of: another, synthetic-device"):
+        model.load(predictor="flops", models=tmp_path)
+    assert model.load("another", "flops", models=tmp_path).about["device"] == "another"
+
+
+def test_a_cell_that_failed_leaves_a_note_and_no_model(cells, tmp_path):
+    cell = cells[1]["flops"]
+    failed = replace(cell, prediction=None, about={**cell.about, "status": "diverged", "message": "not finite"})
+    saving.save(tmp_path / "flops", failed)
+    assert [path.name for path in (tmp_path / "flops").iterdir()] == ["about.json"]
+    (entry,), broken = saved.entries(tmp_path)
+    assert "diverged: not finite" in entry.line and not broken
+    with pytest.raises(BenchError, match="no saved predictor"):
+        asked(tmp_path)
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_measurement_stands_beside_the_prediction(folder, tmp_path, monkeypatch, capsys, busy):
+    path = tmp_path / "net.onnx"
+    path.write_bytes(networks(1)[0][1])
+    answer = asked(folder).predict(path)
+    timing = types.SimpleNamespace(
+        status="ok", message="", median_ms=answer.latency_ms / 1.1, q1_ms=1.0, q3_ms=2.0, repeats=7, busy=busy
+    )
+    fake = types.ModuleType("pipeline.measure.run")
+    fake.time_one = lambda path, platform: timing
+    monkeypatch.setitem(sys.modules, "pipeline.measure.run", fake)
+    real = model.measure(path, answer)
+    assert real.measured.error_percent == pytest.approx(10)
+    assert real.measured.in_interval
+    text = model.report(real)
+    assert "off by +10.0 %, the truth inside the interval" in text
+    assert ("other processes" in text) == busy
+    timing = types.SimpleNamespace(**{**vars(timing), "status": "crashed", "message": "signal 11", "median_ms": None})
+    monkeypatch.setattr(
+        sys, "argv", ["predict", str(path), "--predictor", "flops", "--models", str(folder), "--measure"]
+    )
+    assert model.main() == 1
+    assert "measured: crashed: signal 11" in capsys.readouterr().out
+
+
+def test_a_folder_is_whole_or_not_there(tmp_path):
+    target = tmp_path / "results" / "model"
+    with pytest.raises(RuntimeError), io.atomic_folder(target) as temporary:
+        (temporary / "half").write_text("")
+        raise RuntimeError
+    assert not list(target.parent.iterdir())
+    for text in ("first", "second"):
+        with io.atomic_folder(target) as temporary:
+            (temporary / text).write_text(text)
+    assert [path.name for path in target.iterdir()] == ["second"]
+    leftover = target.with_name(".model.7.tmp")
+    (leftover / "deep").mkdir(parents=True)
+    (leftover / ".deep.7.tmp").write_text("")
+    with take_over(tmp_path):
+        assert [path.name for path in target.parent.iterdir()] == ["model"]

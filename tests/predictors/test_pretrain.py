@@ -1,0 +1,66 @@
+"""Learning the statistics of changed cells: cells are kept whole, nothing but cells is seen, and it is learned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from predictors import nn_former
+from predictors.kit import nn_former_cells, pretrain
+from predictors.kit.graph_statistics import graph_statistics
+from tests.contract.test_contract_cells import small_space, synthetic_labels
+
+
+def test_padded_cells_come_back_as_they_were():
+    graphs = small_space(30, seed=3)
+    again = pretrain.as_graphs(graphs.dense(), graphs)
+    for name in ("node_ptr", "op", "edge_ptr"):
+        assert torch.equal(getattr(again, name), getattr(graphs, name))
+    assert torch.equal(again.dense().adj, graphs.dense().adj)
+    assert torch.equal(graph_statistics(again), graph_statistics(graphs))
+
+
+def test_the_body_learns_the_statistics():
+    """A linear map of what the pre-trained body sees tells statistics of other cells better than of a fresh one."""
+    graphs = small_space(400, seed=1)
+    predictor = nn_former.Predictor({"layers": 2, "dim": 32, "dropout": 0.0})
+
+    def body() -> torch.nn.Module:
+        torch.manual_seed(0)
+        return nn_former_cells.NNFormer(len(graphs.vocab), predictor.config)
+
+    recipe = replace(predictor.config, steps=400, lr=4e-3)
+    known = pretrain.pretrained(body(), 64, graphs[:100], 3000, predictor._inputs, recipe, seed=0)
+    y = graph_statistics(graphs)
+    y = ((y - y[:300].mean(0)) / y[:300].std(0))[:, y[:300].std(0) > 0]
+
+    def error(module: torch.nn.Module) -> float:
+        with torch.inference_mode():
+            x = module.eval().represent(*predictor._inputs(graphs)).double()
+        x = torch.cat([x, torch.ones(len(x), 1)], 1)
+        eye = 1e-2 * torch.eye(x.shape[1], dtype=torch.float64)
+        weight = torch.linalg.solve(x[:300].mT @ x[:300] + eye, x[:300].mT @ y[:300])
+        return float(((x[300:] @ weight - y[300:]) ** 2).mean())
+
+    assert error(known) < error(body()) / 2
+
+
+def test_labels_play_no_part(monkeypatch):
+    """Two fits on the same cells with other labels start from the same weights."""
+    graphs, found = small_space(40), []
+    real = pretrain.pretrained
+
+    def look(*args):
+        module = real(*args)
+        found.append({k: v.clone() for k, v in module.state_dict().items()})
+        return module
+
+    monkeypatch.setattr(nn_former, "pretrained", look)
+    y = synthetic_labels(graphs, "accuracy")
+    for labels in (y, y.flip(0)):
+        settings = {"layers": 1, "dim": 16, "steps": 2, "pretrain_steps": 5, "pretrain_cells": 50}
+        nn_former.Predictor(settings).fit(graphs, labels)
+    assert all(torch.equal(found[0][k], found[1][k]) for k in found[0])
+    nn_former.Predictor({"layers": 1, "dim": 16, "steps": 2, "pretrain_steps": 0}).fit(graphs, y)
+    assert len(found) == 2

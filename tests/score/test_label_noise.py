@@ -1,0 +1,73 @@
+"""How labels agree with themselves: by hand, and what the config records against the real data."""
+
+import numpy as np
+import pytest
+
+from pipeline.config import datasets
+from pipeline.convert import nasbench201
+from pipeline.core import io
+from pipeline.fetch import fetch
+from pipeline.score import label_noise, score, score_table
+from tests.helpers.score_fixtures import make_cell, make_data, write_predictions
+
+
+def test_repeats_take_the_first_two_of_each_class():
+    """Classes 0..59 thrice, interleaved: 0..59 first, then 5 % more, then values that must not be seen."""
+    iso = np.tile(np.arange(60), 3)
+    values = np.r_[np.arange(60) + 1.0, 1.05 * (np.arange(60) + 1.0), np.full(60, 1e9)]
+    found = label_noise.repeats("d", "lat_ms", "phone", iso, values)
+    assert found.n == 60 and found.values == {"kendall_tau": 1.0, "mape": pytest.approx(5.0), "acc10": 100.0}
+    assert label_noise.repeats("d", "test_acc", "any", iso, values).values == {"kendall_tau": 1.0}
+
+
+def test_too_few_repeats_say_nothing():
+    iso = np.tile(np.arange(49), 2)
+    assert label_noise.repeats("d", "test_acc", "any", iso, np.arange(98.0)) is None
+    assert label_noise.repeats("d", "test_acc", "any", np.arange(98), np.arange(98.0)) is None
+
+
+def test_scores_carry_the_noise_of_their_labels(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = make_data(tmp_path)
+    cell = make_cell()
+    write_predictions(cell, [50.0 + i for i in range(20)])
+    rows = score.score([cell], score.Data(data))
+    found = [label_noise.Noise("d", "val_acc", "any", "test_acc", 50, {"kendall_tau": 0.5})]
+    score_table.write("scores.parquet", rows, label_noise.dump(found))
+    assert label_noise.parse(io.read_meta("scores.parquet")["noise"]) == found
+    assert label_noise.parse(None) == [] and score_table.read("scores.parquet").equals(rows)
+
+
+@pytest.mark.real_data
+def test_the_ceilings_of_nasbench201_come_from_the_data(mirror, tmp_path):
+    about = datasets.get("nasbench201")
+    fetch.fetch(about, tmp_path / "raw", mirror)
+    nasbench201.convert(tmp_path / "raw", tmp_path / "data" / "parquet" / "nasbench201")
+    data = score.Data(tmp_path / "data")
+    recorded = {ceiling.between: ceiling.kendall_tau for ceiling in about.ceilings}
+    for scored_on in ("test_acc", "cifar10_test_acc"):
+        repeats, pair = label_noise.measure(data, about, scored_on, "any")
+        assert (pair.kind, pair.n) == ("val_acc", 15_625)
+        assert pair.values["kendall_tau"] == pytest.approx(recorded[f"val_acc and {scored_on}"], abs=5e-4)
+        assert repeats.n == 685 and 0.9 < repeats.values["kendall_tau"] < 0.95
+
+
+SECOND = [
+    label_noise.Noise(
+        "d", "lat_ms", "phone", label_noise.SECOND, 30, {"kendall_tau": 0.98, "mape": 1.0, "acc10": 100.0}
+    ),
+    label_noise.Noise(
+        "d", "lat_ms", "watch", label_noise.SECOND, 30, {"kendall_tau": 0.96, "mape": 3.0, "acc10": 90.0}
+    ),
+    label_noise.Noise("d", "lat_ms", "watch", "repeats", 99, {"kendall_tau": 0.5, "mape": 50.0, "acc10": 9.0}),
+]
+
+
+def test_the_floor_is_the_mean_over_devices_that_all_have_one():
+    assert label_noise.floor(SECOND, "d", "lat_ms", ["phone"]) == {"kendall_tau": 0.98, "mape": 1.0, "acc10": 100.0}
+    assert label_noise.floor(SECOND, "d", "lat_ms", ["phone", "watch"]) == {
+        "kendall_tau": pytest.approx(0.97), "mape": 2.0, "acc10": 95.0,
+    }  # fmt: skip
+    assert label_noise.floor(SECOND, "d", "lat_ms", ["phone", "tv"]) == {}
+    assert label_noise.floor(SECOND, "e", "lat_ms", ["phone"]) == label_noise.floor([], "d", "lat_ms", ["phone"]) == {}
+    assert label_noise.floor(SECOND, "d", "other_ms", ["phone"]) == {}

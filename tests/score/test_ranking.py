@@ -1,0 +1,68 @@
+"""Ranks and comparisons over tasks, by hand on made-up scores."""
+
+import pytest
+
+from pipeline.score import ranking
+from tests.helpers.board_fixtures import RANKED, TAUS, costs_of, tables_of
+
+
+def test_mean_ranks_by_hand():
+    """gbdt is first in one of six runs (1 %, seed 1), nn_former then second; mlp always third."""
+    found = ranking.rankings(tables_of(RANKED))
+    assert [r.metric for r in found] == ["kendall_tau"]
+    ranks = found[0].mean_ranks
+    assert list(ranks) == ["nn_former", "gbdt", "mlp"]
+    assert [ranks[p].mean for p in ranks] == pytest.approx([7 / 6, 11 / 6, 3.0])
+    assert ranks["mlp"].low == ranks["mlp"].high == 3.0
+    half = 4.302653 * (1 / 6)  # per-seed means 1, 1.5, 1: sd 0.288675, se 1 / 6
+    assert ranks["nn_former"].high - ranks["nn_former"].mean == pytest.approx(half, abs=1e-6)
+
+
+def test_comparison_with_the_best_by_hand():
+    found = ranking.rankings(tables_of(RANKED))[0]
+    gbdt, mlp = found.compared
+    assert (gbdt.predictor, mlp.predictor) == ("gbdt", "mlp")
+    assert gbdt.paired.difference.mean == pytest.approx((0.01 - 0.01 + 0.03 + 0.05 * 3) / 6)
+    assert gbdt.paired.improvement == pytest.approx(5 / 6) and mlp.paired.improvement == 1.0
+    assert mlp.p_holm == pytest.approx(2 * mlp.paired.p) and mlp.p_holm < 0.05
+    assert gbdt.p_holm == gbdt.paired.p
+    assert found.tied == (["nn_former", "gbdt"] if gbdt.p_holm >= 0.05 else ["nn_former"])
+
+
+def test_ranks_by_task_share_ties_and_leave_out_what_is_incomplete():
+    table = tables_of(TAUS)
+    found = ranking.rankings(table)[0]
+    small, large = table[0].sizes
+    assert found.task_ranks(table[0], small) == {"gbdt": 2.0, "nn_former": 1.0}
+    assert found.task_ranks(table[0], large) == {"gbdt": 1.0}
+    tied = ranking.rankings(tables_of({("a", "0.01", 0): 0.5, ("b", "0.01", 0): 0.5}))[0]
+    assert tied.task_ranks(*tied.tasks[0]) == {"a": 1.5, "b": 1.5}
+
+
+def test_nothing_is_imputed():
+    found = ranking.rankings(tables_of(TAUS))[0]
+    assert found.ranked == ["gbdt"]
+    assert found.coverage("nn_former") == (3, 4) and found.coverage("mean") == (0, 4) and found.compared == []
+
+
+def test_lower_is_better_for_errors_and_each_metric_is_ranked_apart():
+    rows, changes = costs_of({("a", "n10", 0): 5.0, ("b", "n10", 0): 9.0, ("a", "n10", 1): 5.0, ("b", "n10", 1): 8.0})
+    values = {("a", "n10", s): 0.5 for s in (0, 1)} | {("b", "n10", s): 0.5 for s in (0, 1)}
+    found = ranking.rankings(tables_of(values, rows, **changes))[0]
+    assert found.metric == "acc10" and list(found.mean_ranks) == ["a", "b"]
+    assert found.compared[0].paired.difference.mean == pytest.approx(3.5)
+
+
+def test_two_labels_of_the_same_predictions_count_once():
+    from tests.helpers.score_fixtures import score_rows_of
+
+    values = {("a", "n10", 0): 0.5, ("b", "n10", 0): 0.6}
+    parts = [score_rows_of(values, protocol="tnasp", target="val_acc", scored_on=s) for s in ("val_acc", "test_acc")]
+    tables = tables_of(values, parts[0].vstack(parts[1]), protocol="tnasp", target="val_acc")
+    assert len(tables) == 2
+    assert [t.scored_on for t in ranking.rankings(tables)[0].tables] == ["test_acc"]
+
+
+def test_one_seed_has_ranks_and_no_comparison():
+    found = ranking.rankings(tables_of({("a", "n10", 0): 0.5, ("b", "n10", 0): 0.6}))[0]
+    assert found.mean_ranks == {"b": 1.0, "a": 2.0} and found.compared == [] and found.tied == ["b"]

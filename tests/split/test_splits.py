@@ -1,0 +1,96 @@
+"""Splits: disjoint, deterministic, nested, and the same whatever else is asked for."""
+
+import os
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.core import io, schema
+from pipeline.core.errors import BenchError
+from pipeline.core.paths import ROOT
+from pipeline.split import splits
+
+SIZES = st.integers(0, 400)
+SEEDS = st.integers(0, 2**32)
+FRACTIONS = st.sampled_from([0.0, 0.05, 0.1, 0.2, 0.4])
+
+
+@given(SIZES, SEEDS, FRACTIONS, FRACTIONS)
+def test_every_graph_has_one_role_and_the_sizes_are_rounded_fractions(n, seed, val, test):
+    split = splits.make_split(n, "set", seed, val, test)
+    schema.check_split(split, n)
+    sizes = dict(split.group_by("role").len().iter_rows())
+    assert sizes.get("test", 0) == int(test * n + 0.5)
+    assert sizes.get("val", 0) == int(val * n + 0.5)
+
+
+@given(st.integers(1, 400), SEEDS)
+def test_the_same_arguments_give_the_same_split(n, seed):
+    assert splits.make_split(n, "set", seed).equals(splits.make_split(n, "set", seed))
+
+
+@given(st.integers(1, 400), SEEDS, st.data())
+def test_smaller_training_sets_are_prefixes_of_larger_ones_and_never_hold_test_graphs(n, seed, data):
+    split = splits.make_split(n, "set", seed)
+    labelled = pl.Series(data.draw(st.lists(st.integers(0, n - 1), unique=True)), dtype=pl.UInt32)
+    pool = split.filter(pl.col("role") == "pool")["graph_id"]
+    largest = splits.training_ids(split, labelled, len(set(pool) & set(labelled)))
+    assert set(largest) == set(pool) & set(labelled)
+    size = data.draw(st.integers(0, len(largest)))
+    assert splits.training_ids(split, labelled, size).equals(largest[:size])
+    held_out = split.filter(pl.col("role") != "pool")["graph_id"]
+    assert not set(largest) & set(held_out)
+    with pytest.raises(BenchError, match="the pool has"):
+        splits.training_ids(split, labelled, len(largest) + 1)
+
+
+@given(st.integers(50, 400), SEEDS)
+def test_validation_and_test_do_not_depend_on_each_other(n, seed):
+    tests = [splits.make_split(n, "set", seed, val, 0.2).filter(pl.col("role") == "test") for val in (0.0, 0.3)]
+    assert tests[0].equals(tests[1])
+
+
+def test_seeds_and_data_sets_have_their_own_permutations():
+    tables = [splits.make_split(200, name, seed) for name in ("a", "b") for seed in range(3)]
+    tests = {tuple(table.filter(pl.col("role") == "test").sort("rank")["graph_id"]) for table in tables}
+    assert len(tests) == 6
+
+
+def test_the_permutation_is_a_fixed_one():
+    split = splits.make_split(10, "set", 0)
+    assert split.filter(pl.col("role") == "pool").sort("rank")["graph_id"].to_list() == POOL
+
+
+POOL = [3, 7, 1, 6, 8, 0, 2, 9]
+
+
+@pytest.mark.parametrize(("seed", "val", "test"), [(-1, 0.0, 0.2), (0, 0.5, 0.5), (0, -0.1, 0.2), (0, 0.0, 1.0)])
+def test_bad_arguments_are_refused(seed, val, test):
+    with pytest.raises(BenchError, match="split of set: "):
+        splits.make_split(10, "set", seed, val, test)
+
+
+def run(*arguments):
+    command = [sys.executable, "-m", "pipeline.split", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+def test_the_command_line_writes_one_file(tmp_path):
+    graphs = tmp_path / "graphs.parquet"
+    io.write_parquet(graphs, pl.DataFrame({"graph_id": range(300)}))
+    out = tmp_path / "splits" / "0.parquet"
+    result = run("--dataset", "synthetic201", "--seed", 0, "--graphs", graphs, "--out", out)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert io.read_parquet(out).equals(splits.make_split(300, "synthetic201", 0, 0.0, 0.2))
+    assert io.read_meta(out) == {"dataset": "synthetic201", "version": "1", "seed": 0}
+
+
+def test_a_missing_graphs_file_is_one_line(tmp_path):
+    result = run("--dataset", "synthetic201", "--seed", 0, "--graphs", tmp_path / "x", "--out", tmp_path / "y")
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1 and "no such file" in result.stderr
+    assert os.listdir(tmp_path) == []

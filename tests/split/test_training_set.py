@@ -1,0 +1,99 @@
+"""Which labels a cell trains on: every kind of `train` word, with and without sources, on a hand-made table."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from pipeline.config.budget import Sources, n_labels
+from pipeline.core import schema
+from pipeline.core.errors import BenchError
+from pipeline.split import splits
+from pipeline.split.training_set import make
+
+N = 20
+GRAPHS = pl.DataFrame({"graph_id": range(N), "family": ["vgg"] * 8 + ["resnet"] * 12}).cast({"graph_id": pl.UInt32})
+SPLIT = splits.make_split(N, "hand_made", 0, val=0.1, test=0.2)
+POOL = SPLIT.filter(pl.col("role") == "pool").sort("rank")["graph_id"].to_list()
+
+
+def labels(devices=("phone", "server"), missing=()) -> pl.DataFrame:
+    rows = [
+        (g, device, 10.0 * g + i, "test" if g % 5 == 0 else "train")
+        for i, device in enumerate(devices)
+        for g in range(N)
+        if (g, device) not in missing
+    ]
+    frame = pl.DataFrame(rows, schema=["graph_id", "device", "value", "stage"], orient="row")
+    return frame.cast({"graph_id": schema.TARGETS["graph_id"]})
+
+
+def trained(train, sources=None, device="phone", table=None):
+    return make(train, sources, device, labels() if table is None else table, GRAPHS, SPLIT)
+
+
+def test_sizes_are_prefixes_of_the_pool():
+    assert trained("n5").rows["graph_id"].to_list() == POOL[:5]
+    assert trained("0.25").rows["graph_id"].to_list() == POOL[:5]
+    assert trained("n3").rows["value"].to_list() == [10.0 * g for g in POOL[:3]]
+    held = set(trained("n5").test) | set(trained("n5").val)
+    assert held == set(SPLIT.filter(pl.col("role") != "pool")["graph_id"].to_list())
+
+
+def test_a_graph_without_a_label_is_passed_over():
+    table = labels(missing={(POOL[0], "phone")})
+    assert trained("n5", table=table).rows["graph_id"].to_list() == POOL[1:6]
+
+
+def test_stage_marks():
+    marked = trained("stage")
+    assert marked.test.tolist() == [0, 5, 10, 15]
+    assert sorted(marked.rows["graph_id"]) == [g for g in range(N) if g % 5]
+    assert marked.rows["device"].unique().to_list() == ["phone"]
+
+
+def test_a_family_is_left_out_whole():
+    without = trained("without-vgg")
+    assert without.test.tolist() == list(range(8))
+    assert without.rows["graph_id"].to_list() == list(range(8, N))
+
+
+def test_sources_come_first_and_never_see_held_out_graphs():
+    sources = Sources(("server", "phone"), 6)
+    both = trained(f"n2{sources.suffix}", sources)
+    assert both.rows["device"].to_list() == ["server"] * 6 + ["phone"] * 2
+    assert both.rows["graph_id"].to_list() == POOL[:6] + POOL[:2]
+    assert (both.n_train, both.n_source) == (2, 6)
+    every = trained("n2", Sources(("server",), None))
+    assert every.n_source == len(POOL)
+    assert not set(every.rows["graph_id"]) & set(every.test)
+    staged = trained("stage", Sources(("server",), None))
+    assert not set(staged.rows["graph_id"]) & set(staged.test)
+
+
+def test_sources_survive_their_text():
+    sources = Sources(("a", "b"), 900)
+    assert Sources.parse(sources.dump()) == sources
+    assert Sources.parse("{}") is None
+    assert Sources(("a",), None).suffix != Sources(("a",), 900).suffix != sources.suffix
+
+
+@pytest.mark.parametrize(
+    ("train", "device", "message"),
+    [
+        ("n900", "phone", "ask for fewer"),
+        ("without-alexnet", "phone", "nothing is held out"),
+        ("n3", "toaster", "toaster|ask for fewer"),
+        ("stage", "toaster", "toaster"),
+    ],
+)
+def test_impossible_sets_are_one_clear_error(train, device, message):
+    with pytest.raises(BenchError, match=message):
+        trained(train, device=device)
+
+
+def test_the_number_of_labels_where_the_word_decides_it():
+    assert n_labels("n10-from-0badf00d", 100) == 10
+    assert n_labels("0.05", 15_625) == 781
+    assert n_labels("stage", 100) is None
+    assert n_labels("without-vgg", 100) is None
