@@ -14,7 +14,8 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.time_to_tau import Data, Run, positive, resolved, train
+from benchmarks.time_to_tau import Data, positive, train
+from benchmarks.time_to_tau_runs import Run, resolved
 from pipeline.core import provenance
 from pipeline.core.errors import BenchError, run_cli
 

@@ -10,7 +10,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from benchmarks.time_to_tau import DATASET, MISSION, SCORED_ON, full_epochs, longest, resolved
+from benchmarks.time_to_tau_runs import DATASET, MISSION, SCORED_ON, full_epochs, longest, resolved
 from pipeline.report.format import compact
 from pipeline.report.plots import style, text_labels
 from pipeline.report.plots.style import GREY, MARKERS, VERMILION, Drawn, is_loud

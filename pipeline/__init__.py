@@ -1,1 +1,1 @@
-"""Data pipeline of NN-Former Bench: files in, predictions out, scores last."""
+"""NN-Former Bench, one package a step: files in, predictions out, scores last; see docs/architecture.md."""

@@ -1,4 +1,5 @@
-"""Converters, one module per data set: source files -> canonical Parquet, with checks of known facts.
+"""Source files to canonical tables: one module a data set, with `convert(raw, out)` and `sanity(graphs, targets)`.
 
-Each module has `convert(raw, out)` and `sanity(graphs, targets)`.
+In: data/raw/<dataset>, or timings of this machine. Out: graphs.parquet and targets.parquet, checked against known
+facts. May import core, config, fetch, spaces, onnx and measure.
 """

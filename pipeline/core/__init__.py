@@ -1,4 +1,4 @@
 """Files, errors, tables and tensors that every step shares.
 
-In: nothing of this project. Out: the canonical tables, Graphs, atomic files. Imports nothing of the pipeline.
+In: nothing of this project. Out: the canonical tables, Graphs, atomic files. May import nothing else of the project.
 """

@@ -1,4 +1,5 @@
 """A saved predictor answers for one network.
 
-In: an ONNX file, a saved predictor. Out: a latency with its interval. May import every step before it.
+In: an ONNX file, a saved predictor. Out: a latency with its interval. May import core, measure, onnx, predictors, score
+and train.
 """

@@ -1,4 +1,4 @@
-"""Parts that several predictors share.
+"""Parts that several predictors share: encodings, layers, loops of training.
 
-In and out: tensors and Graphs. May import pipeline.core and predictors.base, no predictor.
+In and out: tensors and Graphs. May import core, and predictors.base, but no predictor.
 """

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks import paper_on_gpu, time_to_tau, time_to_tau_report
-from benchmarks.time_to_tau import Run
+from benchmarks import paper_on_gpu, time_to_tau, time_to_tau_report, time_to_tau_runs
+from benchmarks.time_to_tau_runs import Run
 from pipeline.convert import synthetic201
 from pipeline.core import io
 from pipeline.core.errors import BenchError
@@ -18,7 +18,7 @@ from pipeline.score import published
 from pipeline.split import splits
 
 EIGHTH, ONE = Fraction(1, 8), Fraction(1)
-NOTHING = pl.DataFrame(schema=time_to_tau.SCHEMA)
+NOTHING = pl.DataFrame(schema=time_to_tau_runs.SCHEMA)
 
 
 @pytest.fixture
@@ -45,31 +45,31 @@ def synthetic_fit(run: Run, config: dict) -> tuple[dict, dict]:
 def table(*rows: tuple) -> pl.DataFrame:
     """Rows of (predictor, n_train, seed, budget, overrides, fit_cpu_s, tau), tau None for a run that diverged."""
     given = [
-        dict.fromkeys(time_to_tau.SCHEMA)
+        dict.fromkeys(time_to_tau_runs.SCHEMA)
         | {"predictor": p, "n_train": n, "seed": s, "budget": b, "overrides": o, "fit_cpu_s": t}
         | {"status": "diverged" if tau is None else "ok", "tau_test_acc": tau, "tau_val_acc": tau, "config_hash": "0"}
         for p, n, s, b, o, t, tau in rows
     ]
-    return pl.DataFrame(given, schema=time_to_tau.SCHEMA)
+    return pl.DataFrame(given, schema=time_to_tau_runs.SCHEMA)
 
 
 def test_budgets_cut_what_a_predictor_has():
     fractions, limits = [ONE, EIGHTH], [10.0, 3.0]
-    assert time_to_tau.budgets("nn_former", fractions, limits) == ["1/8", "1"]
-    assert time_to_tau.budgets("graf", fractions, limits) == ["1/8", "1"]
-    assert time_to_tau.budgets("gp", fractions, limits) == ["1"]
-    assert time_to_tau.budgets("nn_former-paper", fractions, limits) == ["1 epoch", "3 s", "10 s"]
+    assert time_to_tau_runs.budgets("nn_former", fractions, limits) == ["1/8", "1"]
+    assert time_to_tau_runs.budgets("graf", fractions, limits) == ["1/8", "1"]
+    assert time_to_tau_runs.budgets("gp", fractions, limits) == ["1"]
+    assert time_to_tau_runs.budgets("nn_former-paper", fractions, limits) == ["1 epoch", "3 s", "10 s"]
 
 
 @pytest.mark.parametrize("label", ["nn_former", "graf", "gates", "ta_gates", "flan"])
 def test_an_eighth_cuts_every_length_to_an_eighth(label):
-    full = time_to_tau.lengths(label, 156)
-    cut = time_to_tau.overrides(Run(label, 156, 0, "1/8"), NOTHING)
+    full = time_to_tau_runs.lengths(label, 156)
+    cut = time_to_tau_runs.overrides(Run(label, 156, 0, "1/8"), NOTHING)
     assert full and cut == {name: max(1, round(length / 8)) for name, length in full.items()}
-    predictor = time_to_tau.base.load(label)(cut)
+    predictor = time_to_tau_runs.base.load(label)(cut)
     config = predictor.recipe(156) if hasattr(predictor, "recipe") else predictor.config
     assert {name: getattr(config, name) for name in full} == cut
-    assert time_to_tau.overrides(Run(label, 156, 0, "1"), NOTHING) == {}
+    assert time_to_tau_runs.overrides(Run(label, 156, 0, "1"), NOTHING) == {}
 
 
 def test_epochs_fit_the_limit_at_the_rate_of_the_longest_run():
@@ -81,7 +81,7 @@ def test_epochs_fit_the_limit_at_the_rate_of_the_longest_run():
     )
 
     def epochs(n: int, budget: str) -> dict | None:
-        return time_to_tau.overrides(Run("nn_former-paper", n, 0, budget), done)
+        return time_to_tau_runs.overrides(Run("nn_former-paper", n, 0, budget), done)
 
     assert epochs(156, "1 epoch") == {"preset": "paper", "epochs": 1}
     assert epochs(156, "10.5 s") == {"preset": "paper", "epochs": 10}
@@ -104,11 +104,11 @@ def test_a_stopped_run_goes_on_and_each_run_is_done_once(tmp_path, capsys):
 
     with pytest.raises(KeyboardInterrupt):
         time_to_tau.fill(path, runs, stops_at_the_third)
-    assert time_to_tau.read(path)["budget"].to_list() == ["1/8", "1/4"]
+    assert time_to_tau_runs.read(path)["budget"].to_list() == ["1/8", "1/4"]
     again = []
     rows = time_to_tau.fill(path, runs, lambda run, config: again.append(run) or synthetic_fit(run, config))
     assert done + again == runs[:4]
-    assert rows["fit_cpu_s"].to_list() == [0.5, 1.0, 1.0, 3.0] and rows.equals(time_to_tau.read(path))
+    assert rows["fit_cpu_s"].to_list() == [0.5, 1.0, 1.0, 3.0] and rows.equals(time_to_tau_runs.read(path))
     assert "2 of 4 runs are there" in capsys.readouterr().out
     other = [Run("nn_former", 156, 0, "1/4")]
     assert time_to_tau.fill(path, other, synthetic_fit)["budget"].to_list() == ["1/4"]  # rows of what was asked alone
@@ -117,17 +117,17 @@ def test_a_stopped_run_goes_on_and_each_run_is_done_once(tmp_path, capsys):
 def test_a_changed_default_is_run_again(tmp_path, monkeypatch):
     path, runs = tmp_path / "runs.csv", [Run("graf", 156, 0, "1")]
     time_to_tau.fill(path, runs, synthetic_fit)
-    monkeypatch.setattr(time_to_tau.base, "config_hash", lambda _: "changed!")
+    monkeypatch.setattr(time_to_tau_runs.base, "config_hash", lambda _: "changed!")
     rows = time_to_tau.fill(path, runs, lambda run, _: ({"status": "ok", "fit_cpu_s": 9.0}, {"test_acc": 0.5}))
     assert rows["fit_cpu_s"].to_list() == [9.0]
-    assert time_to_tau.read(path).height == 2
+    assert time_to_tau_runs.read(path).height == 2
 
 
-@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", ",".join(time_to_tau.SCHEMA) + "\ngraf,many\n"])
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", ",".join(time_to_tau_runs.SCHEMA) + "\ngraf,many\n"])
 def test_a_file_that_is_no_table_of_runs_is_refused(tmp_path, text):
     (tmp_path / "runs.csv").write_text(text)
     with pytest.raises(BenchError, match=r"runs\.csv: not a table of runs"):
-        time_to_tau.read(tmp_path / "runs.csv")
+        time_to_tau_runs.read(tmp_path / "runs.csv")
 
 
 def test_means_are_over_all_seeds_or_left_out():
@@ -175,7 +175,7 @@ def test_real_training_of_synthetic_cells_is_scored_drawn_and_kept(synthetic_dat
     argv += ["1/8", "--data", str(synthetic_data), "--out", str(out)]
     monkeypatch.setattr(sys, "argv", argv)
     time_to_tau.main()
-    rows = time_to_tau.read(out / "runs.csv")
+    rows = time_to_tau_runs.read(out / "runs.csv")
     assert rows["predictor"].to_list() == ["nn_former", "op_counts"] and set(rows["status"]) == {"ok"}
     assert rows["fit_cpu_s"].min() > 0 and rows["tau_val_acc"].is_between(-1, 1).all()
     assert rows["tau_val_acc"].to_list() == rows["tau_test_acc"].to_list()  # the same synthetic labels twice
@@ -229,7 +229,7 @@ def test_with_a_gpu_every_seed_is_run_on_it(synthetic_data, monkeypatch, capsys,
         return {"status": status, "message": "why", "fit_s": 60.0, "predict_s": 1.5}, {"test_acc": 0.5, "val_acc": 0.25}
 
     monkeypatch.setattr(paper_on_gpu.torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(paper_on_gpu.host, "gpu", lambda: "a made-up GPU")
+    monkeypatch.setattr(paper_on_gpu.provenance, "gpu", lambda: "a made-up GPU")
     monkeypatch.setattr(paper_on_gpu, "train", synthetic_train)
     monkeypatch.setattr(sys, "argv", ["paper_on_gpu", "--epochs", "5", "--data", str(synthetic_data)])
     if status == "ok":

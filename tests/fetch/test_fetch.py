@@ -1,65 +1,19 @@
 """Downloads from a server on this machine that resumes, truncates, alters, fails and recovers."""
 
-import dataclasses
-import hashlib
-import http.server
 import os
 import subprocess
 import sys
 import threading
-import zipfile
 
 import pytest
 
 from pipeline.config import datasets
-from pipeline.config.datasets import PackageFile, RawFile
 from pipeline.core.errors import BenchError
 from pipeline.core.paths import ROOT
 from pipeline.fetch import fetch
 from pipeline.fetch.download import CHUNK_BYTES
+from tests.helpers.faulty_server import CONTENT, SHA256, Server, get, raw_file, refused
 from tests.helpers.small_disk import small_disk
-
-CONTENT = bytes(range(256)) * 4000  # 1,024,000 bytes
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
-
-
-class Server(http.server.ThreadingHTTPServer):
-    """Serves CONTENT. `faults` are used up first, one a request; `requests` lists the Range header of each."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.faults, self.requests, self.content, self.ranges = [], [], CONTENT, True
-
-    def handle_error(self, *_):
-        """A client that hangs up early is no fault."""
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_port}/data.bin"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        server = self.server
-        asked = self.headers.get("Range")
-        server.requests.append(asked)
-        fault = server.faults.pop(0) if server.faults else None
-        if isinstance(fault, int):
-            self.send_error(fault)
-            return
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and server.ranges else 0
-        body = server.content[start:]
-        self.send_response(206 if start else 200)
-        if start:
-            shown = 0 if fault == "wrong range" else start
-            self.send_header("Content-Range", f"bytes {shown}-{len(server.content) - 1}/{len(server.content)}")
-        if fault != "no length":
-            self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body[: len(body) // 2] if fault == "truncate" else body)
-
-    def log_message(self, *_):
-        pass
 
 
 @pytest.fixture
@@ -71,24 +25,6 @@ def server():
     server.shutdown()
     server.server_close()
     thread.join()
-
-
-def raw_file(*urls, **changes):
-    file = RawFile("data.bin", len(CONTENT), SHA256, "MIT", urls, "set/data.bin", None)
-    return dataclasses.replace(file, **changes)
-
-
-def get(file, out, mirror=None):
-    fetch.fetch_file(file, out, mirror, wait_s=0.01)
-    assert os.listdir(out) == ["data.bin"]
-    assert (out / "data.bin").read_bytes() == CONTENT
-
-
-def refused(file, out, match, mirror=None):
-    with pytest.raises(BenchError, match=match) as caught:
-        fetch.fetch_file(file, out, mirror, wait_s=0.01)
-    assert "\n" not in str(caught.value)
-    assert not (out / "data.bin").exists()
 
 
 def resumes_near_the_middle(asked):
@@ -271,75 +207,6 @@ def test_a_full_disk_is_a_one_line_error_and_leaves_nothing(server, tmp_path):
         (mirror / "set" / "data.bin").write_bytes(CONTENT)
         refused(raw_file(server.url), disk, "no space left on device", mirror)
         assert os.listdir(disk) == []
-
-
-def make_wheel(folder, members):
-    """A wheel of the package benchfile 1.0 with these members; returns its sha256."""
-    path = folder / "benchfile-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in members:
-            archive.writestr(name, content)
-        archive.writestr("benchfile-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: benchfile\nVersion: 1.0\n")
-        archive.writestr("benchfile-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
-        archive.writestr("benchfile-1.0.dist-info/RECORD", "")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-@pytest.fixture
-def index(tmp_path, monkeypatch):
-    """A folder that pip takes for its index."""
-    folder = tmp_path / "index"
-    folder.mkdir()
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    return folder
-
-
-def test_a_member_of_a_wheel_is_taken_from_the_package_index(index, tmp_path):
-    sha256 = make_wheel(index, [("benchfile/data.bin", CONTENT)])
-    get(raw_file(pypi=PackageFile("benchfile", "1.0", sha256, "benchfile/data.bin")), tmp_path / "out")
-    assert sorted(os.listdir(tmp_path)) == ["index", "out"]
-
-
-@pytest.mark.parametrize(
-    ("members", "sha256", "problem"),
-    [
-        ([("benchfile/data.bin", CONTENT)], "0" * 64, "pip: ERROR: THESE PACKAGES DO NOT MATCH|pip: .*[Hh]ash"),
-        ([("benchfile/data.bin", CONTENT[:-1] + b"!")], None, "wrong sha256"),
-        ([("benchfile/data.bin", bytes(64 * 2**20))], None, "has 67108864 bytes, expected 1024000"),
-        ([("../data.bin", CONTENT)], None, "has 0 members named benchfile/data.bin"),
-        ([], None, "has 0 members named benchfile/data.bin"),
-    ],
-    ids=["wheel", "altered", "absurd size", "other path", "missing"],
-)
-def test_a_wrong_wheel_is_refused_and_leaves_nothing(index, tmp_path, members, sha256, problem):
-    true_sha256 = make_wheel(index, members)
-    package = PackageFile("benchfile", "1.0", sha256 or true_sha256, "benchfile/data.bin")
-    refused(raw_file(pypi=package), tmp_path / "out", problem)
-    assert os.listdir(tmp_path) == ["index"]
-
-
-def test_a_package_that_the_index_lacks_is_named(index, tmp_path):
-    package = PackageFile("benchfile", "1.0", "0" * 64, "benchfile/data.bin")
-    refused(raw_file(pypi=package), tmp_path / "out", r"package benchfile 1\.0: pip: ERROR.*BENCH_MIRROR")
-
-
-def test_a_member_larger_than_it_declares_is_refused(tmp_path):
-    path = tmp_path / "x.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("m", CONTENT)
-    lying = path.read_bytes().replace(len(CONTENT).to_bytes(4, "little"), (1000).to_bytes(4, "little"))
-    path.write_bytes(lying)
-    with pytest.raises(fetch.DownloadError):
-        fetch.read_member(path, "m", 1000)
-
-
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", CONTENT])
-def test_a_damaged_archive_is_refused(tmp_path, content):
-    (tmp_path / "x.zip").write_bytes(content)
-    with pytest.raises(fetch.DownloadError, match=r"x\.zip is damaged"):
-        fetch.read_member(tmp_path / "x.zip", "m", 1000)
 
 
 def test_the_command_line_reports_one_line(tmp_path):

@@ -8,6 +8,8 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, helper
 
+from pipeline.onnx.graph import OnnxGraph, read_graph
+
 FLOAT, INT64 = TensorProto.FLOAT, TensorProto.INT64
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 LIGHT_NAMES = (
@@ -65,3 +67,8 @@ def conv_model(**attributes: object) -> onnx.ModelProto:
         {"x": [2, 4, 8, 8]},
         weights=[weight("w", 6, 4 // attributes.get("group", 1), 3, 3), weight("b", 6)],
     )
+
+
+def read(proto: onnx.ModelProto, **options: object) -> OnnxGraph:
+    """The graph of a model, read from its bytes."""
+    return read_graph(proto.SerializeToString(), "model", **options)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
 
 from benchmarks.onnx_networks import networks
 from pipeline.core import io, schema
+from pipeline.core.paths import ROOT
 from pipeline.onnx.columns import frame, pack
 from pipeline.onnx.graph import read_graph
+from pipeline.predict import model
 from pipeline.predict import save as saving
 from pipeline.split import splits
 from pipeline.train import cell as training
@@ -49,3 +53,14 @@ def save(
     )
     saving.save(saved / DATASET / "latency_ms" / device / label / f"n{n}" / "0", cell)
     return cell
+
+
+def asked(folder: Path, label: str = "flops") -> model.Model:
+    """The saved predictor of a label below `folder`, ready to predict."""
+    return model.load(DEVICE, label, models=folder)
+
+
+def cli(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The command that predicts, run to its end."""
+    command = [sys.executable, "-m", "pipeline.predict", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, text=True, capture_output=True)

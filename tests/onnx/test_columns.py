@@ -9,13 +9,8 @@ import pytest
 from pipeline.core import schema
 from pipeline.core.errors import BenchError
 from pipeline.onnx.columns import BASE, BASE_OPS, attribute_names, attribute_rows, class_hash, frame, pack, shape_rows
-from pipeline.onnx.graph import OnnxGraph, read_graph
-from tests.helpers.onnx_files import conv_model, ints, model, node, weight
-
-
-def read(proto: onnx.ModelProto, **options: object) -> OnnxGraph:
-    return read_graph(proto.SerializeToString(), "model", **options)
-
+from pipeline.onnx.graph import OnnxGraph
+from tests.helpers.onnx_files import conv_model, ints, model, node, read, weight
 
 RESIZE = model(
     [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import types
@@ -16,14 +15,11 @@ import onnx
 import pytest
 
 from benchmarks.onnx_networks import Builder, networks, vit
-from pipeline.core import io
 from pipeline.core.errors import BenchError
 from pipeline.core.paths import ROOT
 from pipeline.onnx.graph import read_graph
-from pipeline.plan.run_lock import take_over
 from pipeline.predict import model, neighbours, saved
-from pipeline.predict import save as saving
-from tests.helpers.saved_fixtures import DATASET, DEVICE, N, save, write_tables
+from tests.helpers.saved_fixtures import DATASET, DEVICE, N, asked, cli, save, write_tables
 
 ENSEMBLE = ("flops-ensemble", {"ensemble": 2})
 LABELS = ("nn_former", "nn_meter", "gbdt", "flops", "mean")
@@ -43,15 +39,6 @@ def cells(tmp_path_factory):
 @pytest.fixture(scope="module")
 def folder(cells) -> Path:
     return cells[0] / "models"
-
-
-def asked(folder: Path, label: str = "flops") -> model.Model:
-    return model.load(DEVICE, label, models=folder)
-
-
-def cli(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pipeline.predict", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
 
 
 @pytest.mark.parametrize("label", [*LABELS, ENSEMBLE[0]])
@@ -224,34 +211,6 @@ def test_mistakes_are_one_line(folder, tmp_path, arguments, says):
     assert line.startswith("error: ") and says in line
 
 
-def test_a_predictor_s_name_finds_its_only_variant(folder, tmp_path):
-    """As in the default grid, which saves `nn_former-latency` and no `nn_former`."""
-    for entry in saved.entries(folder)[0]:
-        if entry.predictor == "nn_former":
-            kept = tmp_path / "nn_former-latency"
-            shutil.copytree(entry.folder, kept)
-            about = kept / saved.ABOUT
-            about.write_text(about.read_text().replace('"nn_former"', '"nn_former-latency"'))
-    assert saved.choose(tmp_path, None, "nn_former", None).predictor == "nn_former-latency"
-    shutil.copytree(kept, tmp_path / "other")
-    (tmp_path / "other" / saved.ABOUT).write_text(about.read_text().replace("nn_former-latency", "nn_former-other"))
-    with pytest.raises(BenchError, match="several are variants of nn_former; give --predictor, one of: nn_former-lat"):
-        saved.choose(tmp_path, None, "nn_former", None)
-
-
-def test_a_failed_predictor_is_not_replaced_by_its_variant(folder, tmp_path):
-    for entry in saved.entries(folder)[0]:
-        if entry.predictor == "nn_former":
-            for name in ("nn_former", "nn_former-latency"):
-                shutil.copytree(entry.folder, tmp_path / name)
-                about = tmp_path / name / saved.ABOUT
-                about.write_text(about.read_text().replace('"nn_former"', f'"{name}"'))
-    failed = tmp_path / "nn_former" / saved.ABOUT
-    failed.write_text(json.dumps({**json.loads(failed.read_text()), "status": "diverged", "message": "no luck"}))
-    with pytest.raises(BenchError, match=r"no saved predictor with predictor 'nn_former' \(diverged: no luck\)"):
-        saved.choose(tmp_path, None, "nn_former", None)
-
-
 def test_bad_networks_are_one_line(folder, tmp_path):
     bad = tmp_path / "bad.onnx"
     bad.write_bytes(b"no network")
@@ -261,60 +220,6 @@ def test_bad_networks_are_one_line(folder, tmp_path):
         (line,) = done.stderr.splitlines()
         assert str(path) in line and says in line
     assert cli("--models", folder).returncode == 2
-
-
-@pytest.mark.parametrize("name", ["about.json", "networks.safetensors", "model.safetensors", "model.json"])
-def test_a_damaged_model_is_one_line(cells, tmp_path, name):
-    save(cells[0] / "data", tmp_path, "flops")
-    (path,) = tmp_path.rglob(name)
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(BenchError, match=r"make it again|make them with|train it again"):
-        asked(tmp_path)
-    if name == "about.json":
-        done = cli("--list", "--models", tmp_path)
-        assert done.returncode == 0 and str(path) in done.stderr
-
-
-@pytest.mark.parametrize("key", ["known_operations_only", "vocab", "networks", "calibration", "n_train"])
-def test_a_model_that_lacks_a_key_is_one_line(cells, tmp_path, key):
-    shutil.copytree(cells[0] / "models", tmp_path / "models")
-    for path in (tmp_path / "models").rglob("about.json"):
-        about = json.loads(path.read_text())
-        del about[key]
-        path.write_text(json.dumps(about))
-    with pytest.raises(BenchError, match=rf"not readable \('{key}'\); make it again"):
-        asked(tmp_path / "models")
-
-
-def test_of_several_sizes_the_largest_is_taken(cells, tmp_path):
-    for n in (20, 40, 30):
-        save(cells[0] / "data", tmp_path, "flops", n=n)
-    assert asked(tmp_path).about["n_train"] == 40
-
-
-def test_several_devices_want_one_named(cells, tmp_path):
-    save(cells[0] / "data", tmp_path, "flops")
-    (first,) = tmp_path.rglob("about.json")
-    other = tmp_path / "other"
-    other.mkdir()
-    for path in first.parent.iterdir():
-        (other / path.name).write_bytes(path.read_bytes())
-    about = json.loads(first.read_text())
-    (other / "about.json").write_text(json.dumps({**about, "device": "another"}))
-    with pytest.raises(BenchError, match="give --device, one of: another, synthetic-device"):
-        model.load(predictor="flops", models=tmp_path)
-    assert model.load("another", "flops", models=tmp_path).about["device"] == "another"
-
-
-def test_a_cell_that_failed_leaves_a_note_and_no_model(cells, tmp_path):
-    cell = cells[1]["flops"]
-    failed = replace(cell, prediction=None, about={**cell.about, "status": "diverged", "message": "not finite"})
-    saving.save(tmp_path / "flops", failed)
-    assert [path.name for path in (tmp_path / "flops").iterdir()] == ["about.json"]
-    (entry,), broken = saved.entries(tmp_path)
-    assert "diverged: not finite" in entry.line and not broken
-    with pytest.raises(BenchError, match="no saved predictor"):
-        asked(tmp_path)
 
 
 @pytest.mark.parametrize("busy", [False, True])
@@ -340,20 +245,3 @@ def test_a_measurement_stands_beside_the_prediction(folder, tmp_path, monkeypatc
     )
     assert model.main() == 1
     assert "measured: crashed: signal 11" in capsys.readouterr().out
-
-
-def test_a_folder_is_whole_or_not_there(tmp_path):
-    target = tmp_path / "results" / "model"
-    with pytest.raises(RuntimeError), io.atomic_folder(target) as temporary:
-        (temporary / "half").write_text("")
-        raise RuntimeError
-    assert not list(target.parent.iterdir())
-    for text in ("first", "second"):
-        with io.atomic_folder(target) as temporary:
-            (temporary / text).write_text(text)
-    assert [path.name for path in target.iterdir()] == ["second"]
-    leftover = target.with_name(".model.7.tmp")
-    (leftover / "deep").mkdir(parents=True)
-    (leftover / ".deep.7.tmp").write_text("")
-    with take_over(tmp_path):
-        assert [path.name for path in target.parent.iterdir()] == ["model"]
