@@ -1,4 +1,4 @@
-"""Gradient-boosted trees (LightGBM, Ke et al. 2017) on flattened cells and operation counts."""
+"""Gradient-boosted trees (LightGBM, Ke et al., NeurIPS 2017) on flattened cells and operation counts."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pipeline.core.graphs import Dense, Graphs, to_device
 from predictors.base import BasePredictor, Diverged, Unsupported, require_finite
+from predictors.kit.cells import require_cells
 from predictors.kit.devices import above_zero, column_scale, device_table
 from predictors.kit.optim import AdamW
 from predictors.kit.train_loop import learning_rate
@@ -126,6 +127,7 @@ class Predictor(BasePredictor):
 
     def fit(self, train_graphs: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         c = self.config
+        require_cells(train_graphs)
         torch.manual_seed(self.seed)
         table = device_table(train_graphs, y)
         shared = (~table.labels.isnan()).all(1).nonzero()[:, 0][: self.config.references]

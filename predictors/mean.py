@@ -1,4 +1,4 @@
-"""The mean training label for every graph: the floor any predictor must beat."""
+"""The mean training label for every graph: the baseline any predictor must beat."""
 
 from __future__ import annotations
 

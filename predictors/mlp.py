@@ -1,4 +1,4 @@
-"""A multi-layer perceptron on the flattened cell: operations one-hot and adjacency, in the file's node order."""
+"""A multi-layer perceptron on the flattened cell, operations one-hot and adjacency: the plainest neural baseline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from predictors.kit.train_loop import Recipe
 
 
 class Predictor(NeuralPredictor):
-    """Blind to the graph's symmetries: two drawings of one cell may get two predictions."""
+    """Blind to the symmetries of graphs: nodes come in the file's order, so two drawings of a cell may get two answers."""
 
     @dataclass(frozen=True)
     class Config(Recipe):

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.core.graphs import Graphs
+from predictors.kit.cells import require_cells
 from predictors.kit.devices import column_scale, device_table
 from predictors.kit.neural import NeuralPredictor, _line
 from predictors.kit.train_loop import Recipe, train
@@ -104,6 +105,7 @@ class Predictor(NeuralPredictor):
         return NASFLAT(n_ops, self.notes["devices"], self.config)
 
     def fit(self, train_graphs: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
+        require_cells(train_graphs)
         torch.manual_seed(self.seed)
         table = device_table(train_graphs, y)
         new = len(table.devices) - 1

@@ -1,4 +1,4 @@
-"""Ridge regression on operation counts: what the bill of materials alone tells, without any wiring."""
+"""Ridge regression on operation counts, a baseline: what the bill of materials alone tells, without any wiring."""
 
 from __future__ import annotations
 

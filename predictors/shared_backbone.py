@@ -16,6 +16,7 @@ from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs, to_device
 from predictors import nn_former
 from predictors.base import BasePredictor, require_finite
+from predictors.kit.cells import require_cells
 from predictors.kit.devices import above_zero, column_scale, device_table, ridge
 from predictors.kit.features import op_counts
 from predictors.kit.nn_former_cells import NNFormer
@@ -84,6 +85,7 @@ class Predictor(BasePredictor):
 
     def fit(self, train_graphs: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         c = self.config
+        require_cells(train_graphs)
         torch.manual_seed(self.seed)
         table = device_table(train_graphs, y)
         alone = len(table.devices) == 1

@@ -31,7 +31,7 @@ from benchmarks.onnx_networks import networks
 from pipeline.core.paths import ROOT
 from pipeline.predict import saved
 from pipeline.score import metrics
-from tests.contract.test_contract_cells import small_space, synthetic_labels
+from tests.helpers.cell_graphs import small_space, synthetic_labels
 from tests.helpers.project_copy import BIN, PARTS, copy_project, environment
 from tests.helpers.saved_fixtures import save, write_tables
 

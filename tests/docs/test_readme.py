@@ -9,7 +9,7 @@ import yaml
 from pipeline.config import datasets
 from pipeline.core.paths import ROOT
 from pipeline.score import metrics
-from tests.contract.test_contract_cells import small_space, synthetic_labels
+from tests.helpers.cell_graphs import small_space, synthetic_labels
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import onnx
+import pytest
 from onnx import TensorProto, helper
 
 from pipeline.onnx.graph import OnnxGraph, read_graph
@@ -72,3 +76,26 @@ def conv_model(**attributes: object) -> onnx.ModelProto:
 def read(proto: onnx.ModelProto, **options: object) -> OnnxGraph:
     """The graph of a model, read from its bytes."""
     return read_graph(proto.SerializeToString(), "model", **options)
+
+
+def onnx_tool_counts(model: onnx.ModelProto) -> tuple[float, float]:
+    """onnx-tool's MACs of Conv, Gemm and MatMul without their biases, and its sizes of the weights that nodes read.
+
+    onnx-tool counts every elementwise operation as MACs; those are left out. Weights that ConstantOfShape nodes make
+    are tensors to it and not parameters; they are added by the shapes that it finds for them.
+    """
+    onnx_tool = pytest.importorskip("onnx_tool", reason="the independent counter onnx-tool is not installed")
+    with contextlib.redirect_stdout(io.StringIO()):
+        counted = onnx_tool.Model(model)
+        counted.graph.shape_infer(None)
+        counted.graph.profile()
+    size = {name: float(np.prod(tensor.get_shape())) for name, tensor in counted.graph.tensormap.items()}
+    macs, weights = 0.0, {}
+    floats = {tensor.name for tensor in model.graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT}
+    made = {node.output[0] for node in model.graph.node if node.op_type == "ConstantOfShape"}
+    for node in counted.graph.nodemap.values():
+        if node.op_type in ("Conv", "Gemm", "MatMul"):
+            bias = size[node.output[0]] if len(node.input) > 2 else 0
+            macs += node.macs[0] - bias
+        weights |= {name: size[name] for name in node.input if name in floats or name in made}
+    return macs, sum(weights.values())

@@ -20,7 +20,7 @@ from pipeline.measure import families, weights
 from pipeline.measure.builder import INPUT, Builder, Settings
 from pipeline.onnx.columns import class_hash
 from pipeline.onnx.graph import OnnxGraph, read_graph
-from tests.onnx.test_counts import onnx_tool_counts
+from tests.helpers.onnx_files import onnx_tool_counts
 
 # Multiply-accumulates (10^9) and parameters as torchvision publishes them ("_ops" and "num_params" of the weights of
 # alexnet, efficientnet_b0, googlenet, mnasnet1_0, mobilenet_v2, mobilenet_v3_large, resnet18, squeezenet1_0, vgg16 and

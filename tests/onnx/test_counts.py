@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import math
 
-import numpy as np
 import onnx
 import pytest
 
 from pipeline.onnx.graph import read_graph
-from tests.helpers.onnx_files import LIGHT_NAMES, RESNET18, light
+from tests.helpers.onnx_files import LIGHT_NAMES, RESNET18, light, onnx_tool_counts
 
 # "GFLOPS" (multiply-accumulates) and parameters as torchvision's documentation states them for the same networks.
 TORCHVISION = {
@@ -59,26 +56,3 @@ def running_statistics(graph) -> float:
     of_norm = sum(graph.params[i] for i, op in enumerate(graph.ops) if op == "BatchNormalization")
     scales = sum(graph.params[i] for i, op in enumerate(graph.ops) if op in ("Mul", "Add"))
     return of_norm if scales else of_norm / 2
-
-
-def onnx_tool_counts(model: onnx.ModelProto) -> tuple[float, float]:
-    """onnx-tool's MACs of Conv, Gemm and MatMul without their biases, and its sizes of the weights that nodes read.
-
-    onnx-tool counts every elementwise operation as MACs; those are left out. Weights that ConstantOfShape nodes make
-    are tensors to it and not parameters; they are added by the shapes that it finds for them.
-    """
-    onnx_tool = pytest.importorskip("onnx_tool", reason="the independent counter onnx-tool is not installed")
-    with contextlib.redirect_stdout(io.StringIO()):
-        counted = onnx_tool.Model(model)
-        counted.graph.shape_infer(None)
-        counted.graph.profile()
-    size = {name: float(np.prod(tensor.get_shape())) for name, tensor in counted.graph.tensormap.items()}
-    macs, weights = 0.0, {}
-    floats = {tensor.name for tensor in model.graph.initializer if tensor.data_type == onnx.TensorProto.FLOAT}
-    made = {node.output[0] for node in model.graph.node if node.op_type == "ConstantOfShape"}
-    for node in counted.graph.nodemap.values():
-        if node.op_type in ("Conv", "Gemm", "MatMul"):
-            bias = size[node.output[0]] if len(node.input) > 2 else 0
-            macs += node.macs[0] - bias
-        weights |= {name: size[name] for name in node.input if name in floats or name in made}
-    return macs, sum(weights.values())

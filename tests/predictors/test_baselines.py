@@ -14,10 +14,10 @@ from predictors.gp import normal_scores, subtrees
 from predictors.nao import NAO, spelling
 from predictors.nao import Predictor as NAOPredictor
 from predictors.renas import costs, images, table
-from tests.contract.test_contract_cells import GRAPHS, N_TRAIN, synthetic_labels
+from tests.helpers.cell_graphs import EMPTY, TWO_WAYS, graphs_of, small_space, synthetic_labels
 from tests.helpers.onnx_graphs import generated
-from tests.predictors.test_graf import EMPTY, TWO_WAYS, graphs_of
 
+GRAPHS, N_TRAIN = small_space(90), 40
 V = len(cells.VOCAB_201)
 INPUT, OUTPUT, SKIP, CONV1, CONV3, POOL = range(V)
 

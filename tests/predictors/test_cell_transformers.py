@@ -25,9 +25,8 @@ from predictors.nar_former import Predictor as NARFormerPredictor
 from predictors.pinat import InvariantModule
 from predictors.tnasp import Predictor as TNASPPredictor
 from predictors.tnasp import guess
-from tests.contract.test_contract_cells import small_space
+from tests.helpers.cell_graphs import DIAMOND, adjacency, small_space
 from tests.helpers.onnx_graphs import generated, made_up_latency
-from tests.predictors.test_nn_former import DIAMOND, adjacency
 
 CELLS = small_space(90).dense()
 KITE = [(0, 1), (1, 2), (0, 3), (2, 3), (3, 4)]  # a short and a long way from 0 to 3

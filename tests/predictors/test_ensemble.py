@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import pytest
 import torch
@@ -10,18 +11,18 @@ import torch
 from pipeline.core.errors import BenchError
 from predictors import base
 from predictors.kit.ensemble import STRIDE, Ensemble, make
-from tests.contract.test_contract_cells import GRAPHS, N_TRAIN, SHORT, synthetic_labels
+from tests.helpers.cell_graphs import synthetic_labels
+from tests.helpers.trained import short, space
 
 NAMES = ["gbdt", "graf", "nn_former", "ctnas", "shared_backbone", "op_counts"]
-TRAIN = GRAPHS[:N_TRAIN]
+GRAPHS = space("cells").graphs
+TRAIN = GRAPHS[:40]
 
 
-def settings(name: str) -> dict:
-    return {k: v for k, v in SHORT.items() if k in {f.name for f in dataclasses.fields(base.load(name).Config)}}
-
-
-def fitted(name: str, task: str = "accuracy", seed: int = 3) -> base.BasePredictor:
-    ensemble = make(f"{name}-ensemble", {**settings(name), "ensemble": 3}, task, seed)
+@functools.cache
+def fitted(name: str, task: str = "accuracy") -> base.BasePredictor:
+    """An ensemble of three from seed 3 on. Read only."""
+    ensemble = make(f"{name}-ensemble", {**short(name), "ensemble": 3}, task, 3)
     ensemble.fit(TRAIN, synthetic_labels(TRAIN, task))
     return ensemble
 
@@ -32,7 +33,7 @@ def test_it_answers_with_the_mean_of_predictors_that_differ_in_their_seed(name, 
     prediction = fitted(name, task).predict(GRAPHS)
     alone = []
     for seed in (3, 3 + STRIDE, 3 + 2 * STRIDE):
-        predictor = make(name, settings(name), task, seed)
+        predictor = make(name, short(name), task, seed)
         predictor.fit(TRAIN, synthetic_labels(TRAIN, task))
         alone.append(predictor.predict(GRAPHS).double())
     a, b, c = alone

@@ -12,9 +12,9 @@ from pipeline.spaces import cells
 from predictors import base, nasflat, shared_backbone
 from predictors.kit.devices import above_zero, column_scale, device_table, ridge
 from predictors.kit.features import op_counts
-from tests.contract.test_contract_cells import SHORT, small_space
+from tests.helpers.cell_graphs import small_space
+from tests.helpers.trained import short
 
-TRANSFER = ("brp_nas", "help", "nasflat", "shared_backbone")
 COSTS = {  # ms per operation of four made-up devices, in the order of the vocabulary
     "gpu": [1.0, 0.5, 0.1, 0.5, 2.0, 0.8],
     "cpu": [2.0, 1.0, 0.3, 2.0, 9.0, 1.5],
@@ -142,37 +142,13 @@ def test_learns_a_scaled_copy_of_a_source_device_from_ten_labels(name):
         assert ((predicted / true - 1).abs() < 0.05).double().mean() > 0.95
 
 
-@pytest.mark.parametrize("name", TRANSFER)
-def test_the_contract_holds_for_several_devices(name, tmp_path):
-    graphs, y = few_shot(n_source=30, n_new=4)
-    keys = {f.name for f in dataclasses.fields(base.load(name).Config)}
-    short = {k: v for k, v in SHORT.items() if k in keys}
-    asked = SPACE.on("new", graphs.platforms)
-    predictions = []
-    for _ in range(2):
-        predictor = base.load(name)(short, "cost", seed=2)
-        predictor.fit(graphs, y)
-        predictions.append(predictor.predict(asked))
-    first, second = predictions
-    assert torch.equal(first, second)
-    assert first.shape == (300,)
-    assert first.isfinite().all()
-    assert (first > 0).all()
-    order = torch.randperm(300, generator=torch.Generator().manual_seed(1))
-    torch.testing.assert_close(predictor.predict(asked[order]), first[order], rtol=1e-4, atol=1e-5)
-    predictor.save(tmp_path / "model")
-    torch.testing.assert_close(type(predictor).load(tmp_path / "model").predict(asked), first, rtol=1e-6, atol=0)
-
-
 @pytest.mark.parametrize("name", ["help", "nasflat", "shared_backbone"])
 def test_labels_of_the_source_devices_matter(name):
     graphs, y = few_shot(n_source=30, n_new=6)
-    keys = {f.name for f in dataclasses.fields(base.load(name).Config)}
-    short = {k: v for k, v in SHORT.items() if k in keys}
     changed = torch.where(graphs.platform == 2, y.flip(0), y)
     out = []
     for labels in (y, changed):
-        predictor = base.load(name)(short, "cost", seed=0)
+        predictor = base.load(name)(short(name), "cost", seed=0)
         predictor.fit(graphs, labels)
         out.append(predictor.predict(SPACE.on("new", graphs.platforms)))
     assert not torch.equal(*out)

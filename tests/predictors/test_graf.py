@@ -4,22 +4,11 @@ from __future__ import annotations
 
 import torch
 
-from pipeline.core.graphs import Graphs, from_frame
 from pipeline.spaces import cells
 from predictors.kit.graph_statistics import of_subsets, subsets
-
-
-def graphs_of(*drawn: cells.Cell) -> Graphs:
-    frame = cells.graphs_frame([str(i) for i in range(len(drawn))], "nasbench201", drawn, cells.VOCAB_201)
-    return from_frame(frame, {"op_vocab": list(cells.VOCAB_201), "attr_names": [], "out_shape_rank": 0})
-
+from tests.helpers.cell_graphs import EMPTY, TWO_WAYS, graphs_of
 
 SKIP, CONV1, CONV3 = (cells.VOCAB_201.index(name) for name in ("skip_connect", "nor_conv_1x1", "nor_conv_3x3"))
-# input -> conv3 -> output and input -> skip -> conv1 -> output
-TWO_WAYS = cells.Cell(
-    ("input", "nor_conv_3x3", "skip_connect", "nor_conv_1x1", "output"), ((0, 1), (0, 2), (1, 4), (2, 3), (3, 4))
-)
-EMPTY = cells.Cell(("input", "output"), ())
 CHAIN = cells.Cell(("input", "nor_conv_3x3", "nor_conv_3x3", "output"), ((0, 1), (1, 2), (2, 3)))
 
 

@@ -16,7 +16,7 @@ from predictors.kit.nn_former_latency import LatencyModel, Networks
 from predictors.kit.node_features import Features
 from predictors.kit.ragged import Ragged
 from predictors.nn_former import Predictor as NNFormer
-from tests.contract.test_contract_cells import small_space
+from tests.helpers.cell_graphs import small_space
 from tests.helpers.onnx_graphs import generated, made_up_latency
 
 

@@ -13,16 +13,7 @@ from pipeline.core.errors import BenchError
 from predictors.kit.encodings import depth, laplacian_encoding
 from predictors.kit.nn_former_cells import NNFormer, attention_masks
 from predictors.nn_former import Predictor
-from tests.contract.test_contract_cells import small_space
-
-DIAMOND = [(0, 1), (0, 2), (1, 3), (2, 3)]
-
-
-def adjacency(edges: list[tuple[int, int]], n: int) -> Tensor:
-    adj = torch.zeros(1, n, n, dtype=torch.bool)
-    for i, j in edges:
-        adj[0, i, j] = True
-    return adj
+from tests.helpers.cell_graphs import DIAMOND, adjacency, small_space
 
 
 def pairs(mask: Tensor) -> set[tuple[int, int]]:

@@ -9,7 +9,7 @@ import torch
 from predictors import nn_former
 from predictors.kit import nn_former_cells, pretrain
 from predictors.kit.graph_statistics import graph_statistics
-from tests.contract.test_contract_cells import small_space, synthetic_labels
+from tests.helpers.cell_graphs import small_space, synthetic_labels
 
 
 def test_padded_cells_come_back_as_they_were():

@@ -14,7 +14,7 @@ from pipeline.spaces import cells
 from pipeline.split import splits
 from pipeline.train import attention
 from predictors.nn_former import MASKS, Predictor
-from tests.contract.test_contract_cells import small_space, synthetic_labels
+from tests.helpers.cell_graphs import small_space, synthetic_labels
 
 DIAMOND = [(0, 1), (0, 2), (1, 3), (2, 3)]
 
