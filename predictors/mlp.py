@@ -15,7 +15,7 @@ from predictors.kit.train_loop import Recipe
 
 
 class Predictor(NeuralPredictor):
-    """Blind to the symmetries of graphs: nodes come in the file's order, so two drawings of a cell may get two answers."""
+    """Nodes come in the file's order: two drawings of one cell may get two predictions."""
 
     @dataclass(frozen=True)
     class Config(Recipe):
