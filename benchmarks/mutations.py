@@ -69,7 +69,8 @@ MUTATIONS = (
     ),
     Mutation(
         "the labels of another device are trained on", TRAINING_SET,
-        'eligible.filter(pl.col("device") == name)', 'eligible.filter(pl.col("device") == eligible["device"].max())',
+        'eligible.filter(pl.col("device") == name)',
+        'eligible.filter(pl.col("device") == eligible["device"].max()).with_columns(device=pl.lit(name))',
         PLAN,
     ),
     Mutation(

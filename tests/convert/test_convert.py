@@ -257,6 +257,8 @@ def test_analognas201_agrees_with_nasbench201(converted, tmp_path):
     try:
         fetch.fetch(datasets.get("analognas201"), tmp_path / "raw")
     except BenchError as error:
+        if "wrong sha256" in str(error):
+            raise
         pytest.skip(f"the package can't be had here: {error}")
     importlib.import_module("pipeline.convert.analognas201").convert(tmp_path / "raw", tmp_path)
     tables = io.read_parquet(tmp_path / "graphs.parquet"), io.read_parquet(tmp_path / "targets.parquet")

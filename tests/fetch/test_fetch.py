@@ -218,7 +218,12 @@ def test_the_command_line_reports_one_line(tmp_path):
 
 
 def test_the_mirror_holds_the_registered_files(mirror, tmp_path):
-    for dataset in datasets.load().values():
-        if all(file.sha256 and file.mirror and (mirror / file.mirror).is_file() for file in dataset.files):
-            fetch.fetch(dataset, tmp_path / dataset.name, mirror)
-            assert sorted(os.listdir(tmp_path / dataset.name)) == sorted(file.path for file in dataset.files)
+    held = [
+        dataset
+        for dataset in datasets.load().values()
+        if dataset.files and all(f.sha256 and f.mirror and (mirror / f.mirror).is_file() for f in dataset.files)
+    ]
+    assert held
+    for dataset in held:
+        fetch.fetch(dataset, tmp_path / dataset.name, mirror)
+        assert sorted(os.listdir(tmp_path / dataset.name)) == sorted(file.path for file in dataset.files)
