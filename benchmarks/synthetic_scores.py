@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 
 from pipeline.config import grid as grids
-from pipeline.config.datasets import Dataset, SplitFractions
+from pipeline.config.cell_spec import CellSpec
+from pipeline.config.datasets import Dataset
 from pipeline.score import score_table
 
 PREDICTORS = [
@@ -38,7 +39,7 @@ def about(name: str, targets: dict[str, tuple[str, ...]], families: tuple[str, .
     """A data set that does not exist."""
     return Dataset(
         name=name, version="0", description="Made-up numbers, for measuring the board", citation="none",
-        synthetic=True, n_graphs=15625, targets=targets, split=SplitFractions(0.0, 0.2), families=families,
+        synthetic=True, n_graphs=15625, targets=targets, test_fraction=0.2, families=families,
         ceilings=(), files=(),
     )  # fmt: skip
 
@@ -66,11 +67,11 @@ def grid(seeds: int = 3) -> grids.Grid:
          PREDICTORS[:14]),
     ]  # fmt: skip
     cells = tuple(
-        grids.Cell(dataset, protocol, target, device, label, "{}", train, seed)
+        CellSpec.of(dataset, target, label, word, seed, device, protocol=protocol)
         for dataset, protocol, target, devices, sizes, labels in tasks
         for device in devices
         for label in labels
-        for train in sizes
+        for word in sizes
         for seed in range(seeds)
     )
     return grids.Grid("synthetic", "config/synthetic.yaml", "cpu", 60, None, cells)
@@ -82,13 +83,14 @@ def rows(of: grids.Grid, seed: int = 0) -> pl.DataFrame:
     found: dict[str, list] = {name: [] for name in score_table.SCHEMA}
     for cell in of.cells:
         place = PREDICTORS.index(cell.label)
-        n = _n_train(cell.train)
+        n = _n_train(str(cell.budget))
         for scored_on in score_table.scored_on(cell.protocol, cell.target):
             for split, metric, value in _values(random, cell, place, n, scored_on):
                 row = {
                     "dataset": cell.dataset, "dataset_version": "0", "protocol": cell.protocol, "target": cell.target,
                     "scored_on": scored_on, "device": cell.device, "predictor": cell.label,
-                    "config_hash": f"{place:08x}", "fraction": cell.train, "n_train": n, "n_val": 0, "n_source": 0,
+                    "config_hash": f"{place:08x}", "fraction": str(cell.budget),
+                    "n_train": n, "n_val": 0, "n_source": 0,
                     "seed": cell.seed, "split": split, "metric": metric, "value": value, "status": "ok",
                     "torch_device": "cpu", "host_cpu": "Made-up CPU, 2 cores", "host_gpu": None,
                     "torch_version": "0", "code_rev": "0000000000", "finished_at": "2000-01-01T00:00:00+00:00",
@@ -119,7 +121,7 @@ def _n_train(word: str) -> int:
     return round(float(word) * 15625) if word[0] == "0" else 18000
 
 
-def _values(random: np.random.Generator, cell: grids.Cell, place: int, n: int, scored_on: str):
+def _values(random: np.random.Generator, cell: CellSpec, place: int, n: int, scored_on: str):
     """(split, metric, value) of one cell."""
     tau = float(np.clip(0.95 - 0.02 * place - 0.9 / n**0.4 + random.normal(0, 0.012), -0.2, 0.97))
     tau = None if cell.label == "mean" else tau
@@ -141,6 +143,6 @@ def _values(random: np.random.Generator, cell: grids.Cell, place: int, n: int, s
     yield from (("run", name, value) for name, value in costs.items())
 
 
-def hash_of(cell: grids.Cell) -> int:
+def hash_of(cell: CellSpec) -> int:
     """A number that differs between devices and families, the same in every process."""
-    return sum(map(ord, cell.device + cell.train))
+    return sum(map(ord, cell.device + str(cell.budget)))

@@ -157,9 +157,9 @@ def train(
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "predictions.parquet"
         command = [
-            sys.executable, "-m", "pipeline.train", "--dataset", DATASET, "--target", TARGET,
-            "--predictor", run.label, "--config", json.dumps(config), "--train", f"n{run.n_train}",
-            "--seed", str(run.seed), "--data", str(data.tables), "--split", str(data.split(run.seed)),
+            sys.executable, "-m", "pipeline.train", DATASET, TARGET, run.label, f"n{run.n_train}",
+            "--overrides", json.dumps(config), "--seed", str(run.seed),
+            "--data", str(data.tables), "--split", str(data.split(run.seed)),
             "--torch-device", torch_device, "--timeout", str(timeout), "--out", str(out),
         ]  # fmt: skip
         env = os.environ | {"OMP_NUM_THREADS": "1"}

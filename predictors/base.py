@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs
+from pipeline.core.names import known_predictors, predictor_of
 
 
 class Unsupported(Exception):
@@ -129,23 +130,16 @@ class BasePredictor(ABC):
         """Hook after `load`: rebuild what is derived from ``tensors`` and ``notes``."""
 
 
-def known() -> list[str]:
-    """Names of all predictors: the files of this folder."""
-    files = Path(__file__).parent.glob("*.py")
-    return sorted(f.stem for f in files if not f.stem.startswith("_") and f.stem != "base")
-
-
 def load(label: str) -> type[BasePredictor]:
     """Class of a label ``<predictor>`` or ``<predictor>-<variant>``.
 
     Raises:
         BenchError: no such file, or no class ``Predictor`` in it.
     """
-    name = label.partition("-")[0]
-    if name not in known():
-        raise BenchError(
-            f"no predictor {name!r}; known: {', '.join(known())}; a new one is a file predictors/{name}.py"
-        )
+    name = predictor_of(label)
+    known = known_predictors()
+    if name not in known:
+        raise BenchError(f"no predictor {name!r}; known: {', '.join(known)}; a new one is a file predictors/{name}.py")
     module = importlib.import_module(f"predictors.{name}")
     if not hasattr(module, "Predictor"):
         raise BenchError(f"predictors/{name}.py: has no class Predictor; see predictors/mean.py for the shortest one")

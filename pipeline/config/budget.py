@@ -1,14 +1,14 @@
-"""The words of a grid for what a cell is trained on. Light to import: a grid is read each time the workflow starts.
+"""The label budget of a cell: how many labels it is trained on, and whose.
 
-The `train` word of a cell is one of
+A budget is written as one word, in grids, paths, scores and on boards:
 
-- ``0.05``: that fraction of the data set, the first graphs of the split's pool;
-- ``n900``: that many labels, the first graphs of the pool that have one;
-- ``stage``: the labels the source marks as train; its test marks are held out;
+- ``0.05``: that fraction of the data set, the first networks of the split's pool;
+- ``n900``: that many labels, the first networks of the pool that have one;
+- ``stage``: the labels that the source marks as train; those it marks as test are held out;
 - ``without-<family>``: every label of the other families; the named one is held out.
 
-With `sources` the labels of other devices are added, the cell's own device stays the one predicted, and the word ends
-in ``-from-<hash of the sources>``.
+Behind the first two, ``-val<k>`` adds the next k labels of the pool for validation, and ``-from-<hash>`` the labels of
+other devices that `Sources` name. Light to import: a grid is read each time the workflow starts.
 """
 
 from __future__ import annotations
@@ -16,8 +16,26 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from enum import StrEnum
+
+from pipeline.core.errors import BenchError
+
+WORD = re.compile(
+    r"(?:(?P<fraction>[0-9]+\.[0-9]+)|n(?P<count>[0-9]+)|(?P<marked>stage)|without-(?P<family>[a-z0-9_]+))"
+    r"(?:-val(?P<n_val>[1-9][0-9]*))?(?:-from-(?P<sources>[0-9a-f]{8}))?"
+)
+
+
+class Kind(StrEnum):
+    """What decides which labels a budget holds."""
+
+    FRACTION = "fraction"
+    COUNT = "count"
+    MARKED = "marked"
+    FAMILY = "family"
 
 
 @dataclass(frozen=True)
@@ -32,7 +50,7 @@ class Sources:
 
     @classmethod
     def parse(cls, text: str) -> Sources | None:
-        """From the JSON of `text`; None for {}."""
+        """From the JSON of `dump`; None for {}."""
         raw = json.loads(text)
         return cls(tuple(raw["devices"]), raw["labels"]) if raw else None
 
@@ -45,16 +63,69 @@ class Sources:
         return tuple(name for name in self.devices if name != device)
 
     @property
-    def suffix(self) -> str:
-        """What the `train` word of a cell with these sources ends in."""
-        return f"-from-{hashlib.blake2b(self.dump().encode(), digest_size=4).hexdigest()}"
+    def hash(self) -> str:
+        """Eight hex digits that change when any of it does."""
+        return hashlib.blake2b(self.dump().encode(), digest_size=4).hexdigest()
 
 
-def n_labels(train: str, n_graphs: int) -> int | None:
-    """Number of labels of a word: n900 -> 900, 0.005 of N -> floor(0.005 N + 0.5), None where the data decide."""
-    word = train.partition("-from-")[0]
-    if word == "stage" or word.startswith("without-"):
-        return None
-    if word.startswith("n"):
-        return int(word[1:])
-    return math.floor(Decimal(word) * n_graphs + Decimal("0.5"))
+@dataclass(frozen=True)
+class Budget:
+    """A label budget. `amount` is the fraction, the count or the family held out, as written; empty for MARKED.
+
+    `n_val` labels are for validation, beside those trained on. `sources` is `Sources.hash`, empty without any.
+    """
+
+    kind: Kind
+    amount: str
+    n_val: int = 0
+    sources: str = ""
+
+    @classmethod
+    def parse(cls, word: str) -> Budget:
+        """The budget of a word. Raises BenchError when it is none."""
+        match = WORD.fullmatch(word)
+        if not match:
+            raise BenchError(
+                f'{word!r} is no label budget; write a fraction such as "0.05", a number of labels, stage, or '
+                "without-FAMILY"
+            )
+        parts = match.groupdict()
+        kind = next(kind for kind in Kind if parts[kind] is not None)
+        amount = "" if kind is Kind.MARKED else parts[kind]
+        if kind is Kind.FRACTION and not 0 < Decimal(amount) <= 1:
+            raise BenchError(f'fraction {word} is not above 0 and at most 1; write a part, such as "0.05"')
+        budget = cls(kind, amount, int(parts["n_val"] or 0), parts["sources"] or "")
+        if budget.n_val and not budget.is_drawn:
+            raise BenchError(f"{word!r}: labels for validation go with a fraction or a number of labels only")
+        return budget
+
+    def __str__(self) -> str:
+        validation = f"-val{self.n_val}" if self.n_val else ""
+        return f"{self.own}{validation}{f'-from-{self.sources}' if self.sources else ''}"
+
+    @property
+    def own(self) -> str:
+        """The word of the labels of the cell's own device that are trained on: `0.05`, `n900`, `without-vgg16`."""
+        prefix = {Kind.COUNT: "n", Kind.FAMILY: "without-"}.get(self.kind, "")
+        return "stage" if self.kind is Kind.MARKED else f"{prefix}{self.amount}"
+
+    @property
+    def is_drawn(self) -> bool:
+        """True where the labels are the first of the pool, so that budgets of one data set lie on one axis."""
+        return self.kind in (Kind.FRACTION, Kind.COUNT)
+
+    @property
+    def family(self) -> str | None:
+        """The family that is held out; None where none is."""
+        return self.amount if self.kind is Kind.FAMILY else None
+
+    def n_labels(self, n_graphs: int) -> int | None:
+        """Labels trained on: 900 for n900, floor(0.005 N + 0.5) for 0.005 of N networks, None where the data decide."""
+        if not self.is_drawn:
+            return None
+        share = Decimal(self.amount) * (n_graphs if self.kind is Kind.FRACTION else 1)
+        return math.floor(share + Decimal("0.5"))
+
+    def with_sources(self, sources: Sources | None) -> Budget:
+        """This budget beside labels of other devices."""
+        return replace(self, sources=sources.hash if sources else "")

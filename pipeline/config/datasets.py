@@ -42,14 +42,6 @@ class RawFile:
 
 
 @dataclass(frozen=True)
-class SplitFractions:
-    """Fractions of all graphs that go to validation and test; the rest is the pool of training graphs."""
-
-    val: float
-    test: float
-
-
-@dataclass(frozen=True)
 class Ceiling:
     """A measured Kendall's tau between two sets of labels of the same networks."""
 
@@ -67,7 +59,10 @@ class Made:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One block of config/datasets.yaml. `targets` maps each target to its devices; `families` may be empty."""
+    """One block of config/datasets.yaml. `targets` maps each target to its devices; `families` may be empty.
+
+    `test_fraction` of all networks are held out; the rest is the pool of training networks.
+    """
 
     name: str
     version: str
@@ -77,7 +72,7 @@ class Dataset:
     n_graphs: int
     targets: dict[str, tuple[str, ...]]
     families: tuple[str, ...]
-    split: SplitFractions
+    test_fraction: float
     ceilings: tuple[Ceiling, ...]
     files: tuple[RawFile, ...]
     made: Made | None = None
@@ -108,9 +103,6 @@ def get(name: str, path: Path | str = CONFIG) -> Dataset:
 
 
 def _dataset(path: Path, name: str, block: dict) -> Dataset:
-    split = SplitFractions(**block["split"])
-    if split.val + split.test >= 1:
-        raise BenchError(f"{path}: {name}: split leaves no training graphs; lower val or test")
     files = tuple(_file(path, source, *item) for source in block["sources"] for item in source["files"].items())
     if len({file.path for file in files}) < len(files):
         raise BenchError(f"{path}: {name}: a file is listed twice; remove one")
@@ -126,7 +118,7 @@ def _dataset(path: Path, name: str, block: dict) -> Dataset:
         n_graphs=block["n_graphs"],
         targets={target: tuple(facts["devices"]) for target, facts in block["targets"].items()},
         families=tuple(block.get("families", [])),
-        split=split,
+        test_fraction=block["test_fraction"],
         ceilings=tuple(Ceiling(**ceiling) for ceiling in block.get("ceilings", [])),
         files=files,
         made=made,

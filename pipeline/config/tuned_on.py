@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.config.grid import predictor_of
 from pipeline.config.strict_yaml import read_yaml
 from pipeline.core.errors import BenchError
+from pipeline.core.names import predictor_of
 from pipeline.core.paths import ROOT
 
 CONFIG = ROOT / "config" / "tuned.yaml"

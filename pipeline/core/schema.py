@@ -34,7 +34,7 @@ TARGETS = pl.Schema(
     }
 )
 SPLITS = pl.Schema({"graph_id": pl.UInt32, "role": pl.String, "rank": pl.UInt32})
-ROLES = ("pool", "val", "test")
+ROLES = ("pool", "test")
 GRAPHS_META = {"dataset": str, "version": str, "op_vocab": list, "attr_names": list, "out_shape_rank": int}
 NULLABLE = frozenset({"flops", "macs", "params", "stage"})
 

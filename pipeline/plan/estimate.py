@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 from pipeline.config import datasets
-from pipeline.config.budget import n_labels
-from pipeline.config.grid import Cell, Grid, load_grid
+from pipeline.config.cell_spec import CellSpec
+from pipeline.config.grid import Grid, load_grid
 from pipeline.core.errors import BenchError, run_cli
 from pipeline.score import score_table
 
@@ -54,9 +54,9 @@ def timings(scores: list[Path], n_graphs: dict[str, int]) -> dict[str, Timing]:
     }
 
 
-def cell_labels(cell: Cell, about: datasets.Dataset) -> int:
+def cell_labels(cell: CellSpec, about: datasets.Dataset) -> int:
     """Labels the cell trains on; where the data decide, at most one of every network."""
-    own = n_labels(cell.train, about.n_graphs)
+    own = cell.budget.n_labels(about.n_graphs)
     return about.n_graphs if own is None else own
 
 

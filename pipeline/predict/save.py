@@ -5,17 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
+from pipeline.config.cell_spec import CellSpec
 from pipeline.core import io
 from pipeline.core.errors import BenchError, run_cli
 from pipeline.core.graphs import Graphs
 from pipeline.predict import interval, neighbours, one_network, saved
 from pipeline.score import metrics
-from pipeline.train import cell as training
+from pipeline.train import command
+from pipeline.train.cell import Trained
 
 
-def networks_of(cell: training.Trained) -> tuple[saved.Networks, dict]:
+def networks_of(cell: Trained) -> tuple[saved.Networks, dict]:
     """The measured networks of a trained cell, and how well the held-out ones were predicted.
 
     Raises:
@@ -24,10 +25,10 @@ def networks_of(cell: training.Trained) -> tuple[saved.Networks, dict]:
     graphs, device = cell.graphs, cell.about["device"]
     if "memory_bytes" not in graphs.attr_names:
         raise BenchError(f"{cell.about['dataset']}: not a data set of ONNX networks; only their predictors are saved")
-    value = dict(cell.labels.select("graph_id", "value").iter_rows())
-    rows = cell.trained_on.rows.filter(pl.col("device") == device).tail(cell.trained_on.n_train)
-    learned = rows["graph_id"].to_list()
-    held = [graph for graph in cell.trained_on.test.tolist() if graph in value and graph not in set(learned)]
+    own = cell.tables.targets.filter(target=cell.about["target"], device=device)
+    value = dict(own.select("graph_id", "value").iter_rows())
+    learned = cell.labels.rows.tail(cell.labels.n_train)["graph_id"].to_list()
+    held = [graph for graph in cell.labels.test.tolist() if graph in value and graph not in set(learned)]
     if not held:
         raise BenchError(f"{cell.about['dataset']}: no held-out network has a label on {device}; add networks")
     true = np.array([value[graph] for graph in held])
@@ -35,7 +36,7 @@ def networks_of(cell: training.Trained) -> tuple[saved.Networks, dict]:
     each = [graphs[graph : graph + 1] for graph in learned]
     ops = tuple(sorted({graphs.vocab[op] for one in each for op in one.op.tolist()}))
     table = np.stack([_row(one, ops) for one in each])
-    names, families = cell.frame["name"].to_list(), cell.frame["family"].to_list()
+    names, families = cell.tables.frame["name"].to_list(), cell.tables.frame["family"].to_list()
     networks = saved.Networks(
         rows=table,
         values=np.array([value[graph] for graph in learned]),
@@ -49,7 +50,7 @@ def networks_of(cell: training.Trained) -> tuple[saved.Networks, dict]:
     return networks, found
 
 
-def save(folder: Path, cell: training.Trained) -> None:
+def save(folder: Path, cell: Trained) -> None:
     """Write the model of a cell; where its status is not ok, only a note of that."""
     about = {**cell.about, "vocab": list(cell.graphs.vocab), "attr_names": list(cell.graphs.attr_names)}
     with io.atomic_folder(folder) as temporary:
@@ -73,14 +74,13 @@ def _row(one: Graphs, ops: tuple[str, ...]) -> np.ndarray:
 
 
 def main() -> None:
-    """Command line: that of `pipeline.train.cell`, and where the model goes."""
-    parser = training.parser()
-    parser.prog, parser.description = "python -m pipeline.predict.save", __doc__
-    parser.add_argument("--model", type=Path, required=True, help="folder of the model to write")
+    """Command line: that of `pipeline.train`, and where the model goes."""
+    parser = command.parser("python -m pipeline.predict.save")
+    parser.description = __doc__
+    parser.add_argument("--model", type=Path, help="folder of the model to write (default: results/models/<cell>)")
     args = parser.parse_args()
-    cell = training.train(args)
-    save(args.model, cell)
-    training.write(Path(args.out), cell)
+    cell = command.run(args)
+    save(args.model or saved.MODELS / CellSpec.from_arguments(args).id, cell)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from pipeline.config.grid import predictor_of
+from pipeline.core.names import predictor_of
 from pipeline.score.tables import Size, Stat, Table
 
 MISSING = "–"

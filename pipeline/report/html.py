@@ -9,7 +9,7 @@ from string import Template
 
 import polars as pl
 
-from pipeline.config.grid import predictor_of
+from pipeline.core.names import predictor_of
 from pipeline.report.format import MISSING, MISSION, TITLES, compact, number, size_header, title
 from pipeline.report.page import Content, provenance_facts
 from pipeline.report.questions import answers

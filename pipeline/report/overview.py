@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from decimal import Decimal
 
-from pipeline.config.grid import predictor_of
+from pipeline.core.names import predictor_of
 from pipeline.report import sections
 from pipeline.report.format import (
     MISSING,

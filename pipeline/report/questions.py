@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.config.grid import predictor_of
 from pipeline.core.errors import BenchError
+from pipeline.core.names import predictor_of
 from pipeline.report.format import MISSION, compact, joined, number, ordered, percent
 from pipeline.score import stats
 from pipeline.score.label_noise import Noise

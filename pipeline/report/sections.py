@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.config.grid import predictor_of
+from pipeline.core.names import predictor_of
 from pipeline.report.format import (
     MISSING,
     MISSION,

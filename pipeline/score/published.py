@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.config.grid import predictor_of
 from pipeline.core.errors import BenchError
+from pipeline.core.names import predictor_of
 from pipeline.core.paths import ROOT
 from pipeline.score import stats
 from pipeline.score.metrics import LOWER_IS_BETTER

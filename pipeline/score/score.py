@@ -7,8 +7,7 @@ attributed by its path alone. Nothing is trained here, so mending a metric costs
 from __future__ import annotations
 
 import argparse
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from tqdm import tqdm
 
 from pipeline.config import datasets
 from pipeline.config import grid as grids
-from pipeline.config.budget import Sources
+from pipeline.config.cell_spec import CellSpec
 from pipeline.core import io
 from pipeline.core.errors import BenchError
 from pipeline.score import label_noise, metrics, score_table
@@ -43,8 +42,8 @@ class Data:
         self.graphs = lru_cache(maxsize=None)(self._graphs)
         self.version = lru_cache(maxsize=None)(self._version)
         self.labels = lru_cache(maxsize=None)(self._labels)
-        self.masks = lru_cache(maxsize=None)(self._masks)
-        self.training_set = lru_cache(maxsize=256)(self._training_set)
+        self._masks = lru_cache(maxsize=None)(self._make_masks)
+        self._training_set = lru_cache(maxsize=256)(self._make_training_set)
         self._families = lru_cache(maxsize=None)(self._read_families)
         self._targets = lru_cache(maxsize=None)(self._read_targets)
         self._split = lru_cache(maxsize=None)(self._read_split)
@@ -80,16 +79,21 @@ class Data:
             raise BenchError(f"{path}: no labels for target {target} on device {device}; check the grid")
         return Labels(rows["graph_id"].to_numpy(), rows["value"].to_numpy())
 
-    def _training_set(self, dataset: str, target: str, device: str, seed: int, train: str, sources: str):
-        labels = self._targets(dataset).filter(pl.col("target") == target)
-        return training_set.make(
-            train, Sources.parse(sources), device, labels, self._families(dataset), self._split(dataset, seed)
-        )
+    def training_set(self, cell: CellSpec) -> training_set.TrainingSet:
+        """What the cell was trained on; the same for all predictors."""
+        return self._training_set(_without_predictor(cell))
 
-    def _masks(self, dataset: str, target: str, scored_on: str, device: str, seed: int, train: str, sources: str):
+    def _make_training_set(self, cell: CellSpec) -> training_set.TrainingSet:
+        tables = self._targets(cell.dataset), self._families(cell.dataset), self._split(cell.dataset, cell.seed)
+        return training_set.make(cell, *tables)
+
+    def masks(self, cell: CellSpec, scored_on: str) -> dict[str, np.ndarray]:
         """Which labelled graphs (of `scored_on`) belong to each split: boolean arrays of shape (m,)."""
-        ids, iso = self.labels(dataset, scored_on, device).ids, self.graphs(dataset)
-        trained = self.training_set(dataset, target, device, seed, train, sources)
+        return self._masks(_without_predictor(cell), scored_on)
+
+    def _make_masks(self, cell: CellSpec, scored_on: str) -> dict[str, np.ndarray]:
+        ids, iso = self.labels(cell.dataset, scored_on, cell.device).ids, self.graphs(cell.dataset)
+        trained = self.training_set(cell)
         return {
             "test": np.isin(ids, trained.test),
             "all": np.ones(len(ids), dtype=bool),
@@ -97,24 +101,27 @@ class Data:
         }
 
 
-def check_meta(path: Path, meta: dict, cell: grids.Cell, data: Data) -> None:
+def _without_predictor(cell: CellSpec) -> CellSpec:
+    return replace(cell, label="mean", overrides="{}", protocol="direct")
+
+
+def check_meta(path: Path, meta: dict, cell: CellSpec, data: Data) -> None:
     """Raise BenchError when a predictions file does not say it is `cell`, made from the data at hand."""
-    overrides = {name: value for name, value in json.loads(cell.overrides).items() if name != "preset"}
-    trained = data.training_set(cell.dataset, cell.target, cell.device, cell.seed, cell.train, cell.sources)
+    trained = data.training_set(cell)
     expected = {
         "dataset": cell.dataset,
         "dataset_version": data.version(cell.dataset),
         "target": cell.target,
         "device": cell.device,
         "predictor": cell.label,
-        "train": cell.train,
+        "train": str(cell.budget),
         "n_train": trained.n_train,
         "seed": cell.seed,
     }
     found = {name: meta.get(name) for name in expected}
-    config = meta.get("config") or {}
-    for name, value in overrides.items():
-        expected[f"config.{name}"], found[f"config.{name}"] = value, config.get(name)
+    settings = {} if meta.get("status") == "error" else cell.settings  # a predictor that can't be made has none
+    for name in settings.keys() - {"preset"}:
+        expected[f"config.{name}"], found[f"config.{name}"] = settings[name], (meta.get("config") or {}).get(name)
     for name, value in expected.items():
         if found[name] != value:
             raise BenchError(
@@ -145,7 +152,7 @@ def read_predictions(path: Path, n_graphs: int, status: str) -> np.ndarray | Non
     return values.cast(pl.Float64).to_numpy()
 
 
-def score_cell(cell: grids.Cell, data: Data) -> list[dict]:
+def score_cell(cell: CellSpec, data: Data) -> list[dict]:
     """The score rows of one cell. Raises BenchError when its predictions are missing or not its own."""
     path = Path(cell.path)
     meta = io.read_meta(path)
@@ -163,7 +170,7 @@ def score_cell(cell: grids.Cell, data: Data) -> list[dict]:
             "device": cell.device,
             "predictor": cell.label,
             "config_hash": meta["config_hash"],
-            "fraction": cell.train,
+            "fraction": str(cell.budget),
             "n_train": meta["n_train"],
             "n_val": meta["n_val"],
             "n_source": meta["n_source"],
@@ -172,8 +179,7 @@ def score_cell(cell: grids.Cell, data: Data) -> list[dict]:
             **{name: meta.get(name) for name in PROVENANCE},
         }
         labels = data.labels(cell.dataset, scored_on, cell.device)
-        masks = data.masks(cell.dataset, cell.target, scored_on, cell.device, cell.seed, cell.train, cell.sources)
-        for split, mask in masks.items():
+        for split, mask in data.masks(cell, scored_on).items():
             true = labels.values[mask]
             ours = None if predictions is None else predictions[labels.ids[mask]]
             for name, metric in metrics.for_target(scored_on).items():
@@ -187,7 +193,7 @@ def score_cell(cell: grids.Cell, data: Data) -> list[dict]:
     return rows
 
 
-def score(cells: list[grids.Cell], data: Data) -> pl.DataFrame:
+def score(cells: list[CellSpec], data: Data) -> pl.DataFrame:
     """All rows of `cells`, in their order. Raises BenchError naming the first file that is missing or refused."""
     missing = sorted({str(cell.path) for cell in cells if not Path(cell.path).is_file()})
     if missing:
@@ -199,7 +205,7 @@ def score(cells: list[grids.Cell], data: Data) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=score_table.SCHEMA, strict=False)
 
 
-def noise_of(cells: list[grids.Cell], data: Data) -> list[label_noise.Noise]:
+def noise_of(cells: list[CellSpec], data: Data) -> list[label_noise.Noise]:
     """How well the labels that `cells` are scored on agree with themselves."""
     known = datasets.load()
     scored = {

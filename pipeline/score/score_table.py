@@ -19,7 +19,7 @@ SCHEMA = pl.Schema(
         "device": pl.String,
         "predictor": pl.String,  # label in the grid: <predictor> or <predictor>-<variant>
         "config_hash": pl.String,
-        "fraction": pl.String,  # the cell's `train` word: "0.005", "n900", ...; see pipeline.config.budget
+        "fraction": pl.String,  # the label budget as a word: see pipeline.config.budget
         "n_train": pl.UInt32,
         "n_val": pl.UInt32,
         "n_source": pl.UInt32,  # labels of other devices
@@ -27,7 +27,7 @@ SCHEMA = pl.Schema(
         "split": pl.String,  # test | all | novel, or run for the cost of a run
         "metric": pl.String,
         "value": pl.Float64,  # null: undefined, or status is not ok
-        "status": pl.String,  # ok | diverged | timeout | unsupported
+        "status": pl.String,  # of STATUSES
         "torch_device": pl.String,
         "host_cpu": pl.String,
         "host_gpu": pl.String,
@@ -41,7 +41,7 @@ KEY = (
     "config_hash", "fraction", "seed", "split", "metric",
 )  # fmt: skip
 NULLABLE = frozenset({"value", "host_cpu", "host_gpu", "torch_device", "torch_version", "code_rev", "finished_at"})
-STATUSES = ("ok", "diverged", "timeout", "unsupported")
+STATUSES = ("ok", "diverged", "timeout", "unsupported", "error")
 QUALITY_SPLITS = ("test", "all", "novel")
 RUN_METRICS = ("fit_s", "fit_cpu_s", "predict_s", "predict_cpu_s", "n_params", "peak_mem_mb")
 

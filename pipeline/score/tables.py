@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.config import grid as grids
+from pipeline.config.cell_spec import CellSpec
 from pipeline.config.datasets import Dataset
 from pipeline.core.errors import BenchError
 from pipeline.score import metrics, score_table, stats
@@ -78,7 +79,7 @@ class Size:
 class Table:
     """All scores of one (dataset, protocol, target, scored_on): predictors x sizes x devices x seeds."""
 
-    def __init__(self, cells: list[grids.Cell], scored_on: str, rows: pl.DataFrame, about: Dataset):
+    def __init__(self, cells: list[CellSpec], scored_on: str, rows: pl.DataFrame, about: Dataset):
         first = cells[0]
         self.about, self.synthetic = about, about.synthetic
         self.dataset, self.protocol, self.target = first.dataset, first.protocol, first.target
@@ -98,7 +99,7 @@ class Table:
         self._stats: dict[tuple, Stat] = {}
         self._expected: dict[tuple, set[int]] = {}
         for cell in cells:
-            self._expected.setdefault((cell.label, cell.train, cell.device), set()).add(cell.seed)
+            self._expected.setdefault((cell.label, str(cell.budget), cell.device), set()).add(cell.seed)
         columns = ("predictor", "fraction", "device", "seed", "split", "metric", "value", "status")
         self._found: dict[tuple, dict[int, tuple[float | None, str]]] = {}
         for *key, value, status in rows.select(columns).iter_rows():
@@ -206,10 +207,10 @@ def tables_of(grid: grids.Grid, rows: pl.DataFrame, known: dict[str, Dataset], w
     Raises BenchError when `rows` hold a cell that the grid lacks, one label with two configurations, or one data set
     in two versions.
     """
-    groups: dict[tuple, list[grids.Cell]] = {}
+    groups: dict[tuple, list[CellSpec]] = {}
     for cell in grid.cells:
         groups.setdefault((cell.dataset, cell.protocol, cell.target), []).append(cell)
-    cells_known = {(c.dataset, c.protocol, c.target, c.device, c.label, c.train, c.seed) for c in grid.cells}
+    cells_known = {(c.dataset, c.protocol, c.target, c.device, c.label, str(c.budget), c.seed) for c in grid.cells}
     _refuse_strangers(rows, cells_known, where)
     _refuse_several(rows, ["dataset", "protocol", "target", "predictor"], "config_hash", where, "configurations")
     _refuse_several(rows, ["dataset"], "dataset_version", where, "versions of the data")

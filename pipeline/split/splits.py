@@ -1,6 +1,6 @@
 """Splits: one permutation per data set and seed; smaller training sets are prefixes of larger ones.
 
-The permutation is cut into test (first), val and pool. The training set of n labels for a target and device is the
+The permutation is cut into test (first) and pool. The training set of n labels for a target and device is the
 first n graphs of the pool, in rank order, that have that label.
 """
 
@@ -16,18 +16,18 @@ from pipeline.core import io, schema
 from pipeline.core.errors import BenchError
 
 
-def make_split(n_graphs: int, dataset: str, seed: int, val: float = 0.0, test: float = 0.2) -> pl.DataFrame:
+def make_split(n_graphs: int, dataset: str, seed: int, test: float = 0.2) -> pl.DataFrame:
     """The split of graphs 0 .. n_graphs-1, sorted by graph_id: columns graph_id, role, rank (see pipeline.core.schema).
 
-    `val` and `test` are fractions of n_graphs, rounded to the nearest whole number. The permutation is numpy's PCG64
+    `test` is a fraction of n_graphs, rounded to the nearest whole number. The permutation is numpy's PCG64
     seeded by (SHA-256 of the name, seed), so that two data sets do not share one. Raises BenchError on a bad argument.
     """
-    if seed < 0 or val < 0 or test < 0 or val + test >= 1:
-        raise BenchError(f"split of {dataset}: val {val}, test {test}, seed {seed}: need val + test < 1 and seed >= 0")
+    if seed < 0 or not 0 <= test < 1:
+        raise BenchError(f"split of {dataset}: test {test}, seed {seed}: need 0 <= test < 1 and seed >= 0")
     name = int.from_bytes(hashlib.sha256(dataset.encode()).digest()[:8], "little")
     order = np.random.Generator(np.random.PCG64([name, seed])).permutation(n_graphs)
-    n_test, n_val = int(test * n_graphs + 0.5), int(val * n_graphs + 0.5)
-    sizes = {"test": n_test, "val": n_val, "pool": n_graphs - n_test - n_val}
+    n_test = int(test * n_graphs + 0.5)
+    sizes = {"test": n_test, "pool": n_graphs - n_test}
     return pl.DataFrame(
         {
             "graph_id": order,
@@ -39,12 +39,15 @@ def make_split(n_graphs: int, dataset: str, seed: int, val: float = 0.0, test: f
     ).sort("graph_id")
 
 
-def training_ids(split: pl.DataFrame, labelled: pl.Series, n: int) -> pl.Series:
-    """graph_id of the first n pool graphs, in rank order, that are in `labelled`. Raises BenchError if too few."""
+def training_ids(split: pl.DataFrame, labelled: pl.Series, n: int | None) -> pl.Series:
+    """graph_id of the first n pool graphs (all with None), in rank order, that are in `labelled`.
+
+    Raises BenchError if there are too few.
+    """
     pool = split.filter((pl.col("role") == "pool") & pl.col("graph_id").is_in(labelled.implode()))
-    if pool.height < n:
+    if n is not None and pool.height < n:
         raise BenchError(f"training set: {n} labels asked for, the pool has {pool.height}; ask for fewer")
-    return pool.sort("rank")["graph_id"].head(n)
+    return pool.sort("rank")["graph_id"].head(pool.height if n is None else n)
 
 
 def main() -> None:
@@ -57,6 +60,6 @@ def main() -> None:
     args = parser.parse_args()
     dataset = datasets.get(args.dataset)
     n_graphs = io.read_parquet(args.graphs).height
-    split = make_split(n_graphs, dataset.name, args.seed, dataset.split.val, dataset.split.test)
+    split = make_split(n_graphs, dataset.name, args.seed, dataset.test_fraction)
     schema.check_split(split, n_graphs, args.out)
     io.write_parquet(args.out, split, {"dataset": dataset.name, "version": dataset.version, "seed": args.seed})

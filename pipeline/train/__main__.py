@@ -1,4 +1,4 @@
 from pipeline.core.errors import run_cli
-from pipeline.train.cell import main
+from pipeline.train.command import main
 
 run_cli(main)

@@ -1,6 +1,6 @@
 """What NN-Former looks at: trains one cell of a grid again and writes the attention of its heads on one network.
 
-    python -m pipeline.train.attention --dataset D --target T --train 0.05 --data data/parquet/D --split S --out F
+    python -m pipeline.train.attention DATASET TARGET nn_former 0.05 --data data/parquet/D --split S --out F
 
 The network is held out, with the most nodes, of those with the most pairs of siblings, then with the most kinds of
 operations, then with the best label. Rows of the table: block, head, mask, node (that looks), other (that is looked
@@ -10,19 +10,20 @@ learned before the labels.
 
 from __future__ import annotations
 
-import argparse
-import json
 from pathlib import Path
 
 import polars as pl
 import torch
 from torch import Tensor
 
+from pipeline.config.cell_spec import CellSpec
 from pipeline.core import io, provenance
 from pipeline.core.errors import BenchError, run_cli
 from pipeline.core.graphs import Graphs, from_frame
+from pipeline.core.targets import is_cost
 from pipeline.split import training_set
-from pipeline.train.cell import task_of, training_graphs
+from pipeline.train import command
+from pipeline.train.cell import Tables, graphs_and_labels
 from predictors import base
 from predictors.kit.features import op_counts
 from predictors.kit.nn_former_cells import ASMA, attention_masks
@@ -80,44 +81,43 @@ def table(weights: Tensor, graph: Graphs, masks: tuple[str, ...]) -> pl.DataFram
 
 
 def main() -> None:
-    """Command line."""
-    about = __doc__.partition("\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m pipeline.train.attention", description=about)
-    parser.add_argument("--dataset", required=True, help="name in config/datasets.yaml")
-    parser.add_argument("--target", required=True, help="label to learn, such as test_acc")
-    parser.add_argument("--config", default="{}", help="settings as JSON, over the predictor's defaults")
-    parser.add_argument("--train", required=True, help="training size, such as 0.05 or n900")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--data", required=True, type=Path, help="folder with graphs.parquet and targets.parquet")
-    parser.add_argument("--split", required=True, type=Path, help="split file of this seed")
-    parser.add_argument("--out", required=True, type=Path, help="table to write")
+    """Command line: a cell, as `pipeline.train` takes it."""
+    parser = command.parser("python -m pipeline.train.attention")
+    parser.description = __doc__.partition("\n")[0]
     args = parser.parse_args()
-    frame, meta = io.read_parquet(args.data / "graphs.parquet"), io.read_meta(args.data / "graphs.parquet")
-    graphs = from_frame(frame, meta)
+    spec = CellSpec.from_arguments(args)
+    write(args.out, spec, Tables.read(args.data, args.split))
+
+
+def write(path: Path, spec: CellSpec, tables: Tables) -> None:
+    """Train the cell with hard masks and write the table of its attention on one held-out network.
+
+    Raises:
+        BenchError: the networks have attributes, so that they are no cells.
+    """
+    graphs = from_frame(tables.frame, tables.meta)
     if graphs.attrs.shape[1]:
-        raise BenchError(f"{args.data}: networks with attributes are not drawn; give a data set of cells")
-    labels = io.read_parquet(args.data / "targets.parquet").filter(target=args.target, device="any")
-    trained = training_set.make(args.train, None, "any", labels, frame, io.read_parquet(args.split))
-    predictor = Predictor(
-        {**json.loads(args.config), "soft": False, "pretrain_steps": 0}, task_of(args.target), args.seed
-    )
-    val, test = (labels.filter(pl.col("graph_id").is_in(ids.tolist())) for ids in (trained.val, trained.test))
-    predictor.fit(*training_graphs(graphs, trained.rows), *(training_graphs(graphs, val) if val.height else ()))
-    held_out, values = training_graphs(graphs, test)
-    at = richest(held_out, values)
-    graph = held_out[at : at + 1]
+        raise BenchError(f"{spec.dataset}: networks with attributes are not drawn; give a data set of cells")
+    labels = training_set.make(spec, tables.targets, tables.frame, tables.split)
+    task = "cost" if is_cost(spec.target) else "accuracy"
+    predictor = Predictor({**spec.settings, "soft": False, "pretrain_steps": 0}, task, spec.seed)
+    predictor.fit(*graphs_and_labels(graphs, labels.rows))
+    own = tables.targets.filter(target=spec.target, device=spec.device)
+    held_out, values = graphs_and_labels(graphs, own.filter(pl.col("graph_id").is_in(labels.test.tolist())))
+    chosen = richest(held_out, values)
+    graph = held_out[chosen : chosen + 1]
     network = int(graph.graph_id)
     about = {
-        "kind": "attention", "dataset": args.dataset, "dataset_version": meta["version"], "target": args.target,
-        "predictor": "nn_former", "config_hash": base.config_hash(predictor.config), "train": args.train,
-        "n_train": trained.n_train, "seed": args.seed, "graph_id": network,
-        "network": frame.row(by_predicate=pl.col("graph_id") == network, named=True)["name"],
-        "true": float(values[at]), "predicted": float(predictor.predict(graph)),
+        "kind": "attention", "dataset": spec.dataset, "dataset_version": tables.meta["version"], "target": spec.target,
+        "predictor": spec.label, "config_hash": base.config_hash(predictor.config), "train": str(spec.budget),
+        "n_train": labels.n_train, "seed": spec.seed, "graph_id": network,
+        "network": tables.frame.row(by_predicate=pl.col("graph_id") == network, named=True)["name"],
+        "true": float(values[chosen]), "predicted": float(predictor.predict(graph)),
         "ops": [graphs.vocab[op] for op in graph.op.tolist()],
         "edges": torch.stack([graph.src, graph.dst], 1).tolist(), "host_cpu": provenance.cpu(),
         "torch_version": torch.__version__, "code_rev": provenance.code_rev(),
     }  # fmt: skip
-    io.write_parquet(args.out, table(attention(predictor, graph), graph, predictor.config.masks), about)
+    io.write_parquet(path, table(attention(predictor, graph), graph, predictor.config.masks), about)
 
 
 if __name__ == "__main__":

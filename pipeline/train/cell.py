@@ -1,9 +1,7 @@
-"""One cell of a grid: fit one predictor on the first labels of one split and write its predictions for every graph."""
+"""One cell of a grid: fit one predictor on the labels of its budget, predict every network, say how it went."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import resource
 import signal
@@ -17,10 +15,11 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from pipeline.config.budget import Sources
+from pipeline.config.cell_spec import CellSpec
 from pipeline.core import io, provenance
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs, from_frame
+from pipeline.core.targets import is_cost
 from pipeline.split import training_set
 from predictors import base
 from predictors.kit.ensemble import make
@@ -31,20 +30,37 @@ class _Timeout(Exception):
 
 
 @dataclass(frozen=True)
+class Tables:
+    """The canonical tables of a data set and one of its splits. `meta`: metadata of the graphs' table."""
+
+    frame: pl.DataFrame
+    meta: dict
+    targets: pl.DataFrame
+    split: pl.DataFrame
+
+    @classmethod
+    def read(cls, data: Path, split: Path) -> Tables:
+        """From the folder with graphs.parquet and targets.parquet. Raises BenchError naming the file that is wrong."""
+        graphs = data / "graphs.parquet"
+        return cls(
+            io.read_parquet(graphs), io.read_meta(graphs), io.read_parquet(data / "targets.parquet"),
+            io.read_parquet(split),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Trained:
     """A cell that was run. ``prediction``: (n,) for all ``graphs``, None where ``about`` has a status other than ok.
 
-    ``labels``: graph_id, value of the cell's own device. ``frame``, ``meta``: the graphs' table and its metadata.
+    ``predictor`` is None where it could not be made.
     """
 
-    predictor: base.BasePredictor
+    predictor: base.BasePredictor | None
     graphs: Graphs
     prediction: Tensor | None
     about: dict
-    labels: pl.DataFrame
-    trained_on: training_set.TrainingSet
-    frame: pl.DataFrame
-    meta: dict
+    tables: Tables
+    labels: training_set.TrainingSet
 
 
 def pick_torch_device(name: str) -> str:
@@ -60,11 +76,6 @@ def pick_torch_device(name: str) -> str:
             "torch_device: cuda was asked for and torch sees none; set torch_device: auto in the grid config"
         )
     return name
-
-
-def task_of(target: str) -> str:
-    """``cost`` for latencies and energies (``_ms``, ``_mj``), else ``accuracy``."""
-    return "cost" if target.endswith(("_ms", "_mj")) else "accuracy"
 
 
 @contextmanager
@@ -83,50 +94,17 @@ def time_limit(seconds: int):
         signal.signal(signal.SIGALRM, previous)
 
 
-def checked(prediction: Tensor, n: int, label: str) -> Tensor:
+def checked(prediction: Tensor, n: int) -> Tensor:
     """``prediction`` if it is (n,) finite numbers.
 
     Raises:
-        BenchError: not a tensor of shape (n,): a fault of the predictor's code.
+        TypeError: not a tensor of shape (n,): a fault of the predictor's code.
         Diverged: NaN or infinity.
     """
     if not isinstance(prediction, Tensor) or prediction.shape != (n,):
         got = tuple(prediction.shape) if isinstance(prediction, Tensor) else type(prediction).__name__
-        raise BenchError(f"predictors/{label.partition('-')[0]}.py: predict gave {got}, not a tensor ({n},); mend it")
+        raise TypeError(f"predict gave {got}, not a tensor ({n},)")
     return base.require_finite(prediction.detach().cpu().double(), "a prediction")
-
-
-def run_cell(
-    predictor: base.BasePredictor,
-    train: tuple[Graphs, Tensor],
-    val: tuple[Graphs, Tensor] | tuple[None, None],
-    graphs: Graphs,
-    timeout: int,
-    label: str,
-) -> tuple[Tensor | None, dict]:
-    """Fit and predict under a time limit. Returns predictions (n,) or None, and what it cost and how it ended."""
-    about: dict = {"status": "ok", "message": ""}
-    prediction = None
-    try:
-        missing = predictor.needs - available_inputs(graphs)
-        if missing:
-            raise base.Unsupported(f"the data set lacks {', '.join(sorted(missing))}")
-        with time_limit(timeout):
-            wall, cpu = time.perf_counter(), time.process_time()
-            predictor.fit(*train, *val)
-            about |= {"fit_s": time.perf_counter() - wall, "fit_cpu_s": time.process_time() - cpu}
-            wall, cpu = time.perf_counter(), time.process_time()
-            prediction = checked(predictor.predict(graphs), len(graphs), label)
-            about |= {"predict_s": time.perf_counter() - wall, "predict_cpu_s": time.process_time() - cpu}
-        about["n_params"] = predictor.n_params
-    except base.Unsupported as error:
-        about |= {"status": "unsupported", "message": str(error)}
-    except base.Diverged as error:
-        about |= {"status": "diverged", "message": str(error)}
-    except _Timeout as error:
-        about |= {"status": "timeout", "message": str(error)}
-    about["peak_mem_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return (prediction if about["status"] == "ok" else None), about
 
 
 def available_inputs(graphs: Graphs) -> set[str]:
@@ -135,60 +113,80 @@ def available_inputs(graphs: Graphs) -> set[str]:
     return have | {k for k in ("attrs", "out_shape") if getattr(graphs, k).shape[1]}
 
 
-def training_graphs(graphs: Graphs, rows: pl.DataFrame) -> tuple[Graphs, Tensor]:
+def graphs_and_labels(graphs: Graphs, rows: pl.DataFrame) -> tuple[Graphs, Tensor]:
     """Graphs and labels of the rows (graph_id, device, value), each graph marked with its row's device."""
     picked = graphs[torch.from_numpy(rows["graph_id"].to_numpy().astype("int64"))]
     platform = [graphs.platforms.index(name) for name in rows["device"].to_list()]
     return replace(picked, platform=torch.tensor(platform)), torch.from_numpy(rows["value"].to_numpy().copy())
 
 
-def train(args: argparse.Namespace) -> Trained:
-    """Run the cell of the arguments (see `parser`).
+def train(spec: CellSpec, tables: Tables, torch_device: str = "auto", timeout_s: int = 3600) -> Trained:
+    """Run a cell. Whatever its predictor does ends as a status: ok, unsupported, diverged, timeout or error.
 
     Raises:
-        BenchError: bad input, or a fault of the predictor's code.
+        BenchError: the tables lack what the cell asks for.
     """
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
-    data, name = Path(args.data), args.predictor.partition("-")[0]
-    overrides = json.loads(args.config)
-    device = pick_torch_device(args.torch_device)
-    if device == "cuda":
+    torch_device = pick_torch_device(torch_device)
+    if torch_device == "cuda":
         torch.use_deterministic_algorithms(True, warn_only=True)
-    predictor = make(args.predictor, overrides, task_of(args.target), args.seed, device)
-    frame, meta = io.read_parquet(data / "graphs.parquet"), io.read_meta(data / "graphs.parquet")
-    labels = io.read_parquet(data / "targets.parquet").filter(pl.col("target") == args.target)
-    sources = Sources.parse(args.sources)
-    trained = training_set.make(args.train, sources, args.device, labels, frame, io.read_parquet(args.split))
-    platforms = (*sources.others(args.device), args.device) if sources else (args.device,)
-    graphs = from_frame(frame, meta).on(args.device, platforms)
-    rows = trained.rows if predictor.transfers else trained.rows.tail(trained.n_train)
-    examples = training_graphs(graphs, rows)
-    own = labels.filter(pl.col("device") == args.device)
-    held = pl.DataFrame({"graph_id": trained.val}, schema={"graph_id": pl.UInt32}).join(own, on="graph_id")
-    val = training_graphs(graphs, held) if held.height else (None, None)
-    try:
-        prediction, about = run_cell(predictor, examples, val, graphs, args.timeout, args.predictor)
-    except BenchError:
-        raise
-    except Exception as error:
-        at = error.__traceback__
-        while at.tb_next:
-            at = at.tb_next
-        place = f"{Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}"
-        raise BenchError(
-            f"predictors/{name}.py failed on {args.dataset} {args.train} seed {args.seed}: "
-            f"{type(error).__name__}: {error} (at {place}); mend the predictor"
-        ) from error
-    about |= {
-        "dataset": args.dataset, "dataset_version": meta["version"], "target": args.target, "device": args.device,
-        "predictor": args.predictor, "config_hash": base.config_hash(predictor.config),
-        "config": asdict(predictor.config), "train": args.train, "n_train": trained.n_train,
-        "n_val": held.height, "n_source": rows.height - trained.n_train, "seed": args.seed,
-        "torch_device": device, "host_cpu": provenance.cpu(), "host_gpu": provenance.gpu(),
-        "torch_version": torch.__version__, "code_rev": provenance.code_rev(),
-        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    labels = training_set.make(spec, tables.targets, tables.frame, tables.split)
+    others = spec.sources.others(spec.device) if spec.sources else ()
+    graphs = from_frame(tables.frame, tables.meta).on(spec.device, (*others, spec.device))
+    about = {
+        "dataset": spec.dataset, "dataset_version": tables.meta["version"], "target": spec.target,
+        "device": spec.device, "predictor": spec.label, "config_hash": "", "config": {}, "train": str(spec.budget),
+        "n_train": labels.n_train, "n_val": labels.val_rows.height, "n_source": 0, "seed": spec.seed,
+        "torch_device": torch_device, "host_cpu": provenance.cpu(), "host_gpu": provenance.gpu(),
+        "torch_version": torch.__version__, "code_rev": provenance.code_rev(), "status": "ok", "message": "",
     }  # fmt: skip
-    return Trained(predictor, graphs, prediction, about, own, trained, frame, meta)
+    predictor, prediction = None, None
+    try:
+        predictor = make(
+            spec.label, spec.settings, "cost" if is_cost(spec.target) else "accuracy", spec.seed, torch_device
+        )
+        about |= {"config_hash": base.config_hash(predictor.config), "config": asdict(predictor.config)}
+        about["n_source"] = labels.n_source if predictor.transfers else 0
+        prediction = _fit_and_predict(predictor, graphs, labels, timeout_s, about)
+    except (base.Unsupported, base.Diverged, _Timeout) as error:
+        about |= {"status": type(error).__name__.strip("_").lower(), "message": str(error)}
+    except Exception as error:
+        about |= {"status": "error", "message": described(error)}
+    about["peak_mem_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    about["finished_at"] = datetime.now(UTC).isoformat(timespec="seconds")
+    return Trained(predictor, graphs, prediction, about, tables, labels)
+
+
+def _fit_and_predict(
+    predictor: base.BasePredictor, graphs: Graphs, labels: training_set.TrainingSet, timeout_s: int, about: dict
+) -> Tensor:
+    """Predictions (n,) of all graphs; what it cost goes into ``about``."""
+    missing = predictor.needs - available_inputs(graphs)
+    if missing:
+        raise base.Unsupported(f"the data set lacks {', '.join(sorted(missing))}")
+    rows = labels.rows if predictor.transfers else labels.rows.tail(labels.n_train)
+    examples = graphs_and_labels(graphs, rows)
+    validation = graphs_and_labels(graphs, labels.val_rows) if labels.val_rows.height else (None, None)
+    with time_limit(timeout_s):
+        wall, cpu = time.perf_counter(), time.process_time()
+        predictor.fit(*examples, *validation)
+        about |= {"fit_s": time.perf_counter() - wall, "fit_cpu_s": time.process_time() - cpu}
+        wall, cpu = time.perf_counter(), time.process_time()
+        prediction = checked(predictor.predict(graphs), len(graphs))
+        about |= {"predict_s": time.perf_counter() - wall, "predict_cpu_s": time.process_time() - cpu}
+    about["n_params"] = predictor.n_params
+    return prediction
+
+
+def described(error: Exception) -> str:
+    """An exception as one line: its kind and text, and where in the code it was raised."""
+    place = error.__traceback__
+    while place.tb_next:
+        place = place.tb_next
+    text = " ".join(str(error).split())
+    if isinstance(error, BenchError):
+        return text
+    return f"{type(error).__name__}: {text} (at {Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno})"
 
 
 def write(path: Path, cell: Trained) -> None:
@@ -200,29 +198,3 @@ def write(path: Path, cell: Trained) -> None:
         {"graph_id": pl.UInt32, "prediction": pl.Float32}
     )
     io.write_parquet(path, out, cell.about)
-    if cell.about["status"] != "ok":
-        print(f"{path}: {cell.about['status']}: {cell.about['message']}")
-
-
-def main() -> None:
-    args = parser().parse_args()
-    write(Path(args.out), train(args))
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command line of a cell."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.train", description=__doc__)
-    parser.add_argument("--dataset", required=True, help="name in config/datasets.yaml")
-    parser.add_argument("--target", required=True, help="label to learn, such as test_acc")
-    parser.add_argument("--device", default="any", help="device whose cost is predicted; `any` for accuracy")
-    parser.add_argument("--predictor", required=True, help="<predictor> or <predictor>-<variant>")
-    parser.add_argument("--config", default="{}", help="settings as JSON, over the predictor's defaults")
-    parser.add_argument("--train", required=True, help="0.005, n900, stage or without-FAMILY; see train_words.py")
-    parser.add_argument("--sources", default="{}", help="other devices trained on as well, as JSON")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--data", required=True, help="folder with graphs.parquet and targets.parquet")
-    parser.add_argument("--split", required=True, help="split file of this seed")
-    parser.add_argument("--torch-device", default="auto", choices=["auto", "cpu", "cuda"])
-    parser.add_argument("--timeout", type=int, default=3600, help="seconds for fit and predict together")
-    parser.add_argument("--out", required=True, help="predictions file to write")
-    return parser

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config.budget import n_labels
-from pipeline.config.grid import known_predictors, load_grid
+from pipeline.config.grid import load_grid
 from pipeline.core.errors import BenchError
+from pipeline.core.names import known_predictors
 from pipeline.core.paths import ROOT
 
 GOOD = {

@@ -10,6 +10,7 @@ import torch
 
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs, from_frame
+from pipeline.core.names import known_predictors
 from pipeline.spaces import cells
 from pipeline.train.cell import available_inputs
 from predictors import base
@@ -57,7 +58,7 @@ def fitted(name: str, task: str, seed: int = 0) -> base.BasePredictor:
     return predictor
 
 
-@pytest.fixture(params=base.known())
+@pytest.fixture(params=known_predictors())
 def name(request) -> str:
     return request.param
 

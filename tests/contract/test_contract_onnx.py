@@ -8,6 +8,7 @@ import dataclasses
 import pytest
 import torch
 
+from pipeline.core.names import known_predictors
 from pipeline.train.cell import available_inputs
 from predictors import base
 from predictors.kit.cells import CellPredictor
@@ -15,12 +16,12 @@ from tests.contract.test_contract_cells import SHORT
 from tests.helpers.onnx_graphs import generated, made_up_latency
 
 CELLS_ONLY = {"layerwise", "help", "nasflat", "shared_backbone"}  # devices of NAS-Bench-201
-CELLS_ONLY |= {"arch2vec"} | {name for name in base.known() if issubclass(base.load(name), CellPredictor)}
+CELLS_ONLY |= {"arch2vec"} | {name for name in known_predictors() if issubclass(base.load(name), CellPredictor)}
 SETTINGS = {**SHORT, "steps": 6, "batch_size": 8, "passes": 1}
 N, N_TRAIN = 30, 20
 
 
-@pytest.fixture(params=sorted(set(base.known()) - CELLS_ONLY))
+@pytest.fixture(params=sorted(set(known_predictors()) - CELLS_ONLY))
 def name(request) -> str:
     return request.param
 

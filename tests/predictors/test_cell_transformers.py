@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Dense
+from pipeline.core.names import known_predictors
 from predictors import base
 from predictors.arch2vec import likeliest
 from predictors.flowerformer import Predictor as FlowerPredictor
@@ -30,7 +31,7 @@ from tests.predictors.test_nn_former import DIAMOND, adjacency
 
 CELLS = small_space(90).dense()
 KITE = [(0, 1), (1, 2), (0, 3), (2, 3), (3, 4)]  # a short and a long way from 0 to 3
-CELL_PREDICTORS = [n for n in base.known() if issubclass(base.load(n), CellPredictor)] + ["arch2vec"]
+CELL_PREDICTORS = [n for n in known_predictors() if issubclass(base.load(n), CellPredictor)] + ["arch2vec"]
 
 
 def test_shortest_paths_of_a_kite():

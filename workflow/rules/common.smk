@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from pipeline.config import datasets
-from pipeline.config.grid import kept, load_grid
+from pipeline.config.grid import DEFAULT_GRID, cells_to_save, load_grid
 from pipeline.core.errors import BenchError
 from pipeline.plan.code_keys import code_files
 from pipeline.plan.run_lock import take_over
@@ -15,7 +15,7 @@ shell.prefix(f"export PATH={Path(sys.executable).parent}:$PATH POLARS_MAX_THREAD
 try:
     if len(workflow.configfiles) > 1:
         raise BenchError("--configfile: more than one grid; give one")
-    GRID = load_grid(workflow.configfiles[0] if workflow.configfiles else "config/benchmark.yaml")
+    GRID = load_grid(workflow.configfiles[0] if workflow.configfiles else f"config/{DEFAULT_GRID}.yaml")
     DATASETS = datasets.load()
 except BenchError as error:
     print(f"error: {error}", file=sys.stderr)
@@ -28,7 +28,7 @@ TABLES = expand("data/parquet/{dataset}/{table}.parquet", dataset=USED_DATASETS,
 SPLITS = sorted({f"data/splits/{cell.dataset}/{cell.seed}.parquet" for cell in GRID.cells})
 DATA_FILES = TABLES + SPLITS
 RESULTS = f"results/{GRID.name}"
-IS_DEFAULT_GRID = GRID.name == "benchmark"
+IS_DEFAULT_GRID = GRID.name == DEFAULT_GRID
 
 
 wildcard_constraints:
@@ -36,7 +36,7 @@ wildcard_constraints:
     target=r"[a-z0-9_]+",
     device=r"[^/]+",
     variant=r"[^/]+",
-    train=r"[^/]+",
+    budget=r"[^/]+",
     seed=r"[0-9]+",
 
 
@@ -47,13 +47,13 @@ def facts(wildcards):
 
 def cell_of(wildcards):
     """The grid's cell whose predictions file has these wildcards."""
-    folder = f"results/predictions/{wildcards.dataset}/{wildcards.target}/{wildcards.device}/{wildcards.variant}"
-    return CELLS[f"{folder}/{wildcards.train}/{wildcards.seed}.parquet"]
-
-
-def kept_cell(wildcards):
-    """The grid's cell whose model is saved under results/models/ with this wildcard."""
-    return CELLS[f"results/predictions/{wildcards.cell}.parquet"]
+    if "cell" in wildcards.keys():
+        return CELLS[f"results/predictions/{wildcards.cell}.parquet"]
+    return CELLS[
+        "results/predictions/{0.dataset}/{0.target}/{0.device}/{0.variant}/{0.budget}/{0.seed}.parquet".format(
+            wildcards
+        )
+    ]
 
 
 onstart:

@@ -1,6 +1,6 @@
 # Saved predictors of latency, for pipeline.predict: of each label and device of the grid, the cell with the most labels.
 # Such a cell is trained here and not by train_cell: its predictions and its model come from one run.
-MODEL_CELLS = [cell.path.removeprefix("results/predictions/").removesuffix(".parquet") for cell in kept(GRID, DATASETS)]
+MODEL_CELLS = [cell.id for cell in cells_to_save(GRID, DATASETS)]
 MODELS = [f"results/models/{cell}" for cell in MODEL_CELLS]
 
 
@@ -10,11 +10,11 @@ ruleorder: model > train_cell
 rule model:
     input:
         tables=lambda wildcards: multiext(
-            f"data/parquet/{kept_cell(wildcards).dataset}/", "graphs.parquet", "targets.parquet"
+            f"data/parquet/{cell_of(wildcards).dataset}/", "graphs.parquet", "targets.parquet"
         ),
-        split=lambda wildcards: f"data/splits/{kept_cell(wildcards).dataset}/{kept_cell(wildcards).seed}.parquet",
+        split=lambda wildcards: f"data/splits/{cell_of(wildcards).dataset}/{cell_of(wildcards).seed}.parquet",
         code=code_files("pipeline/predict/save.py"),
-        predictor=lambda wildcards: code_files(f"predictors/{kept_cell(wildcards).predictor}.py"),
+        predictor=lambda wildcards: code_files(f"predictors/{cell_of(wildcards).predictor}.py"),
     output:
         predictions="results/predictions/{cell}.parquet",
         model=directory("results/models/{cell}"),
@@ -31,17 +31,11 @@ rule model:
         timeout_s=GRID.timeout_s,
         torch_device=GRID.torch_device,
     params:
-        task=lambda wildcards: "--dataset {0.dataset} --target {0.target} --device {0.device}".format(
-            kept_cell(wildcards)
-        ),
-        cell=lambda wildcards: "--predictor {0.label} --train {0.train} --seed {0.seed}".format(kept_cell(wildcards)),
-        overrides=lambda wildcards: kept_cell(wildcards).overrides,
-        data=lambda wildcards: f"data/parquet/{kept_cell(wildcards).dataset}",
+        cell=lambda wildcards: cell_of(wildcards).arguments,
     message:
         "Train and save {wildcards.cell}"
     shell:
-        "python -m pipeline.predict.save {params.task} {params.cell} --config {params.overrides:q}"
-        " --data {params.data} --split {input.split}"
+        "python -m pipeline.predict.save {params.cell:q}"
         " --torch-device {resources.torch_device} --timeout {resources.timeout_s}"
         " --out {output.predictions} --model {output.model} 2> {log}"
 

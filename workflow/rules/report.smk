@@ -1,3 +1,5 @@
+from pipeline.core.targets import is_cost
+
 # Scores of every cell of the grid, then the board and the plots.
 BOARD = [f"{RESULTS}/leaderboard.{kind}" for kind in ("md", "html", "csv")] + [f"{RESULTS}/metrics.json"]
 ROOT_BOARD = ["results/leaderboard.md"] if IS_DEFAULT_GRID else []
@@ -5,9 +7,9 @@ ROOT_BOARD = ["results/leaderboard.md"] if IS_DEFAULT_GRID else []
 OTHERS = sorted({str(p) for p in Path("results").glob("*/metrics.json")} - set(BOARD)) if IS_DEFAULT_GRID else []
 
 # The cell whose attention the default grid's board shows: NN-Former, accuracy, the first seed, 5 % where it has that.
-SEEN = [c for c in GRID.cells if (c.label, c.device, c.seed, c.sources) == ("nn_former", "any", 0, "{}")]
-SEEN = [c for c in SEEN if not c.target.endswith(("_ms", "_mj")) and "ensemble" not in c.overrides]
-SEEN = sorted(SEEN, key=lambda c: c.train != "0.05")[:1]
+SEEN = [c for c in GRID.cells if (c.label, c.device, c.seed, c.sources) == ("nn_former", "any", 0, None)]
+SEEN = [c for c in SEEN if not is_cost(c.target) and "ensemble" not in c.overrides]
+SEEN = sorted(SEEN, key=lambda c: str(c.budget) != "0.05")[:1]
 SEEN = SEEN if IS_DEFAULT_GRID else []
 ATTENTION = [f"{RESULTS}/attention.parquet" for cell in SEEN]
 REPORT_FILES = [f"{RESULTS}/scores.parquet", *ATTENTION, *BOARD, *ROOT_BOARD, f"{RESULTS}/plots"]
@@ -54,13 +56,12 @@ if SEEN:
             mem_mb=4000,
             runtime=int(GRID.timeout_s / 60) + 15,
         params:
-            cell=f"--dataset {SEEN[0].dataset} --target {SEEN[0].target} --train {SEEN[0].train}",
-            overrides=SEEN[0].overrides,
+            cell=SEEN[0].arguments,
             folder=lambda wildcards, input: Path(input.tables[0]).parent,
         message:
             "See what NN-Former looks at in a network of {SEEN[0].dataset}"
         shell:
-            "python -m pipeline.train.attention {params.cell} --config {params.overrides:q}"
+            "python -m pipeline.train.attention {params.cell:q}"
             " --data {params.folder} --split {input.split} --out {output} 2> {log}"
 
 

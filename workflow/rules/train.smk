@@ -7,9 +7,9 @@ rule train_cell:
         code=code_files("pipeline/train/cell.py"),
         predictor=lambda wildcards: code_files(f"predictors/{cell_of(wildcards).predictor}.py"),
     output:
-        "results/predictions/{dataset}/{target}/{device}/{variant}/{train}/{seed}.parquet",
+        "results/predictions/{dataset}/{target}/{device}/{variant}/{budget}/{seed}.parquet",
     log:
-        "logs/train/{dataset}/{target}/{device}/{variant}/{train}/{seed}.log",
+        "logs/train/{dataset}/{target}/{device}/{variant}/{budget}/{seed}.log",
     conda:
         "../envs/bench.yaml"
     threads: 1
@@ -19,15 +19,10 @@ rule train_cell:
         timeout_s=GRID.timeout_s,
         torch_device=GRID.torch_device,
     params:
-        label=lambda wildcards: cell_of(wildcards).label,
-        overrides=lambda wildcards: cell_of(wildcards).overrides,
-        sources=lambda wildcards: cell_of(wildcards).sources,
+        cell=lambda wildcards: cell_of(wildcards).arguments,
     message:
         "Train {wildcards.variant} on {wildcards.dataset} {wildcards.target} {wildcards.device}"
-        ", size {wildcards.train}, seed {wildcards.seed}"
+        ", budget {wildcards.budget}, seed {wildcards.seed}"
     shell:
-        "python -m pipeline.train --dataset {wildcards.dataset} --target {wildcards.target} --device {wildcards.device}"
-        " --predictor {params.label} --config {params.overrides:q} --train {wildcards.train} --seed {wildcards.seed}"
-        " --sources {params.sources:q}"
-        " --data data/parquet/{wildcards.dataset} --split {input.split}"
+        "python -m pipeline.train {params.cell:q}"
         " --torch-device {resources.torch_device} --timeout {resources.timeout_s} --out {output} 2> {log}"

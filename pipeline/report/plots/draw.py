@@ -9,6 +9,8 @@ import numpy as np
 from tqdm import tqdm
 
 from pipeline.config import grid as grids
+from pipeline.config.cell_spec import CellSpec
+from pipeline.core.names import predictor_of
 from pipeline.report.format import MISSION, TITLES, number
 from pipeline.report.page import Picture
 from pipeline.report.plots import attention as attention_plot
@@ -23,9 +25,7 @@ ATTENTION = "what NN-Former looks at"
 SUFFIXES = (".svg", ".png", ".csv")
 
 
-def of_table(
-    table: Table, data: Path, cells: tuple[grids.Cell, ...], known: list[published.Figure]
-) -> dict[str, Drawn]:
+def of_table(table: Table, data: Path, cells: tuple[CellSpec, ...], known: list[published.Figure]) -> dict[str, Drawn]:
     """The figures of a table by name; those with nothing to show are left out."""
     drawn = {
         "quality against labels": curves.by_size(table),
@@ -42,7 +42,7 @@ def of_table(
     return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
-def scatter_panels(table: Table, data: Path, cells: tuple[grids.Cell, ...]) -> list[scatter.Panel]:
+def scatter_panels(table: Table, data: Path, cells: tuple[CellSpec, ...]) -> list[scatter.Panel]:
     """(title, predicted, true) on held-out graphs, first seed, largest size: the best predictor and NN-Former; with
     several devices the best predictor on each of the first six. Files that are not here are left out, and said so."""
     order = table.ranked_at(table.sizes[-1])
@@ -51,12 +51,14 @@ def scatter_panels(table: Table, data: Path, cells: tuple[grids.Cell, ...]) -> l
     if len(table.devices) > 1:
         wanted = [(order[0], device) for device in table.devices[:6]]
     else:
-        mission = [p for p in order if grids.predictor_of(p) == MISSION and p != order[0]]
+        mission = [p for p in order if predictor_of(p) == MISSION and p != order[0]]
         wanted = [(p, table.devices[0]) for p in [order[0], *(mission or order[1:])[:1]]]
     panels = []
     for predictor, device in wanted:
         key = (table.dataset, table.protocol, table.target, device, predictor, table.sizes[-1].fraction, table.seeds[0])
-        cell = next(c for c in cells if (c.dataset, c.protocol, c.target, c.device, c.label, c.train, c.seed) == key)
+        cell = next(
+            c for c in cells if (c.dataset, c.protocol, c.target, c.device, c.label, str(c.budget), c.seed) == key
+        )
         if not Path(cell.path).is_file():
             print(f"{cell.path}: not here, so its scatter plot is left out", file=sys.stderr)
             continue
@@ -68,10 +70,10 @@ def scatter_panels(table: Table, data: Path, cells: tuple[grids.Cell, ...]) -> l
     return panels
 
 
-def predicted_and_true(cell: grids.Cell, scored_on: str, data: Data) -> tuple[np.ndarray, np.ndarray]:
+def predicted_and_true(cell: CellSpec, scored_on: str, data: Data) -> tuple[np.ndarray, np.ndarray]:
     """Predictions of one cell and the labels of its held-out graphs, both of shape (m,)."""
     labels = data.labels(cell.dataset, scored_on, cell.device)
-    masks = data.masks(cell.dataset, cell.target, scored_on, cell.device, cell.seed, cell.train, cell.sources)
+    masks = data.masks(cell, scored_on)
     predictions = read_predictions(Path(cell.path), len(data.graphs(cell.dataset)), "ok")
     return predictions[labels.ids[masks["test"]]], labels.values[masks["test"]]
 

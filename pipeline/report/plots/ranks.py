@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.config.grid import predictor_of
+from pipeline.core.names import predictor_of
 from pipeline.report.format import TITLES, labels, number
 from pipeline.report.plots.style import SYNTHETIC, VERMILION, Drawn, heading, is_loud
 from pipeline.score import stats

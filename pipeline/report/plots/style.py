@@ -13,8 +13,8 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.config.grid import predictor_of
 from pipeline.core import io
+from pipeline.core.names import predictor_of
 from pipeline.report.format import MISSION, number
 from pipeline.score.tables import Table
 

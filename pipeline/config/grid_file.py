@@ -1,0 +1,124 @@
+"""What stands in a grid's file, and the one line for what must not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, StrictInt, StrictStr, ValidationError
+
+from pipeline.config.budget import Budget
+from pipeline.config.strict_yaml import read_yaml
+from pipeline.core.errors import BenchError
+from pipeline.core.names import LABEL
+
+Count = Annotated[StrictInt, Field(ge=1)]
+Label = Annotated[StrictStr, Field(pattern=rf"\A{LABEL.pattern}\z")]
+Names = Annotated[list[StrictStr], Field(min_length=1)]
+Protocol = Literal[
+    "direct", "tnasp", "gates", "in_domain", "leave_one_family_out", "few_shot", "transfer_platform", "multi_platform"
+]
+
+
+def _budget(value: object) -> Budget:
+    """A budget as a grid writes it: a word in quotes, or a number of labels."""
+    if type(value) is int and value > 0:
+        return Budget.parse(f"n{value}")
+    if isinstance(value, float):
+        raise ValueError(f'{value} is not quoted; write a fraction as a string, "{value}"')
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no label budget; write a quoted fraction or a number of labels of at least 1")
+    try:
+        return Budget.parse(value)
+    except BenchError as error:
+        raise ValueError(str(error)) from None
+
+
+class Strict(BaseModel):
+    """A part of the file: unknown keys and values of another type are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class SourceDevices(Strict):
+    """Other devices (default: all of the target's) whose first labels are trained on as well."""
+
+    labels: Literal["all"] | Count
+    devices: Names | None = None
+
+
+class Task(Strict):
+    """One task; docs/protocols.md says what the protocols are."""
+
+    dataset: StrictStr
+    protocol: Protocol
+    target: StrictStr
+    train: Annotated[list[Annotated[Budget, BeforeValidator(_budget)]], Field(min_length=1)]
+    devices: Names = ["any"]
+    sources: SourceDevices | None = None
+    predictors: Annotated[list[Label], Field(min_length=1)] | None = None
+    seeds: Count | None = None
+
+
+class Overrides(BaseModel):
+    """Settings of a predictor, which the predictor itself checks; an ensemble is any predictor's."""
+
+    model_config = ConfigDict(extra="allow")
+    ensemble: Annotated[StrictInt, Field(ge=2)] | None = None
+
+
+class GridFile(Strict):
+    """A grid as written. `predictors` maps labels to overrides, or lists labels that need none of their own."""
+
+    grid: Annotated[StrictStr, Field(pattern=r"\A[a-z][a-z0-9_]*\z")]
+    seeds: Count
+    tasks: Annotated[list[Task], Field(min_length=1)]
+    predictors: Annotated[dict[Label, Overrides] | list[Label], Field(min_length=1)]
+    torch_device: Literal["auto", "cpu", "cuda"] = "auto"
+    timeout_s: PositiveInt = 3600
+    mirror: StrictStr | None = None
+
+    def labels(self, path: str | Path, shared: Path) -> dict[str, dict[str, Any]]:
+        """Overrides by label; a listed variant is looked up in `shared`, where grids' common variants are defined."""
+        variants = read_yaml(shared)
+        if isinstance(self.predictors, dict):
+            twice = sorted(set(self.predictors) & set(variants))
+            if twice:
+                raise BenchError(f"{path}: predictors.{twice[0]}: defined in {shared} too; list it by name")
+            return {label: overrides.model_dump(exclude_unset=True) for label, overrides in self.predictors.items()}
+        lost = [label for label in self.predictors if "-" in label and label not in variants]
+        if lost:
+            raise BenchError(f"{path}: predictors: {lost[0]} is not in {shared}; define it there, or here as a mapping")
+        return {label: variants.get(label, {}) for label in self.predictors}
+
+
+def read(path: str | Path) -> GridFile:
+    """Read a grid's file. Raises BenchError (one line) where it says something it must not."""
+    raw = read_yaml(path, "give a grid of config/")
+    try:
+        grid = GridFile.model_validate(raw)
+    except ValidationError as error:
+        raise BenchError(f"{path}: {_first(error)}") from None
+    if grid.grid in ("predictions", "models"):
+        raise BenchError(f"{path}: grid: results/{grid.grid}/ holds something else; choose another name")
+    return grid
+
+
+def _first(error: ValidationError) -> str:
+    """The mistake deepest in the file, as `key[2].key: what is wrong`."""
+    mistake = max(error.errors(), key=lambda each: len(each["loc"]))
+    names = [part for part in mistake["loc"] if isinstance(part, int) or part.isidentifier() or LABEL.fullmatch(part)]
+    names = [part for part in names if part not in ("constrained-int", "constrained-str")]
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in names).removeprefix(".")
+    what = mistake["msg"].removeprefix("Value error, ")
+    if mistake["type"] == "extra_forbidden":
+        where, _, key = where.rpartition(".")
+        model = SourceDevices if where.endswith("sources") else Task if where else GridFile
+        what = f"unknown key {key}; known keys: {', '.join(model.model_fields)}"
+    elif mistake["type"] == "missing":
+        what = "this key is missing; add it"
+    elif mistake["type"] == "model_type":
+        what = "this is no mapping of keys to values; write one"
+    elif mistake["type"] != "value_error":
+        what = f"{mistake['input']!r}: {what[0].lower()}{what[1:]}"
+    return f"{where or 'top level'}: {what}"

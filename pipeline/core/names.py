@@ -1,0 +1,21 @@
+"""What a name says: which predictor a label is of, which predictors there are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from pipeline.core.paths import ROOT
+
+LABEL = re.compile(r"[a-z][a-z0-9_]*(-[a-z0-9_]+)?")
+
+
+def predictor_of(label: str) -> str:
+    """The predictor (module name) of a label `<predictor>` or `<predictor>-<variant>`."""
+    return label.partition("-")[0]
+
+
+def known_predictors(folder: Path = ROOT / "predictors") -> list[str]:
+    """Names of the predictor files in a folder: every module but base.py."""
+    names = (path.stem for path in folder.glob("*.py"))
+    return sorted(name for name in names if name not in ("base", "__init__"))
