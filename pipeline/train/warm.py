@@ -11,7 +11,6 @@ The server ends when its stdin does, that is with the process that started it, a
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import importlib
 import json
@@ -24,9 +23,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pipeline.train.supervise import die_with_parent
+
 SOCKET = ".snakemake/warm.sock"  # relative: the path of a socket holds 107 bytes
 HEADER = 8  # bytes, the length of the message that follows
-PR_SET_PDEATHSIG = 1
 # Threads that polars' import starts. They hold no locks while they wait, and no child needs them.
 HARMLESS = ("jemalloc_bg_thd", "polars-ooc")
 
@@ -57,14 +57,6 @@ def listen() -> socket.socket:
     path.chmod(0o600)
     listener.listen(128)
     return listener
-
-
-def die_with_parent(parent: int) -> None:
-    """Have the system kill this process when `parent`, which forked it, ends in any way. On Linux."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
 
 
 class Server:
