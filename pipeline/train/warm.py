@@ -10,6 +10,7 @@ The server ends when its stdin does, that is with the process that started it, a
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -23,6 +24,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pipeline.core import provenance
 from pipeline.train.supervise import die_with_parent
 
 SOCKET = ".snakemake/warm.sock"  # relative: the path of a socket holds 107 bytes
@@ -32,7 +34,7 @@ HARMLESS = ("jemalloc_bg_thd", "polars-ooc")
 
 
 def start(modules: list[str]) -> subprocess.Popen:
-    """Start the server. Keep what is returned: the server ends when its stdin is closed."""
+    """Start the server. It ends with this process, or when the stdin of what is returned is closed."""
     one_thread = dict.fromkeys(
         ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"), "1"
     )
@@ -44,6 +46,7 @@ def start(modules: list[str]) -> subprocess.Popen:
         pass_fds=[listener.fileno()],
     )
     listener.close()
+    atexit.register(server.communicate)  # closes its stdin and waits
     return server
 
 
@@ -124,6 +127,7 @@ class Server:
         for module in self.modules:
             with contextlib.suppress(Exception):
                 importlib.import_module(module)
+        provenance.cpu(), provenance.code_rev()  # remembered: asked once, not by each child
         gc.collect()
         gc.freeze()  # children that collect garbage write to none of these pages
 

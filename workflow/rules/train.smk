@@ -4,8 +4,6 @@ rule train_cell:
     input:
         tables=multiext("data/parquet/{dataset}/", "graphs.parquet", "targets.parquet"),
         split="data/splits/{dataset}/{seed}.parquet",
-        code=code_files("pipeline/train/cell.py"),
-        predictor=lambda wildcards: code_files(f"predictors/{cell_of(wildcards).predictor}.py"),
     output:
         "results/predictions/{dataset}/{target}/{device}/{variant}/{budget}/{seed}.parquet",
     log:
@@ -20,9 +18,11 @@ rule train_cell:
         torch_device=GRID.torch_device,
     params:
         cell=lambda wildcards: cell_of(wildcards).arguments,
+        code=code_key("pipeline/train/cell.py"),
+        predictor=lambda wildcards: code_key(f"predictors/{cell_of(wildcards).predictor}.py"),
     message:
         "Train {wildcards.variant} on {wildcards.dataset} {wildcards.target} {wildcards.device}"
         ", budget {wildcards.budget}, seed {wildcards.seed}"
     shell:
-        "python -m pipeline.train {params.cell:q}"
+        "{WARM} pipeline.train {params.cell:q}"
         " --torch-device {resources.torch_device} --timeout {resources.timeout_s} --out {output} 2> {log}"
