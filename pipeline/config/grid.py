@@ -47,8 +47,12 @@ def load_grid(path: str | Path) -> Grid:
     """Read and check a grid config. Raises BenchError (one line: which file, what is wrong, what to do)."""
     file = read(path)
     labels = file.labels(path, SHARED_LABELS)
+    predictors = known_predictors()
     for label in labels:
-        _check_known(f"{path}: predictors.{label}", "predictor", predictor_of(label), known_predictors())
+        name = predictor_of(label)
+        if name not in predictors:
+            known = ", ".join(predictors)
+            raise BenchError(f"{path}: predictors.{label}: there is no predictors/{name}.py; known: {known}")
     known_datasets = datasets.load()
     cells: dict[tuple, CellSpec] = {}
     for position, task in enumerate(file.tasks):

@@ -80,7 +80,7 @@ SOURCE = ("nasbench201", "sources", 0)
         (("nasbench201", "targets"), {}),
         (("nasbench201", "targets", "val_acc", "devices"), []),
         (("nasbench201", "targets", "latency"), {"devices": ["x"]}),
-        (("nasbench201", "split", "test"), 1.0),
+        (("nasbench201", "test_fraction"), 1.0),
         ((*SOURCE, "urls"), ["http://example.org/"]),
         ((*SOURCE, "urls"), ["https://example.org/x"]),
         ((*SOURCE, "urls"), None),
@@ -94,7 +94,7 @@ SOURCE = ("nasbench201", "sources", 0)
         ((*SOURCE, "files", "x"), {"bytes": 1, "sha256": None}),
         ((*SOURCE, "files", "x"), {"bytes": None, "sha256": "0" * 64}),
         (("analognas201", "sources", 0, "files", "x"), {"bytes": None, "sha256": None, "member": "m"}),
-        (("nasbench201", "split"), {"val": 0.5, "test": 0.5}),
+        (("nasbench201", "test_fraction"), 0),
         (("analognas201", "sources", 0, "files", "data.anb", "member"), None),
         (("analognas201", "sources", 0, "pypi", "package"), "--index-url"),
     ],
@@ -122,6 +122,6 @@ def test_a_missing_file_is_refused(tmp_path):
 
 def test_a_data_set_given_twice_is_refused(tmp_path):
     file = tmp_path / "datasets.yaml"
-    file.write_text(changed(("nasbench201", "split"), {"val": 0.1, "test": 0.1}) + "nasbench201: {}\n")
+    file.write_text(changed(("nasbench201", "test_fraction"), 0.1) + "nasbench201: {}\n")
     with pytest.raises(BenchError, match=r"datasets\.yaml: line \d+: duplicate key 'nasbench201'"):
         datasets.load(file)

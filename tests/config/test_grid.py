@@ -10,10 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pipeline.config.budget import n_labels
 from pipeline.config.grid import load_grid
 from pipeline.core.errors import BenchError
 from pipeline.core.names import known_predictors
@@ -95,7 +92,7 @@ def test_task_may_choose_predictors_and_seeds(write):
 
 
 @pytest.mark.parametrize(
-    "name", sorted({path.stem for path in (ROOT / "config").glob("*.yaml")} - {"datasets", "tuned"})
+    "name", sorted({path.stem for path in (ROOT / "config").glob("*.yaml")} - {"datasets", "predictors", "tuned"})
 )
 def test_shipped_grids_are_valid(name):
     grid = load_grid(ROOT / "config" / f"{name}.yaml")
@@ -118,7 +115,10 @@ def test_shipped_grids_count():
         (changed(colour="red"), "unknown key colour"),
         (changed(task_shots=3), "unknown key shots"),
         (changed(predictors={"no_such": {}}), "no predictors/no_such.py; known: "),
-        (changed(predictors={"mean": {"ensemble": 1}}), "predictors.mean.ensemble: 1 is less than the minimum of 2"),
+        (
+            changed(predictors={"mean": {"ensemble": 1}}),
+            "predictors.mean.ensemble: 1: input should be greater than or equal to 2",
+        ),
         (changed(predictors={"mean": {"ensemble": "5"}}), "predictors.mean.ensemble"),
         (changed(predictors={"mean-": {}}), "mean-"),
         (changed(predictors={"../mean": {}}), "../mean"),
@@ -126,11 +126,11 @@ def test_shipped_grids_count():
         (changed(task_predictors=["gbdt"]), "unknown predictor 'gbdt'; known: mean, nn_former"),
         (changed(train=["0.0"]), "fraction 0.0 is not above 0"),
         (changed(train=["1.5"]), "fraction 1.5 is not above 0 and at most 1"),
-        (changed(train=["-0.1"]), "'-0.1' is not a fraction"),
-        (changed(train=["a tenth"]), "'a tenth' is not a fraction"),
-        (changed(train=["1"]), "'1' is not a fraction"),
-        (changed(train=["nan"]), "'nan' is not a fraction"),
-        (changed(train=["0.1\n"]), "is not a fraction"),
+        (changed(train=["-0.1"]), "'-0.1' is no label budget"),
+        (changed(train=["a tenth"]), "'a tenth' is no label budget"),
+        (changed(train=["1"]), "'1' is no label budget"),
+        (changed(train=["nan"]), "'nan' is no label budget"),
+        (changed(train=["0.1\n"]), "is no label budget"),
         (changed(train=[0.1]), "0.1 is not quoted"),
         (changed(train=[0]), "train[0]"),
         (changed(train=[-5]), "train[0]"),
@@ -149,12 +149,16 @@ def test_shipped_grids_count():
         (changed(tasks=GOOD["tasks"] * 2), "duplicate cell"),
         (changed(devices=["any", "any"]), "duplicate cell"),
         (changed(seeds=0), "seeds"),
-        (changed(torch_device="tpu"), "torch_device"),
+        (changed(torch_device="tpu"), "torch_device: 'tpu': input should be 'auto', 'cpu' or 'cuda'"),
+        (changed(torch_device="cuda:1"), "torch_device: 'cuda:1'"),
+        (changed(predictors=["nn_former-no_such"]), "nn_former-no_such is not in"),
+        (changed(predictors={"nn_former-latency": {}}), "predictors.nn_former-latency: defined in"),
+        (changed(train=["0.1-val250"]), "0.1 is 30 labels and 250 for validation, the pool of synthetic201 has 240"),
         (changed(timeout_s=0), "timeout_s"),
         (changed(grid="../elsewhere"), "grid"),
         (changed(tasks=[]), "tasks"),
-        ({"grid": "tiny"}, "'seeds' is a required property"),
-        ("", "top level"),
+        ({"grid": "tiny"}, "seeds: this key is missing"),
+        ("", "top level: this is no mapping"),
         ("grid: [", "correct the YAML"),
         ("grid: a\ngrid: b\n", "line 2: duplicate key 'grid'"),
         ("grid: \x00", "not YAML"),
@@ -175,15 +179,10 @@ def test_missing_file():
         load_grid("config/no_such.yaml")
 
 
-@given(st.integers(1, 10**6), st.integers(1, 9999))
-def test_n_labels_rounds_half_up(n_graphs, ten_thousandths):
-    fraction = f"{ten_thousandths / 10_000:.4f}"
-    assert n_labels(fraction, n_graphs) == (2 * ten_thousandths * n_graphs + 10_000) // 20_000
-
-
-def test_n_labels_examples():
-    sizes = ["0.005", "0.01", "0.03", "0.05", "0.1", "n900"]
-    assert [n_labels(size, 15_625) for size in sizes] == [78, 156, 469, 781, 1563, 900]
+def test_a_listed_variant_is_looked_up(write):
+    cells = load_grid(write(changed(predictors=["mean", "nn_former-latency"]))).cells
+    settings = {cell.label: cell.settings for cell in cells}
+    assert settings["mean"] == {} and settings["nn_former-latency"]["preset"] == "latency"
 
 
 def test_cells_cannot_be_changed(write):
@@ -195,7 +194,7 @@ def test_reading_a_grid_needs_neither_torch_nor_polars():
     """Nor does anything else that the Snakefile imports whenever it is read."""
     lines = (ROOT / "workflow/rules/common.smk").read_text().splitlines()
     imports = [line for line in lines if line.startswith(("import ", "from "))]
-    assert "from pipeline.config.grid import kept, load_grid" in imports
+    assert "from pipeline.config.grid import DEFAULT_GRID, cells_to_save, load_grid" in imports
     code = "\n".join([*imports, "import sys; print({'torch', 'polars', 'numpy'} & set(sys.modules))"])
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
@@ -210,9 +209,9 @@ def test_sources_belong_to_the_cell_and_its_path(write):
     }
     config = changed(**task, train=[10], task_sources={"devices": ["pixel3", "fpga"], "labels": 900})
     cells = load_grid(write(config)).cells
-    assert {cell.train for cell in cells} == {cells[0].train}
-    assert cells[0].train.startswith("n10-from-")
-    assert cells[0].path.startswith(f"results/predictions/help_nasbench201/latency_ms/fpga/mean/{cells[0].train}/")
+    assert {str(cell.budget) for cell in cells} == {str(cells[0].budget)}
+    assert str(cells[0].budget).startswith("n10-from-")
+    assert cells[0].path.startswith(f"results/predictions/help_nasbench201/latency_ms/fpga/mean/{cells[0].budget}/")
     other = load_grid(
         write(changed(**task, train=[10], task_sources={"devices": ["pixel3"], "labels": 50}, task_devices=["fpga"]))
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.config import grid as grids
-from pipeline.config.datasets import Ceiling, Dataset, SplitFractions
+from pipeline.config.datasets import Ceiling, Dataset
 from pipeline.score import score_table, tables
 from pipeline.score.tables import Table
 from tests.helpers.score_fixtures import DATASET, make_cell, score_rows_of
@@ -20,7 +20,7 @@ ABOUT = Dataset(
     synthetic=False,
     n_graphs=1000,
     targets={"val_acc": ("any",), "test_acc": ("any",), "lat_ms": ("phone", "watch")},
-    split=SplitFractions(0.0, 0.2),
+    test_fraction=0.2,
     families=(),
     ceilings=(Ceiling("test_acc and another_acc", 0.95), Ceiling("val_acc and lat_ms", 0.5)),
     files=(),
@@ -47,8 +47,8 @@ RANKED = {
 def grid_of(taus: dict, name: str = "tiny", **changes) -> grids.Grid:
     """The grid whose cells are the keys of `taus`: (predictor, fraction, seed)."""
     cells = tuple(
-        make_cell(**{"target": "test_acc", "label": label, "train": train, "seed": seed, **changes})
-        for label, train, seed in taus
+        make_cell(**{"target": "test_acc", "label": label, "budget": budget, "seed": seed, **changes})
+        for label, budget, seed in taus
     )
     return grids.Grid(
         name=name, path=f"config/{name}.yaml", torch_device="cpu", timeout_s=60, mirror=None, cells=cells

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import polars as pl
 
 from benchmarks.onnx_networks import networks
+from pipeline.config.cell_spec import CellSpec
 from pipeline.core import io, schema
 from pipeline.onnx.columns import frame, pack
 from pipeline.onnx.graph import read_graph
@@ -38,14 +38,7 @@ def save(
 ) -> training.Trained:
     """Train a predictor on `n` labels of `data` and save it below `saved`."""
     config = SETTINGS.get(label, {}) if settings is None else settings
-    cell = training.train(
-        training.parser().parse_args(
-            [
-                *("--dataset", DATASET, "--target", "latency_ms", "--device", device, "--predictor", label),
-                *("--config", json.dumps(config), "--train", f"n{n}", "--data", str(data)),
-                *("--split", str(data / "split.parquet"), "--torch-device", "cpu", "--out", "unused"),
-            ]
-        )
-    )
+    spec = CellSpec.of(DATASET, "latency_ms", label, n, device=device, overrides=config)
+    cell = training.train(spec, training.Tables.read(data, data / "split.parquet"), "cpu")
     saving.save(saved / DATASET / "latency_ms" / device / label / f"n{n}" / "0", cell)
     return cell

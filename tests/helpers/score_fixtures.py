@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from pipeline.config import budget
-from pipeline.config import grid as grids
+from pipeline.config.budget import Budget
+from pipeline.config.cell_spec import CellSpec
 from pipeline.core import io
 from pipeline.score import score_table
 
@@ -49,21 +49,17 @@ def make_data(root: Path, seeds: int = 1) -> Path:
     return data
 
 
-def make_cell(**changes) -> grids.Cell:
+def make_cell(**changes) -> CellSpec:
     """A cell of the synthetic data; four labels of val_acc unless said otherwise."""
-    fields = {
-        "dataset": DATASET, "protocol": "direct", "target": "val_acc", "device": "any", "label": "linear",
-        "overrides": "{}", "train": "n4", "seed": 0,
-    }  # fmt: skip
-    return grids.Cell(**{**fields, **changes})
+    return CellSpec.of(**{"dataset": DATASET, "target": "val_acc", "label": "linear", "budget": "n4", **changes})
 
 
-def write_predictions(cell: grids.Cell, values, frame: pl.DataFrame | None = None, **changes) -> Path:
+def write_predictions(cell: CellSpec, values, frame: pl.DataFrame | None = None, **changes) -> Path:
     """Write the predictions file of `cell` under the working folder; `changes` replace metadata."""
     meta = {
         "dataset": cell.dataset, "dataset_version": VERSION, "target": cell.target, "device": cell.device,
-        "predictor": cell.label, "config_hash": "c0ffee00", "config": {"depth": 2}, "train": cell.train,
-        "n_train": budget.n_labels(cell.train, N_GRAPHS), "n_val": 0, "n_source": 0,
+        "predictor": cell.label, "config_hash": "c0ffee00", "config": {"depth": 2}, "train": str(cell.budget),
+        "n_train": cell.budget.n_labels(N_GRAPHS), "n_val": 0, "n_source": 0,
         "seed": cell.seed, "status": "ok", "message": "",
         "fit_s": 1.5, "fit_cpu_s": 2.5, "predict_s": 0.25, "predict_cpu_s": 0.5, "n_params": 7, "peak_mem_mb": 64.0,
         "torch_device": "cpu", "host_cpu": "Test CPU", "host_gpu": None, "torch_version": "2.0", "code_rev": "abc1234",
@@ -98,7 +94,7 @@ def score_rows_of(values: dict, **common) -> pl.DataFrame:
         status = value if isinstance(value, str) else "ok"
         tau = None if isinstance(value, str) else value
         row = {**base, "predictor": predictor, "fraction": fraction, "seed": seed, "status": status}
-        row["n_train"] = budget.n_labels(fraction, 1000)
+        row["n_train"] = Budget.parse(fraction).n_labels(1000)
         for split, less in (("test", 0.02), ("all", 0.0), ("novel", 0.05)):
             shown = None if tau is None else tau - less
             rows.append({**row, "split": split, "metric": "kendall_tau", "value": shown})

@@ -65,9 +65,9 @@ def test_a_saved_predictor_says_what_it_said_when_it_was_trained(cells, label):
 
 def test_intervals_hold_the_held_out_networks_they_were_made_from(cells):
     model, cell = asked(cells[0] / "models"), cells[1]["flops"]
-    truth = dict(cell.labels.select("graph_id", "value").iter_rows())
+    truth = dict(cell.tables.targets.select("graph_id", "value").iter_rows())
     files = networks(N)
-    found = [(model.predict(files[i][1]), truth[i]) for i in cell.trained_on.test.tolist()]
+    found = [(model.predict(files[i][1]), truth[i]) for i in cell.labels.test.tolist()]
     inside = [answer.low_ms <= value <= answer.high_ms for answer, value in found]
     assert found[0][0].held_out == len(inside) == 60
     assert sum(inside) == 55  # the ceil(61 * 0.9)-th smallest score
@@ -75,12 +75,12 @@ def test_intervals_hold_the_held_out_networks_they_were_made_from(cells):
 
 def test_a_training_network_is_its_own_nearest(cells):
     cell = cells[1]["flops"]
-    i = cell.trained_on.rows["graph_id"][0]
+    i = cell.labels.rows["graph_id"][0]
     answer = asked(cells[0] / "models").predict(networks(N)[i][1], nearest=3)
     first, *others = answer.nearest
     assert first.name == f"net-{i:03}"
     assert first.distance == pytest.approx(0, abs=1e-6)
-    assert first.latency_ms == pytest.approx(dict(cell.labels.select("graph_id", "value").iter_rows())[i])
+    assert first.latency_ms == pytest.approx(dict(cell.tables.targets.select("graph_id", "value").iter_rows())[i])
     assert len(others) == 2
     assert not answer.far and not answer.warnings
 

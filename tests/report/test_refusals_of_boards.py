@@ -144,7 +144,7 @@ def test_the_committed_board_follows_from_the_committed_scores(folder, tmp_path,
     """Also when another folder holds it: the board names no machine's paths."""
     path = f"config/{folder.name}.yaml"
     grid = grids.load_grid(ROOT / path)
-    cells = {(c.dataset, c.protocol, c.target, c.device, c.label, c.train, c.seed) for c in grid.cells}
+    cells = {(c.dataset, c.protocol, c.target, c.device, c.label, str(c.budget), c.seed) for c in grid.cells}
     keys = ["dataset", "protocol", "target", "device", "predictor", "fraction", "seed"]
     scored = set(score_table.read(folder / "scores.parquet").select(keys).unique().iter_rows())
     if scored != cells:

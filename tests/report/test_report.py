@@ -185,7 +185,7 @@ def test_devices_scatter_plots_and_heat_map_from_predictions(tmp_path, monkeypat
     meta = {"dataset": DATASET, "version": "v0"}
     score.io.write_parquet(data / "parquet" / DATASET / "targets.parquet", pl.concat([targets, watch]), meta)
     cells = [
-        make_cell(target="lat_ms", device=device, label=label, train=train)
+        make_cell(target="lat_ms", device=device, label=label, budget=train)
         for device in ("phone", "watch") for label in ("gbdt", "nn_former") for train in ("n4", "n8")
     ]  # fmt: skip
     for cell in cells:

@@ -59,7 +59,7 @@ def test_the_table_shows_budget_confidence_and_verdict():
 
 
 def test_settings_over_the_defaults_are_a_footnote():
-    table, notes = table_of(RANKED, overrides='{"preset": "paper"}'), Notes()
+    table, notes = table_of(RANKED, overrides={"preset": "paper"}), Notes()
     sections.published_table(table, [FIGURE], notes)
     assert '`{"preset": "paper"}` over its defaults' in notes.lines[0]
     overview.summary_table([table], notes)

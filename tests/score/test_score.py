@@ -106,7 +106,7 @@ def test_a_file_of_another_cell_is_refused(data, name, wrong):
 
 
 def test_a_file_of_another_configuration_is_refused(data):
-    cell = make_cell(label="linear-deep", overrides='{"depth": 3, "preset": "paper"}')
+    cell = make_cell(label="linear-deep", overrides={"depth": 3, "preset": "paper"})
     write_predictions(cell, 50 + IDS)
     with pytest.raises(BenchError, match=r"config\.depth is 2, the grid and data say 3"):
         score.score([cell], data)

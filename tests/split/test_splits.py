@@ -19,13 +19,13 @@ SEEDS = st.integers(0, 2**32)
 FRACTIONS = st.sampled_from([0.0, 0.05, 0.1, 0.2, 0.4])
 
 
-@given(SIZES, SEEDS, FRACTIONS, FRACTIONS)
-def test_every_graph_has_one_role_and_the_sizes_are_rounded_fractions(n, seed, val, test):
-    split = splits.make_split(n, "set", seed, val, test)
+@given(SIZES, SEEDS, FRACTIONS)
+def test_every_graph_has_one_role_and_the_sizes_are_rounded_fractions(n, seed, test):
+    split = splits.make_split(n, "set", seed, test)
     schema.check_split(split, n)
     sizes = dict(split.group_by("role").len().iter_rows())
     assert sizes.get("test", 0) == int(test * n + 0.5)
-    assert sizes.get("val", 0) == int(val * n + 0.5)
+    assert sizes.get("pool", 0) == n - int(test * n + 0.5)
 
 
 @given(st.integers(1, 400), SEEDS)
@@ -48,12 +48,6 @@ def test_smaller_training_sets_are_prefixes_of_larger_ones_and_never_hold_test_g
         splits.training_ids(split, labelled, len(largest) + 1)
 
 
-@given(st.integers(50, 400), SEEDS)
-def test_validation_and_test_do_not_depend_on_each_other(n, seed):
-    tests = [splits.make_split(n, "set", seed, val, 0.2).filter(pl.col("role") == "test") for val in (0.0, 0.3)]
-    assert tests[0].equals(tests[1])
-
-
 def test_seeds_and_data_sets_have_their_own_permutations():
     tables = [splits.make_split(200, name, seed) for name in ("a", "b") for seed in range(3)]
     tests = {tuple(table.filter(pl.col("role") == "test").sort("rank")["graph_id"]) for table in tables}
@@ -68,10 +62,10 @@ def test_the_permutation_is_a_fixed_one():
 POOL = [3, 7, 1, 6, 8, 0, 2, 9]
 
 
-@pytest.mark.parametrize(("seed", "val", "test"), [(-1, 0.0, 0.2), (0, 0.5, 0.5), (0, -0.1, 0.2), (0, 0.0, 1.0)])
-def test_bad_arguments_are_refused(seed, val, test):
+@pytest.mark.parametrize(("seed", "test"), [(-1, 0.2), (0, -0.1), (0, 1.0)])
+def test_bad_arguments_are_refused(seed, test):
     with pytest.raises(BenchError, match="split of set: "):
-        splits.make_split(10, "set", seed, val, test)
+        splits.make_split(10, "set", seed, test)
 
 
 def run(*arguments):
@@ -85,7 +79,7 @@ def test_the_command_line_writes_one_file(tmp_path):
     out = tmp_path / "splits" / "0.parquet"
     result = run("--dataset", "synthetic201", "--seed", 0, "--graphs", graphs, "--out", out)
     assert (result.returncode, result.stderr) == (0, "")
-    assert io.read_parquet(out).equals(splits.make_split(300, "synthetic201", 0, 0.0, 0.2))
+    assert io.read_parquet(out).equals(splits.make_split(300, "synthetic201", 0, 0.2))
     assert io.read_meta(out) == {"dataset": "synthetic201", "version": "1", "seed": 0}
 
 

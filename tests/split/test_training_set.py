@@ -1,11 +1,12 @@
-"""Which labels a cell trains on: every kind of `train` word, with and without sources, on a hand-made table."""
+"""Which labels a cell trains on: every kind of budget, with and without sources, on a hand-made table."""
 
 from __future__ import annotations
 
 import polars as pl
 import pytest
 
-from pipeline.config.budget import Sources, n_labels
+from pipeline.config.budget import Sources
+from pipeline.config.cell_spec import CellSpec
 from pipeline.core import schema
 from pipeline.core.errors import BenchError
 from pipeline.split import splits
@@ -13,31 +14,41 @@ from pipeline.split.training_set import make
 
 N = 20
 GRAPHS = pl.DataFrame({"graph_id": range(N), "family": ["vgg"] * 8 + ["resnet"] * 12}).cast({"graph_id": pl.UInt32})
-SPLIT = splits.make_split(N, "hand_made", 0, val=0.1, test=0.2)
+SPLIT = splits.make_split(N, "hand_made", 0, test=0.2)
 POOL = SPLIT.filter(pl.col("role") == "pool").sort("rank")["graph_id"].to_list()
 
 
 def labels(devices=("phone", "server"), missing=()) -> pl.DataFrame:
     rows = [
-        (g, device, 10.0 * g + i, "test" if g % 5 == 0 else "train")
+        (g, "latency_ms", device, 10.0 * g + i, "test" if g % 5 == 0 else "train")
         for i, device in enumerate(devices)
         for g in range(N)
         if (g, device) not in missing
     ]
-    frame = pl.DataFrame(rows, schema=["graph_id", "device", "value", "stage"], orient="row")
+    frame = pl.DataFrame(rows, schema=["graph_id", "target", "device", "value", "stage"], orient="row")
     return frame.cast({"graph_id": schema.TARGETS["graph_id"]})
 
 
-def trained(train, sources=None, device="phone", table=None):
-    return make(train, sources, device, labels() if table is None else table, GRAPHS, SPLIT)
+def trained(budget, sources=None, device="phone", table=None):
+    spec = CellSpec.of("hand_made", "latency_ms", "mean", budget, device=device, sources=sources)
+    return make(spec, labels() if table is None else table, GRAPHS, SPLIT)
 
 
 def test_sizes_are_prefixes_of_the_pool():
     assert trained("n5").rows["graph_id"].to_list() == POOL[:5]
     assert trained("0.25").rows["graph_id"].to_list() == POOL[:5]
     assert trained("n3").rows["value"].to_list() == [10.0 * g for g in POOL[:3]]
-    held = set(trained("n5").test) | set(trained("n5").val)
-    assert held == set(SPLIT.filter(pl.col("role") != "pool")["graph_id"].to_list())
+    assert set(trained("n5").test) == set(SPLIT.filter(pl.col("role") == "test")["graph_id"].to_list())
+    assert trained("n5").val_rows.is_empty()
+
+
+def test_validation_labels_are_the_next_of_the_pool():
+    both = trained("n5-val3")
+    assert both.rows["graph_id"].to_list() == POOL[:5] and both.n_train == 5
+    assert both.val_rows["graph_id"].to_list() == POOL[5:8]
+    assert both.val_rows["value"].to_list() == [10.0 * g for g in POOL[5:8]]
+    with pytest.raises(BenchError, match="ask for fewer"):
+        trained(f"n5-val{N}")
 
 
 def test_a_graph_without_a_label_is_passed_over():
@@ -60,7 +71,7 @@ def test_a_family_is_left_out_whole():
 
 def test_sources_come_first_and_never_see_held_out_graphs():
     sources = Sources(("server", "phone"), 6)
-    both = trained(f"n2{sources.suffix}", sources)
+    both = trained("n2", sources)
     assert both.rows["device"].to_list() == ["server"] * 6 + ["phone"] * 2
     assert both.rows["graph_id"].to_list() == POOL[:6] + POOL[:2]
     assert (both.n_train, both.n_source) == (2, 6)
@@ -75,11 +86,11 @@ def test_sources_survive_their_text():
     sources = Sources(("a", "b"), 900)
     assert Sources.parse(sources.dump()) == sources
     assert Sources.parse("{}") is None
-    assert Sources(("a",), None).suffix != Sources(("a",), 900).suffix != sources.suffix
+    assert Sources(("a",), None).hash != Sources(("a",), 900).hash != sources.hash
 
 
 @pytest.mark.parametrize(
-    ("train", "device", "message"),
+    ("budget", "device", "message"),
     [
         ("n900", "phone", "ask for fewer"),
         ("without-alexnet", "phone", "nothing is held out"),
@@ -87,13 +98,6 @@ def test_sources_survive_their_text():
         ("stage", "toaster", "toaster"),
     ],
 )
-def test_impossible_sets_are_one_clear_error(train, device, message):
+def test_impossible_sets_are_one_clear_error(budget, device, message):
     with pytest.raises(BenchError, match=message):
-        trained(train, device=device)
-
-
-def test_the_number_of_labels_where_the_word_decides_it():
-    assert n_labels("n10-from-0badf00d", 100) == 10
-    assert n_labels("0.05", 15_625) == 781
-    assert n_labels("stage", 100) is None
-    assert n_labels("without-vgg", 100) is None
+        trained(budget, device=device)

@@ -133,7 +133,7 @@ def test_another_table_is_refused(tmp_path):
 def test_the_command_on_the_synthetic_cells(tmp_path, monkeypatch):
     synthetic201.convert(tmp_path, tmp_path / "data")
     io.write_parquet(tmp_path / "0.parquet", splits.make_split(300, "synthetic201", 0))
-    arguments = ["--dataset", "synthetic201", "--target", "test_acc", "--config", '{"steps": 5}', "--train", "n40"]
+    arguments = ["synthetic201", "test_acc", "nn_former", "n40", "--overrides", '{"steps": 5}']
     places = ["--data", tmp_path / "data", "--split", tmp_path / "0.parquet", "--out", tmp_path / "seen.parquet"]
     monkeypatch.setattr("sys.argv", ["seen", *arguments, *map(str, places)])
     attention.main()

@@ -13,7 +13,7 @@ import yaml
 
 from benchmarks.onnx_networks import networks
 from pipeline.config import datasets
-from pipeline.config.grid import kept, load_grid
+from pipeline.config.grid import cells_to_save, load_grid
 from pipeline.core.paths import ROOT
 from tests.helpers.project_copy import copy_project, predictions, run, snakemake
 
@@ -50,7 +50,7 @@ BLOCK = {
     "n_graphs": 40,
     "targets": {"latency_ms": {"devices": ["fast", "slow"]}},
     "families": ["resnet18", "vgg16", "mobilenetv3", "googlenet", "vit"],
-    "split": {"val": 0.0, "test": 0.4},
+    "test_fraction": 0.4,
     "sources": [],
 }
 GRID = {
@@ -113,22 +113,22 @@ def test_a_lost_model_is_made_again_and_nothing_else(finished, tmp_path):
     assert changed == {"results/predictions/made_up/latency_ms/slow/flops/n24/0.parquet"}
 
 
-def test_which_cells_are_kept(finished, monkeypatch):
+def test_which_cells_are_cells_to_save(finished, monkeypatch):
     monkeypatch.chdir(finished)
     known = datasets.load(finished / "config/datasets.yaml")
     monkeypatch.setattr(datasets, "load", lambda: known)
-    cells = kept(load_grid("config/benchmark.yaml"), known)
-    assert [(c.device, c.label, c.train, c.seed) for c in cells] == [
+    cells = cells_to_save(load_grid("config/benchmark.yaml"), known)
+    assert [(c.device, c.label, str(c.budget), c.seed) for c in cells] == [
         ("fast", "flops", "n24", 0),
         ("fast", "nn_former", "n24", 0),
         ("slow", "flops", "n24", 0),
         ("slow", "nn_former", "n24", 0),
     ]
     nnlqp = load_grid(ROOT / "config/nnlqp.yaml")
-    found = kept(nnlqp, known)
-    assert {c.dataset for c in found} == {"nnlqp_unseen"} and {c.train for c in found} == {"stage"}
+    found = cells_to_save(nnlqp, known)
+    assert {c.dataset for c in found} == {"nnlqp_unseen"} and {str(c.budget) for c in found} == {"stage"}
     assert len(found) == len({c.label for c in nnlqp.cells})
 
 
 def test_a_grid_without_networks_saves_nothing():
-    assert kept(load_grid(ROOT / "config/smoke.yaml"), datasets.load()) == []
+    assert cells_to_save(load_grid(ROOT / "config/smoke.yaml"), datasets.load()) == []
