@@ -106,16 +106,17 @@ def main() -> int:
     parser.add_argument("--model", type=Path, help="folder of the model to write (default: results/models/<cell>)")
     args = parser.parse_args()
     folder = args.model or saved.MODELS / CellSpec.from_arguments(args).id
+    out = command.predictions_file(args)
 
     def work(tell: Tell) -> None:
         cell = save_or_say_why_not(folder, command.train(args, tell))
-        write(command.predictions_file(args), cell)
-        command.report(args, cell.about)
+        write(out, cell)
+        command.report(out, cell.about)
 
     def write_row(about: dict) -> None:
         save_nothing(folder, about)
-        write_empty(command.predictions_file(args), about)
-        command.report(args, about)
+        write_empty(out, about)
+        command.report(out, about)
 
     return supervise(work, args.timeout, write_row)
 

@@ -40,25 +40,26 @@ def predictions_file(args: argparse.Namespace) -> Path:
     return args.out or Path(CellSpec.from_arguments(args).path)
 
 
-def report(args: argparse.Namespace, about: dict) -> None:
+def report(path: Path, about: dict) -> None:
     """Say on the terminal that a cell did not end well."""
     if about["status"] != "ok":
-        print(f"{predictions_file(args)}: {about['status']}: {about['message']}")
+        print(f"{path}: {about['status']}: {about['message']}")
 
 
 def main() -> int:
     """Train one cell in a process of its own and write its predictions, or how it failed."""
     args = parser().parse_args()
+    out = predictions_file(args)
 
     def work(tell: Tell) -> None:
         from pipeline.train import cell
 
         trained = train(args, tell)
-        cell.write(predictions_file(args), trained)
-        report(args, trained.about)
+        cell.write(out, trained)
+        report(out, trained.about)
 
     def write_row(about: dict) -> None:
-        write_empty(predictions_file(args), about)
-        report(args, about)
+        write_empty(out, about)
+        report(out, about)
 
     return supervise(work, args.timeout, write_row)

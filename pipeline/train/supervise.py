@@ -89,11 +89,10 @@ def _listen(pipe, limit_s: float) -> tuple[dict | None, bool, bool]:
         if not part:
             return about, False, False
         *lines, unread = (unread + part).split(b"\n")
-        if DONE in lines:
-            return about, True, False
-        if lines:
-            about = json.loads(lines[-1])
-            deadline = deadline or time.monotonic() + limit_s
+        for line in lines:
+            if line == DONE:
+                return about, True, False
+            about, deadline = json.loads(line), deadline or time.monotonic() + limit_s
 
 
 def _become_child(work: Callable[[Tell], object], parent: int, writing: int) -> None:

@@ -1,7 +1,8 @@
-"""A process that has imported what cells import, and forks one child a command: python -m pipeline.train.warm MODULE ...
+"""A process that has imported what cells import, and forks a child for each: python -m pipeline.train.warm MODULE ...
 
-Starting Python and importing torch take longer than many cells do. The workflow starts this server; `ask_warm.py` sends
-it the command line, environment and output files of a job. A child does what ``python -m <module> <arguments>`` would do.
+Starting Python and importing torch take longer than many cells do. The workflow starts this server; `ask_warm.py`
+sends it the command line, environment and output files of a job. A child does what ``python -m <module> <arguments>``
+would do.
 
 MODULE ... are imported at the first command, not before: a run that trains nothing pays nothing. Nothing else happens
 in this process: a fork copies one thread only, so torch and polars must not have started their pools, nor CUDA.

@@ -32,14 +32,16 @@ if SEEN:
         resources:
             mem_mb=4000,
             runtime=int(GRID.timeout_s / 60) + 15,
+            timeout_s=GRID.timeout_s,
         params:
+            code=code_key("pipeline/train/attention.py"),
             cell=SEEN[0].arguments,
             folder=lambda wildcards, input: Path(input.tables[0]).parent,
         message:
             "See what NN-Former looks at in a network of {SEEN[0].dataset}"
         shell:
             "{WARM} pipeline.train.attention {params.cell:q}"
-            " --data {params.folder} --split {input.split} --out {output} 2> {log}"
+            " --data {params.folder} --split {input.split} --timeout {resources.timeout_s} --out {output} 2> {log}"
 
 
 rule board:
