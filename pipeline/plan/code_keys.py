@@ -63,7 +63,11 @@ def outside_modules(*paths: str) -> list[str]:
 
 @cache
 def _tree(path: str) -> ast.Module:
-    return ast.parse((ROOT / path).read_bytes(), filename=path)
+    source = (ROOT / path).read_bytes()
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError):  # no reason to plan nothing: whoever imports it will say so
+        return ast.parse(f"unreadable = {source!r}")
 
 
 @cache

@@ -94,7 +94,8 @@ class Server:
                     self.end(key.fileobj)
 
     def stop(self) -> None:
-        """Kill every child."""
+        """Kill every child, and listen no more."""
+        Path(SOCKET).unlink(missing_ok=True)
         for child in self.children:
             os.kill(child, signal.SIGKILL)
 

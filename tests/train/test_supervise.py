@@ -28,6 +28,7 @@ def write_row(about):
 sys.exit(supervise(work, {limit}, write_row))
 """
 TOLD = "tell({'seed': 7, 'status': 'ok'})"
+DEAF = "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 32)); time.sleep(99)"
 FOR_EVER = "re.match('(a+)+$', 'a' * 60 + 'b')"  # in C, and Python's signal handlers wait until it ends
 
 
