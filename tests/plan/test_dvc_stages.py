@@ -15,7 +15,7 @@ RULES = {
     "train": ("train", "predict"),
     "report": ("score", "report"),
 }
-COMMAND = re.compile(r"(?:python -m|\{WARM\}) ([\w.]+(?:\{wildcards\.dataset\})?)")
+COMMAND = re.compile(r"(?:python -m|ask_warm\.py) ([\w.]+(?:\{wildcards\.dataset\})?)")
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 
 
@@ -36,7 +36,7 @@ def entries(rules: str) -> set[str]:
 def code_of(stage: str) -> set[str]:
     """Every file of the project's code that the stage runs."""
     paths = set().union(*(entries(rules) for rules in RULES[stage]))
-    if any("{WARM}" in (ROOT / f"workflow/rules/{rules}.smk").read_text() for rules in RULES[stage]):
+    if any("ask_warm.py" in (ROOT / f"workflow/rules/{rules}.smk").read_text() for rules in RULES[stage]):
         paths |= {"pipeline/train/ask_warm.py", "pipeline/train/warm.py"}
         paths |= {str(path.relative_to(ROOT)) for path in (ROOT / "predictors").glob("*.py")}
     return set(closure(*paths))

@@ -31,8 +31,6 @@ SPLITS = sorted({f"data/splits/{cell.dataset}/{cell.seed}.parquet" for cell in G
 DATA_FILES = TABLES + SPLITS
 RESULTS = f"results/{GRID.name}"
 IS_DEFAULT_GRID = GRID.name == DEFAULT_GRID
-STRICT = "--strict" if config.get("strict") else ""  # snakemake --config strict=true: a failed cell fails the run
-WARM = "python -IS pipeline/train/ask_warm.py"  # instead of `python -m`, for cells: torch is imported once
 
 
 wildcard_constraints:

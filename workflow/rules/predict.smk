@@ -35,7 +35,7 @@ rule model:
     message:
         "Train and save {wildcards.cell}"
     shell:
-        "{WARM} pipeline.predict.save {params.cell:q}"
+        "python -IS pipeline/train/ask_warm.py pipeline.predict.save {params.cell:q}"
         " --torch-device {resources.torch_device} --timeout {resources.timeout_s}"
         " --out {output.predictions} --model {output.model} 2> {log}"
 

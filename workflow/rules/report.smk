@@ -40,7 +40,7 @@ if SEEN:
         message:
             "See what NN-Former looks at in a network of {SEEN[0].dataset}"
         shell:
-            "{WARM} pipeline.train.attention {params.cell:q}"
+            "python -IS pipeline/train/ask_warm.py pipeline.train.attention {params.cell:q}"
             " --data {params.folder} --split {input.split} --timeout {resources.timeout_s} --out {output} 2> {log}"
 
 

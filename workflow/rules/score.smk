@@ -1,4 +1,4 @@
-# Scores of every cell of the grid.
+# Scores of every cell of the grid. With `snakemake --config strict=true` a cell that failed fails the run.
 rule score:
     input:
         predictions=PREDICTIONS,
@@ -14,9 +14,10 @@ rule score:
     resources:
         mem_mb=4000,
         runtime=30,
+        strict="--strict" if config.get("strict") else "",
     params:
         code=code_key("pipeline/score/score.py"),
     message:
         "Score the grid {GRID.name}"
     shell:
-        "python -m pipeline.score --grid {input.grid} --data data --out {output} {STRICT} 2> {log}"
+        "python -m pipeline.score --grid {input.grid} --data data --out {output} {resources.strict} 2> {log}"

@@ -1,5 +1,6 @@
 # One cell, one job, one file. The grid's file is no input: a cell does not depend on the grid. Where and how long it may
-# train are resources, not params: another time limit is no reason to train again.
+# train are resources, not params: another time limit is no reason to train again. `ask_warm.py` stands for `python -m`:
+# it hands the cell to the process that has torch imported, where this run has one.
 rule train_cell:
     input:
         tables=multiext("data/parquet/{dataset}/", "graphs.parquet", "targets.parquet"),
@@ -24,5 +25,5 @@ rule train_cell:
         "Train {wildcards.variant} on {wildcards.dataset} {wildcards.target} {wildcards.device}"
         ", budget {wildcards.budget}, seed {wildcards.seed}"
     shell:
-        "{WARM} pipeline.train {params.cell:q}"
+        "python -IS pipeline/train/ask_warm.py pipeline.train {params.cell:q}"
         " --torch-device {resources.torch_device} --timeout {resources.timeout_s} --out {output} 2> {log}"
