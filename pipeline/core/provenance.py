@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+from functools import cache
 from pathlib import Path
 
 from pipeline.core.paths import ROOT
 
 
+@cache
 def cpu() -> str:
     """Model name of the processor and the number of its visible cores."""
     info = Path("/proc/cpuinfo")
@@ -25,6 +27,7 @@ def gpu() -> str | None:
     return torch.cuda.get_device_name(0) if torch.cuda.is_available() else None
 
 
+@cache
 def code_rev() -> str:
     """Short commit of the project, with ``+`` when pipeline/ or predictors/ differ from it; ``unknown`` outside git."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,8 @@ from pipeline.core.graphs import Graphs
 from pipeline.predict import interval, neighbours, one_network, saved
 from pipeline.score import metrics
 from pipeline.train import command
-from pipeline.train.cell import Trained
+from pipeline.train.cell import Trained, described, write
+from pipeline.train.supervise import Tell, supervise, write_empty
 
 
 def networks_of(cell: Trained) -> tuple[saved.Networks, dict]:
@@ -55,8 +58,7 @@ def save(folder: Path, cell: Trained) -> None:
     about = {**cell.about, "vocab": list(cell.graphs.vocab), "attr_names": list(cell.graphs.attr_names)}
     with io.atomic_folder(folder) as temporary:
         if cell.prediction is None:
-            saved.write(temporary, about, None)
-            return
+            return saved.write(temporary, about, None)
         networks, calibration = networks_of(cell)
         only_known = one_network.needs_known_operations(cell.predictor, cell.graphs[:1])
         cell.predictor.save(temporary)
@@ -73,14 +75,50 @@ def _row(one: Graphs, ops: tuple[str, ...]) -> np.ndarray:
     return neighbours.row(_words(one), one.src.numpy(), one.dst.numpy(), one.out_shape[0].tolist(), costs, ops)
 
 
-def main() -> None:
+def save_or_say_why_not(folder: Path, cell: Trained) -> Trained:
+    """`save`; where the predictor's own code fails at it, the cell ends as an error instead. Returns the cell.
+
+    Raises:
+        BenchError: the folder can't be written, or the data are not of networks.
+    """
+    try:
+        save(folder, cell)
+    except BenchError:
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        failed = {"status": "error", "message": f"saving: {described(error)}"}
+        cell = replace(cell, prediction=None, about=cell.about | failed)
+        save(folder, cell)
+    return cell
+
+
+def save_nothing(folder: Path, about: dict) -> None:
+    """A note of a cell that did not end well, where its model would be."""
+    with io.atomic_folder(folder) as temporary:
+        saved.write(temporary, about, None)
+
+
+def main() -> int:
     """Command line: that of `pipeline.train`, and where the model goes."""
     parser = command.parser("python -m pipeline.predict.save")
     parser.description = __doc__
     parser.add_argument("--model", type=Path, help="folder of the model to write (default: results/models/<cell>)")
     args = parser.parse_args()
-    cell = command.run(args)
-    save(args.model or saved.MODELS / CellSpec.from_arguments(args).id, cell)
+    folder = args.model or saved.MODELS / CellSpec.from_arguments(args).id
+    out = command.predictions_file(args)
+
+    def work(tell: Tell) -> None:
+        cell = save_or_say_why_not(folder, command.train(args, tell))
+        write(out, cell)
+        command.report(out, cell.about)
+
+    def write_row(about: dict) -> None:
+        save_nothing(folder, about)
+        write_empty(out, about)
+        command.report(out, about)
+
+    return supervise(work, args.timeout, write_row)
 
 
 if __name__ == "__main__":

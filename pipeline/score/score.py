@@ -205,6 +205,16 @@ def score(cells: list[CellSpec], data: Data) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=score_table.SCHEMA, strict=False)
 
 
+def refuse_failures(cells: list[CellSpec]) -> None:
+    """Raise BenchError naming the cells that ended as error or timeout, with the first one's message."""
+    found = [(cell.path, io.read_meta(cell.path)) for cell in cells]
+    failed = [(path, meta) for path, meta in found if meta.get("status") in ("error", "timeout")]
+    if failed:
+        first = failed[0][1]
+        paths = ", ".join(path for path, _ in failed)
+        raise BenchError(f"{paths}: {first['status']}: {first['message']}; mend it, delete the file and run again")
+
+
 def noise_of(cells: list[CellSpec], data: Data) -> list[label_noise.Noise]:
     """How well the labels that `cells` are scored on agree with themselves."""
     known = datasets.load()
@@ -222,7 +232,10 @@ def main() -> None:
     parser.add_argument("--grid", required=True, type=Path, help="a grid, e.g. config/benchmark.yaml")
     parser.add_argument("--data", default=Path("data"), type=Path, help="folder with parquet/ and splits/")
     parser.add_argument("--out", required=True, type=Path, help="table of scores to write")
+    parser.add_argument("--strict", action="store_true", help="refuse cells that ended as error or timeout")
     args = parser.parse_args()
     cells, data = list(grids.load_grid(args.grid).cells), Data(args.data)
+    if args.strict:
+        refuse_failures(cells)
     rows = score(cells, data)
     score_table.write(args.out, rows, label_noise.dump(noise_of(cells, data)))

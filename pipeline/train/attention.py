@@ -10,6 +10,7 @@ learned before the labels.
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 
 import polars as pl
@@ -23,7 +24,8 @@ from pipeline.core.graphs import Graphs, from_frame
 from pipeline.core.targets import is_cost
 from pipeline.split import training_set
 from pipeline.train import command
-from pipeline.train.cell import Tables, graphs_and_labels
+from pipeline.train.cell import Tables, described, graphs_and_labels
+from pipeline.train.supervise import Tell, supervise
 from predictors import base
 from predictors.kit.features import op_counts
 from predictors.kit.nn_former_cells import ASMA, attention_masks
@@ -80,13 +82,30 @@ def table(weights: Tensor, graph: Graphs, masks: tuple[str, ...]) -> pl.DataFram
     )
 
 
-def main() -> None:
-    """Command line: a cell, as `pipeline.train` takes it."""
+def main() -> int:
+    """Command line: a cell, as `pipeline.train` takes it. Where it fails, the table is empty, its metadata say why."""
     parser = command.parser("python -m pipeline.train.attention")
     parser.description = __doc__.partition("\n")[0]
     args = parser.parse_args()
     spec = CellSpec.from_arguments(args)
-    write(args.out, spec, Tables.read(args.data, args.split))
+
+    def write_nothing(about: dict) -> None:
+        io.write_parquet(args.out, pl.DataFrame(schema={"weight": pl.Float32}), about)
+        command.report(args.out, about)
+
+    def work(tell: Tell) -> None:
+        tables, about = Tables.read(args.data, args.split), {"kind": "attention", "status": "ok"}
+        tell(about)
+        try:
+            write(args.out, spec, tables)
+        except BenchError:
+            raise
+        except Exception as error:
+            traceback.print_exc()
+            write_nothing(about | {"status": "error", "message": described(error)})
+        tell(None)
+
+    return supervise(work, args.timeout, write_nothing)
 
 
 def write(path: Path, spec: CellSpec, tables: Tables) -> None:
@@ -108,7 +127,8 @@ def write(path: Path, spec: CellSpec, tables: Tables) -> None:
     graph = held_out[chosen : chosen + 1]
     network = int(graph.graph_id)
     about = {
-        "kind": "attention", "dataset": spec.dataset, "dataset_version": tables.meta["version"], "target": spec.target,
+        "kind": "attention", "status": "ok",
+        "dataset": spec.dataset, "dataset_version": tables.meta["version"], "target": spec.target,
         "predictor": spec.label, "config_hash": base.config_hash(predictor.config), "train": str(spec.budget),
         "n_train": labels.n_train, "seed": spec.seed, "graph_id": network,
         "network": tables.frame.row(by_predicate=pl.col("graph_id") == network, named=True)["name"],

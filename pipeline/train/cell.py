@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import resource
-import signal
 import time
-from contextlib import contextmanager
+import traceback
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,12 +20,9 @@ from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs, from_frame
 from pipeline.core.targets import is_cost
 from pipeline.split import training_set
+from pipeline.train.supervise import Tell, silent
 from predictors import base
 from predictors.kit.ensemble import make
-
-
-class _Timeout(Exception):
-    pass
 
 
 @dataclass(frozen=True)
@@ -78,22 +74,6 @@ def pick_torch_device(name: str) -> str:
     return name
 
 
-@contextmanager
-def time_limit(seconds: int):
-    """Raise `_Timeout` in the main thread after ``seconds``."""
-
-    def stop(*_):
-        raise _Timeout(f"took longer than {seconds} s")
-
-    previous = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, previous)
-
-
 def checked(prediction: Tensor, n: int) -> Tensor:
     """``prediction`` if it is (n,) finite numbers.
 
@@ -120,8 +100,10 @@ def graphs_and_labels(graphs: Graphs, rows: pl.DataFrame) -> tuple[Graphs, Tenso
     return replace(picked, platform=torch.tensor(platform)), torch.from_numpy(rows["value"].to_numpy().copy())
 
 
-def train(spec: CellSpec, tables: Tables, torch_device: str = "auto", timeout_s: int = 3600) -> Trained:
-    """Run a cell. Whatever its predictor does ends as a status: ok, unsupported, diverged, timeout or error.
+def train(spec: CellSpec, tables: Tables, torch_device: str = "auto", tell: Tell = silent) -> Trained:
+    """Run a cell. Whatever its predictor raises ends as a status: ok, unsupported, diverged or error.
+
+    ``tell`` is given what is known before the predictor's code runs, and None after it: see `supervise`.
 
     Raises:
         BenchError: the tables lack what the cell asks for.
@@ -141,24 +123,28 @@ def train(spec: CellSpec, tables: Tables, torch_device: str = "auto", timeout_s:
         "torch_version": torch.__version__, "code_rev": provenance.code_rev(), "status": "ok", "message": "",
     }  # fmt: skip
     predictor, prediction = None, None
+    tell(about)
     try:
         predictor = make(
             spec.label, spec.settings, "cost" if is_cost(spec.target) else "accuracy", spec.seed, torch_device
         )
         about |= {"config_hash": base.config_hash(predictor.config), "config": asdict(predictor.config)}
         about["n_source"] = labels.n_source if predictor.transfers else 0
-        prediction = _fit_and_predict(predictor, graphs, labels, timeout_s, about)
-    except (base.Unsupported, base.Diverged, _Timeout) as error:
-        about |= {"status": type(error).__name__.strip("_").lower(), "message": str(error)}
+        tell(about)
+        prediction = _fit_and_predict(predictor, graphs, labels, about)
+    except (base.Unsupported, base.Diverged) as error:
+        about |= {"status": type(error).__name__.lower(), "message": str(error)}
     except Exception as error:
+        traceback.print_exc()
         about |= {"status": "error", "message": described(error)}
+    tell(None)
     about["peak_mem_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     about["finished_at"] = datetime.now(UTC).isoformat(timespec="seconds")
     return Trained(predictor, graphs, prediction, about, tables, labels)
 
 
 def _fit_and_predict(
-    predictor: base.BasePredictor, graphs: Graphs, labels: training_set.TrainingSet, timeout_s: int, about: dict
+    predictor: base.BasePredictor, graphs: Graphs, labels: training_set.TrainingSet, about: dict
 ) -> Tensor:
     """Predictions (n,) of all graphs; what it cost goes into ``about``."""
     missing = predictor.needs - available_inputs(graphs)
@@ -167,13 +153,12 @@ def _fit_and_predict(
     rows = labels.rows if predictor.transfers else labels.rows.tail(labels.n_train)
     examples = graphs_and_labels(graphs, rows)
     validation = graphs_and_labels(graphs, labels.val_rows) if labels.val_rows.height else (None, None)
-    with time_limit(timeout_s):
-        wall, cpu = time.perf_counter(), time.process_time()
-        predictor.fit(*examples, *validation)
-        about |= {"fit_s": time.perf_counter() - wall, "fit_cpu_s": time.process_time() - cpu}
-        wall, cpu = time.perf_counter(), time.process_time()
-        prediction = checked(predictor.predict(graphs), len(graphs))
-        about |= {"predict_s": time.perf_counter() - wall, "predict_cpu_s": time.process_time() - cpu}
+    wall, cpu = time.perf_counter(), time.process_time()
+    predictor.fit(*examples, *validation)
+    about |= {"fit_s": time.perf_counter() - wall, "fit_cpu_s": time.process_time() - cpu}
+    wall, cpu = time.perf_counter(), time.process_time()
+    prediction = checked(predictor.predict(graphs), len(graphs))
+    about |= {"predict_s": time.perf_counter() - wall, "predict_cpu_s": time.process_time() - cpu}
     about["n_params"] = predictor.n_params
     return prediction
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.config.cell_spec import CellSpec
+from pipeline.train.supervise import Tell, silent, supervise, write_empty
+
+if TYPE_CHECKING:
+    from pipeline.train.cell import Trained  # torch: imported by the child, where it is not yet there
 
 
 def parser(prog: str = "python -m pipeline.train") -> argparse.ArgumentParser:
@@ -21,21 +25,41 @@ def parser(prog: str = "python -m pipeline.train") -> argparse.ArgumentParser:
     return parser
 
 
-def run(args: argparse.Namespace):
-    """Run the cell of a command line and write its predictions; returns it as `cell.Trained`."""
+def train(args: argparse.Namespace, tell: Tell = silent) -> Trained:
+    """Run the cell of a command line."""
     from pipeline.train import cell
 
     spec = CellSpec.from_arguments(args)
     data = args.data or Path("data/parquet") / spec.dataset
     split = args.split or Path("data/splits") / spec.dataset / f"{spec.seed}.parquet"
-    trained = cell.train(spec, cell.Tables.read(data, split), args.torch_device, args.timeout)
-    out = args.out or Path(spec.path)
-    cell.write(out, trained)
-    if trained.about["status"] != "ok":
-        print(f"{out}: {trained.about['status']}: {trained.about['message']}", file=sys.stderr)
-    return trained
+    return cell.train(spec, cell.Tables.read(data, split), args.torch_device, tell)
 
 
-def main() -> None:
-    """Train one cell."""
-    run(parser().parse_args())
+def predictions_file(args: argparse.Namespace) -> Path:
+    """Where the predictions of a command line go."""
+    return args.out or Path(CellSpec.from_arguments(args).path)
+
+
+def report(path: Path, about: dict) -> None:
+    """Say on the terminal that a cell did not end well."""
+    if about["status"] != "ok":
+        print(f"{path}: {about['status']}: {about['message']}")
+
+
+def main() -> int:
+    """Train one cell in a process of its own and write its predictions, or how it failed."""
+    args = parser().parse_args()
+    out = predictions_file(args)
+
+    def work(tell: Tell) -> None:
+        from pipeline.train import cell
+
+        trained = train(args, tell)
+        cell.write(out, trained)
+        report(out, trained.about)
+
+    def write_row(about: dict) -> None:
+        write_empty(out, about)
+        report(out, about)
+
+    return supervise(work, args.timeout, write_row)

@@ -87,8 +87,12 @@ def snakemake(folder: Path, *arguments: str, check: bool = True) -> subprocess.C
     return run(folder, "snakemake", *arguments, "--cores", "2", check=check)
 
 
-def kill(folder: Path, reached: Callable[[], bool]) -> bool:
-    """Start a run and kill all its processes with SIGKILL once `reached()`; False when it had ended by itself."""
+def kill(folder: Path, reached: Callable[[], bool], how: str = "group") -> bool:
+    """Start a run and end it once `reached()`; False when it had ended by itself.
+
+    `how`: SIGKILL to the "group" of its processes or to the "main process" alone; "interrupt" or "two interrupts", as
+    by Ctrl-C.
+    """
     temporary = folder / "logs" / "tmp"  # a killed process can't remove its temporary files
     temporary.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
@@ -103,7 +107,15 @@ def kill(folder: Path, reached: Callable[[], bool]) -> bool:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=0.01)
             return False
-    os.killpg(process.pid, signal.SIGKILL)
+    if how == "main process":
+        process.kill()
+    elif how == "group":
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        os.killpg(process.pid, signal.SIGINT)
+        if how == "two interrupts":
+            time.sleep(0.2)
+            os.killpg(process.pid, signal.SIGINT)
     process.wait()
     return True
 

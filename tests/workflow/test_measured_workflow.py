@@ -83,7 +83,7 @@ def test_nothing_is_timed_again(copy):
     before = journal(copy)
     assert "Nothing to be done" in snakemake(copy).stdout
     for path in (copy / "pipeline" / "measure").glob("*.py"):
-        path.write_text(path.read_text() + "# changed\n")
+        path.write_text(path.read_text() + "CHANGED = 1\n")
     assert "Generate the networks" in snakemake(copy, "data").stdout
     assert journal(copy) == before
     assert "Train" not in snakemake(copy, "train").stdout

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import subprocess
 import time
 import tomllib
 from pathlib import Path
@@ -13,14 +15,15 @@ import polars as pl
 import pytest
 import yaml
 
-from pipeline.core.errors import BenchError
-from pipeline.plan.code_keys import code_files
+from pipeline.core import io
 from pipeline.plan.run_lock import take_over
 from tests.helpers.project_copy import (
     GRID,
     ROOT,
     TINY_PREDICTOR,
     copy_project,
+    environment,
+    kill,
     kill_when,
     leftovers,
     predictions,
@@ -59,6 +62,19 @@ def copy(finished, tmp_path) -> Path:
 def errors(output: str) -> list[str]:
     """The lines that begin with `error:`."""
     return [line.strip() for line in output.splitlines() if line.strip().startswith("error:")]
+
+
+def append(path: Path, line: str) -> None:
+    """Add a line at the end of a file."""
+    with path.open("a") as file:
+        file.write(f"\n{line}\n")
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace a text that is there, once."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
 
 
 def touch_everything(folder: Path) -> None:
@@ -122,19 +138,34 @@ def test_the_board_shows_what_nn_former_looks_at(copy):
     assert NOTHING in snakemake(copy).stdout
 
 
-def test_changed_code_of_a_predictor_trains_only_its_own_cells(copy):
+def test_comments_and_words_train_nothing(copy):
     before = predictions(copy)
-    with (copy / "predictors/mean.py").open("a") as file:
-        file.write("\n# changed\n")
+    for path in [*copy.glob("pipeline/*/*.py"), *copy.glob("predictors/**/*.py")]:
+        append(path, "# a comment")
+    edit(copy / "predictors/mean.py", '"""', '"""Reworded. ')
+    edit(copy / "pipeline/train/command.py", "predictions file to write", "file to write")
+    assert NOTHING in snakemake(copy).stdout
+    assert predictions(copy) == before
+
+
+def test_a_constant_of_a_predictor_trains_only_its_own_cells(copy):
+    before = predictions(copy)
+    append(copy / "predictors/mean.py", "CHANGED = 1")
     snakemake(copy, "train")
     changed = {path for path, stamp in predictions(copy).items() if stamp != before[path]}
     assert changed == {path for path in before if "/mean/" in path}
 
 
+def test_a_constant_of_the_training_trains_every_cell(copy):
+    before = predictions(copy)
+    append(copy / "pipeline/split/training_set.py", "CHANGED = 1")
+    snakemake(copy, "train")
+    assert all(stamp != before[path] for path, stamp in predictions(copy).items())
+
+
 def test_changed_code_of_the_fetcher_and_the_converter_is_one_run(copy):
-    for name in ("fetch.py", "convert/synthetic201.py"):
-        with (copy / "pipeline" / name).open("a") as file:
-            file.write("\n# changed\n")
+    for name in ("fetch/fetch.py", "convert/synthetic201.py"):
+        append(copy / "pipeline" / name, "CHANGED = 1")
     shutil.rmtree(copy / "data/splits")
     assert "The grid benchmark is complete" in snakemake(copy).stdout
     assert list((copy / "data/splits").rglob("*.parquet"))
@@ -143,26 +174,61 @@ def test_changed_code_of_the_fetcher_and_the_converter_is_one_run(copy):
 
 def test_changed_code_of_the_fetcher_trains_nothing_when_the_data_are_made_first(copy):
     before = predictions(copy)
-    with (copy / "pipeline/fetch/fetch.py").open("a") as file:
-        file.write("\n# changed\n")
+    append(copy / "pipeline/fetch/fetch.py", "CHANGED = 1")
     assert "Fetch the source files" in snakemake(copy, "data").stdout
     assert NOTHING in snakemake(copy, "train").stdout
     assert predictions(copy) == before
 
 
-def test_a_failing_cell_does_not_stop_the_others(copy):
-    (copy / "predictors/broken.py").write_text(TINY_PREDICTOR.replace("return", "raise RuntimeError('no luck')  #"))
+def fitting(code: str) -> str:
+    """A predictor that runs `code` first thing in fit."""
+    return TINY_PREDICTOR.replace("self.tensors", f"{code}; self.tensors", 1)
+
+
+FAILING = {
+    "raises": fitting("raise RuntimeError('no luck')"),
+    "will_not_import": "import no_such_package\n" + TINY_PREDICTOR,
+    "has_a_typo": TINY_PREDICTOR.replace("def predict", "dfe predict"),
+    "gives_too_few": TINY_PREDICTOR.replace("graphs.n_nodes.float()", "graphs.n_nodes.float()[:3]"),
+    "is_killed": fitting("import os; os.kill(os.getpid(), 9)"),
+    "hangs_in_c": fitting("import re; re.match('(a+)+$', 'a' * 99 + 'b')"),
+}
+SAYS = {
+    "raises": ("error", "RuntimeError: no luck (at raises.py:8)"),
+    "will_not_import": ("error", "ModuleNotFoundError: No module named 'no_such_package' (at will_not_import.py:1)"),
+    "has_a_typo": ("error", "SyntaxError: invalid syntax (has_a_typo.py, line 10)"),
+    "gives_too_few": ("error", "TypeError: predict gave (3,), not a tensor"),
+    "is_killed": ("error", "killed by SIGKILL, most likely for want of memory"),
+    "hangs_in_c": ("timeout", "took longer than 2 s"),
+    "mean": ("error", "mean: no setting 'colour'"),
+}
+
+
+def test_failed_cells_are_rows_and_block_nothing(copy):
+    for name, code in FAILING.items():
+        (copy / f"predictors/{name}.py").write_text(code)
     (copy / "predictors/node_count.py").write_text(TINY_PREDICTOR)
-    write_grid(copy, with_predictor(with_predictor(GRID, "broken"), "node_count"))
-    scores = (copy / "results/benchmark/scores.parquet").read_bytes()
-    done = snakemake(copy, check=False)
-    assert done.returncode != 0
-    assert "no luck" in done.stdout
-    made = predictions(copy)
-    assert sum("/node_count/" in path for path in made) == 1
-    assert not any("/broken/" in path for path in made)
-    assert (copy / "results/benchmark/scores.parquet").read_bytes() == scores
+    labels = {"mean": {"colour": 1}, "op_counts": {}, "node_count": {}, **dict.fromkeys(FAILING, {})}
+    write_grid(copy, {**GRID, "timeout_s": 2, "predictors": labels})
+    output = snakemake(copy).stdout
+    scores = pl.read_parquet(copy / "results/benchmark/scores.parquet")
+    found = dict(scores.select("predictor", "status").unique().iter_rows())
+    assert found == {"op_counts": "ok", "node_count": "ok", **{name: status for name, (status, _) in SAYS.items()}}
+    messages = {
+        io.read_meta(copy / path)["predictor"]: io.read_meta(copy / path)["message"] for path in predictions(copy)
+    }
+    for name, (status, message) in SAYS.items():
+        assert messages[name].startswith(message)
+        assert f"{status}: {message}" in output
+    assert "node_count" in (copy / "results/leaderboard.md").read_text()
     assert not leftovers(copy)
+    assert NOTHING in snakemake(copy).stdout
+
+    (copy / "results/benchmark/scores.parquet").unlink()
+    done = snakemake(copy, "--config", "strict=true", check=False)
+    assert done.returncode != 0
+    (said,) = errors(done.stdout)
+    assert all(f"/{name}" in said for name in SAYS) and "/node_count/" not in said
 
 
 def test_killed_at_each_step_a_run_goes_on_where_it_stopped(finished, tmp_path):
@@ -187,17 +253,52 @@ def test_what_a_killed_run_left_is_removed(copy):
 
 
 def test_one_run_at_a_time(copy):
-    (copy / "results/leaderboard.md").unlink()
-    with take_over(copy), pytest.raises(BenchError, match="another run is at work"):
-        take_over(copy)
-    with take_over(copy):
+    """A second run is refused while the first one is at work, and is fine after it."""
+    (copy / "predictors/slow.py").write_text(fitting("import time; time.sleep(6)"))
+    write_grid(copy, with_predictor(GRID, "slow"))
+    with subprocess.Popen(
+        ["snakemake", "--cores", "1"],
+        cwd=copy,
+        env=environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as first:
+        for line in first.stdout:
+            if "Train slow" in line:
+                break
         done = snakemake(copy, check=False)
-    assert done.returncode == 1
-    assert errors(done.stdout) == [
-        f"error: {copy.resolve()}: another run is at work in this folder; wait until it ends"
-    ]
-    assert "Traceback" not in done.stdout
-    snakemake(copy)
+        assert done.returncode == 1
+        assert errors(done.stdout) == [
+            f"error: {copy.resolve()}: another run is at work in this folder; wait until it ends"
+        ]
+        assert "Traceback" not in done.stdout
+        first.stdout.read()
+    assert first.returncode == 0
+    assert NOTHING in snakemake(copy).stdout
+
+
+@pytest.mark.parametrize("how", ["main process", "group", "interrupt", "two interrupts"])
+def test_nothing_stays_behind_after_any_kill(copy, how):
+    slow = fitting("import os, pathlib, time; pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(60)")
+    (copy / "predictors/slow.py").write_text(slow)
+    write_grid(copy, with_predictor(GRID, "slow"))
+    kill(copy, (copy / "pid").exists, how)
+    end = time.monotonic() + 15
+    while left := processes_in(copy):
+        assert time.monotonic() < end, left
+        time.sleep(0.1)
+    assert not any("/slow/" in path for path in predictions(copy))
+
+
+def processes_in(folder: Path) -> list[str]:
+    """Command lines of the processes at work in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "cwd").resolve() == folder.resolve() and "Z" not in (process / "stat").read_text().split()[2]:
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+    return found
 
 
 def test_a_full_disk_is_a_clear_error_and_no_half_file(finished, tmp_path):
@@ -315,12 +416,3 @@ def test_conda_environment_has_the_pins_of_the_project():
 def test_make_help():
     lines = run(ROOT, "make", "help", "--no-print-directory").stdout.splitlines()
     assert [line.split()[1] for line in lines] == ["help", "leaderboard", "test", "pull"]
-
-
-def test_code_files_follow_imports_but_no_predictor_found_by_name():
-    code = code_files("predictors/nn_former.py")
-    assert "predictors/base.py" in code
-    assert "predictors/mean.py" not in code
-    shared = {"predictors/base.py", "predictors/kit/ensemble.py"}
-    assert {path for path in code_files("pipeline/train/cell.py") if path.startswith("predictors/")} == shared
-    assert "pipeline/core/io.py" not in code_files("pipeline/score/score.py")

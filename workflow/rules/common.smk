@@ -6,8 +6,10 @@ from pathlib import Path
 from pipeline.config import datasets
 from pipeline.config.grid import DEFAULT_GRID, cells_to_save, load_grid
 from pipeline.core.errors import BenchError
-from pipeline.plan.code_keys import code_files
+from pipeline.plan.code_keys import code_key
 from pipeline.plan.run_lock import take_over
+from pipeline.plan.warm_imports import modules_of
+from pipeline.train import warm
 
 # Jobs run the Python that runs Snakemake, whether its environment is activated or not; polars, like the others, one thread.
 shell.prefix(f"export PATH={Path(sys.executable).parent}:$PATH POLARS_MAX_THREADS=1; ")
@@ -57,8 +59,14 @@ def cell_of(wildcards):
 
 
 onstart:
+    global run_lock, warm_server  # both end with this process
     try:
-        run_lock = take_over()
+        run_lock = take_over() if workflow.is_main_process else None
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    if workflow.is_main_process and workflow.local_exec:
+        # The rate limit has a timer for each finished job that renews itself for ever; a long time span only makes the
+        # run wait for the last of them. Jobs on this machine need no limit.
+        workflow.scheduler.job_rate_limiter = None
+        warm_server = warm.start(modules_of(GRID, saves=bool(MODELS)))

@@ -1,8 +1,6 @@
 # Source files. The output is a mark, so that a run cut short keeps the files it already has; the sha256 of each file is
 # checked by the fetcher. stderr stays on the terminal: it shows the progress.
 rule fetch:
-    input:
-        code_files("pipeline/fetch/fetch.py"),
     output:
         touch("data/raw/{dataset}/.fetched"),
     log:
@@ -15,6 +13,7 @@ rule fetch:
         runtime=60,
     params:
         facts=facts,
+        code=code_key("pipeline/fetch/fetch.py"),
         mirror=f"--mirror {GRID.mirror}" if GRID.mirror else "",
     message:
         "Fetch the source files of {wildcards.dataset}"

@@ -5,12 +5,10 @@ MADE = "|".join(name for name, dataset in DATASETS.items() if dataset.made)
 
 
 rule networks:
-    input:
-        code=code_files("pipeline/measure/networks.py"),
     output:
         "data/raw/{dataset}/networks.csv",
     log:
-        "logs/networks/{dataset}.log",
+        "logs/measure/{dataset}/networks.log",
     wildcard_constraints:
         dataset=MADE,
     conda:
@@ -21,6 +19,7 @@ rule networks:
         runtime=10,
     params:
         facts=facts,
+        code=code_key("pipeline/measure/networks.py"),
         folder=lambda wildcards, output: Path(output[0]).with_suffix(""),
     message:
         "Generate the networks of {wildcards.dataset}"
@@ -62,7 +61,6 @@ use rule convert as convert_measured with:
             f"data/parquet/{wildcards.dataset}/timed/{platform}.parquet"
             for platform in DATASETS[wildcards.dataset].platforms
         ],
-        code=lambda wildcards: code_files(f"pipeline/convert/{wildcards.dataset}.py"),
     log:
         "logs/convert/{dataset}.log",
     wildcard_constraints:

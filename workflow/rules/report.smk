@@ -1,6 +1,6 @@
 from pipeline.core.targets import is_cost
 
-# Scores of every cell of the grid, then the board and the plots.
+# The board and the plots.
 BOARD = [f"{RESULTS}/leaderboard.{kind}" for kind in ("md", "html", "csv")] + [f"{RESULTS}/metrics.json"]
 ROOT_BOARD = ["results/leaderboard.md"] if IS_DEFAULT_GRID else []
 # The default grid's board links and quotes the others.
@@ -15,28 +15,6 @@ ATTENTION = [f"{RESULTS}/attention.parquet" for cell in SEEN]
 REPORT_FILES = [f"{RESULTS}/scores.parquet", *ATTENTION, *BOARD, *ROOT_BOARD, f"{RESULTS}/plots"]
 
 
-rule score:
-    input:
-        predictions=PREDICTIONS,
-        data=DATA_FILES,
-        grid=GRID.path,
-        code=code_files("pipeline/score/score.py"),
-    output:
-        f"{RESULTS}/scores.parquet",
-    log:
-        f"logs/score/{GRID.name}.log",
-    conda:
-        "../envs/bench.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=30,
-    message:
-        "Score the grid {GRID.name}"
-    shell:
-        "python -m pipeline.score --grid {input.grid} --data data --out {output} 2> {log}"
-
-
 if SEEN:
 
     # Trains that one cell again, for predictions tell nothing of attention.
@@ -44,7 +22,6 @@ if SEEN:
         input:
             tables=multiext(f"data/parquet/{SEEN[0].dataset}/", "graphs.parquet", "targets.parquet"),
             split=f"data/splits/{SEEN[0].dataset}/0.parquet",
-            code=code_files("pipeline/train/attention.py"),
         output:
             ATTENTION,
         log:
@@ -55,14 +32,16 @@ if SEEN:
         resources:
             mem_mb=4000,
             runtime=int(GRID.timeout_s / 60) + 15,
+            timeout_s=GRID.timeout_s,
         params:
+            code=code_key("pipeline/train/attention.py"),
             cell=SEEN[0].arguments,
             folder=lambda wildcards, input: Path(input.tables[0]).parent,
         message:
             "See what NN-Former looks at in a network of {SEEN[0].dataset}"
         shell:
-            "python -m pipeline.train.attention {params.cell:q}"
-            " --data {params.folder} --split {input.split} --out {output} 2> {log}"
+            "python -IS pipeline/train/ask_warm.py pipeline.train.attention {params.cell:q}"
+            " --data {params.folder} --split {input.split} --timeout {resources.timeout_s} --out {output} 2> {log}"
 
 
 rule board:
@@ -73,7 +52,6 @@ rule board:
         attention=ATTENTION,
         others=OTHERS,
         style=["pipeline/report/plots/bench.mplstyle", "pipeline/report/leaderboard.html"],
-        code=code_files("pipeline/report/report.py"),
     output:
         BOARD,
         ROOT_BOARD,
@@ -87,6 +65,7 @@ rule board:
         mem_mb=2000,
         runtime=30,
     params:
+        code=code_key("pipeline/report/report.py"),
         folder=lambda wildcards, output: Path(output[0]).parent,
         root_board=f"--root-board {ROOT_BOARD[0]}" if ROOT_BOARD else "",
         attention=f"--attention {ATTENTION[0]}" if ATTENTION else "",

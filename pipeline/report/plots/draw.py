@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from pipeline.config import grid as grids
 from pipeline.config.cell_spec import CellSpec
+from pipeline.core import io
 from pipeline.core.names import predictor_of
 from pipeline.report.format import MISSION, TITLES, number
 from pipeline.report.page import Picture
@@ -112,7 +113,7 @@ def draw(
             if diagram:
                 made_with = "\n".join(provenance_line(table) for table in found.tables)
                 keep("", {f"mean rank by {found.metric}": diagram}, made_with)
-        if attention:
+        if attention and io.read_meta(attention).get("status", "ok") == "ok":
             synthetic = {table.dataset for table in tables if table.synthetic}
             figure, made_with = attention_plot.picture(attention, synthetic)
             keep("", {ATTENTION: figure}, made_with)

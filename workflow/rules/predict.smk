@@ -13,13 +13,11 @@ rule model:
             f"data/parquet/{cell_of(wildcards).dataset}/", "graphs.parquet", "targets.parquet"
         ),
         split=lambda wildcards: f"data/splits/{cell_of(wildcards).dataset}/{cell_of(wildcards).seed}.parquet",
-        code=code_files("pipeline/predict/save.py"),
-        predictor=lambda wildcards: code_files(f"predictors/{cell_of(wildcards).predictor}.py"),
     output:
         predictions="results/predictions/{cell}.parquet",
         model=directory("results/models/{cell}"),
     log:
-        "logs/models/{cell}.log",
+        "logs/predict/{cell}.log",
     wildcard_constraints:
         cell="|".join(map(re.escape, MODEL_CELLS)) or "(?!)",
     conda:
@@ -32,10 +30,12 @@ rule model:
         torch_device=GRID.torch_device,
     params:
         cell=lambda wildcards: cell_of(wildcards).arguments,
+        code=code_key("pipeline/predict/save.py"),
+        predictor=lambda wildcards: code_key(f"predictors/{cell_of(wildcards).predictor}.py"),
     message:
         "Train and save {wildcards.cell}"
     shell:
-        "python -m pipeline.predict.save {params.cell:q}"
+        "python -IS pipeline/train/ask_warm.py pipeline.predict.save {params.cell:q}"
         " --torch-device {resources.torch_device} --timeout {resources.timeout_s}"
         " --out {output.predictions} --model {output.model} 2> {log}"
 

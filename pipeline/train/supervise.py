@@ -1,0 +1,153 @@
+"""Work in a child process with a time limit from outside: however the child ends, a row says so.
+
+A call into C++ that ignores signals, a crash and a kill for memory can't be caught from within. The child tells its
+parent what is known of the row before it runs code that may fail; the parent completes the row when the child can't.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+Tell = Callable[[dict | None], None]  # what is known of the row; None: from here on nothing is limited
+
+PR_SET_PDEATHSIG = 1
+DONE = b"null"
+
+
+def silent(about: dict | None) -> None:
+    """A `Tell` without a parent."""
+
+
+def supervise(work: Callable[[Tell], object], limit_s: float, write_row: Callable[[dict], None]) -> int:
+    """Run `work` in a child of this process and return its exit status.
+
+    `limit_s` counts from the first row that `work` tells until it tells None. When the child is killed, takes longer,
+    or ends between the two, `write_row` gets the last row told with its status and message, and 0 is returned.
+    This process must have one thread.
+    """
+    reading, writing = os.pipe()
+    parent = os.getpid()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _become_child(work, parent, writing)
+    os.close(writing)
+    try:
+        with os.fdopen(reading, "rb", buffering=0) as pipe:
+            about, done, late = _listen(pipe, limit_s)
+        if late:
+            os.kill(child, signal.SIGKILL)
+        _, status, usage = os.wait4(child, 0)
+    except BaseException:  # an interrupt above all
+        _end(child)
+        raise
+    ended = _how_it_ended(os.waitstatus_to_exitcode(status), limit_s if late else None)
+    if about is None or (done and os.WIFEXITED(status)):
+        if os.WIFSIGNALED(status):
+            print(f"error: the cell was {ended[1]}", file=sys.stderr)
+        return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 1
+    row = about | {"status": ended[0], "message": ended[1], "peak_mem_mb": usage.ru_maxrss / 1024}
+    write_row(row | {"finished_at": datetime.now(UTC).isoformat(timespec="seconds")})
+    return 0
+
+
+def write_empty(path: Path, about: dict) -> None:
+    """A predictions file without predictions."""
+    import polars as pl  # not before: the usual parent needs none
+
+    from pipeline.core import io
+
+    io.write_parquet(path, pl.DataFrame(schema={"graph_id": pl.UInt32, "prediction": pl.Float32}), about)
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the system kill this process when `parent`, which forked it, ends in any way. On Linux."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+def _listen(pipe, limit_s: float) -> tuple[dict | None, bool, bool]:
+    """The last row told, whether the child was done, and whether it took longer than `limit_s`."""
+    about, unread, deadline = None, b"", None
+    while True:
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if not select.select([pipe], [], [], left)[0]:
+            return about, False, True
+        part = pipe.read(65536)
+        if not part:
+            return about, False, False
+        *lines, unread = (unread + part).split(b"\n")
+        for line in lines:
+            if line == DONE:
+                return about, True, False
+            about, deadline = json.loads(line), deadline or time.monotonic() + limit_s
+
+
+def _become_child(work: Callable[[Tell], object], parent: int, writing: int) -> None:
+    """Run `work` and end this process."""
+
+    def tell(about: dict | None) -> None:
+        os.write(writing, json.dumps(about).encode() + b"\n")
+
+    status = 1
+    try:
+        die_with_parent(parent)
+        with contextlib.suppress(OSError):  # short of memory, the system kills this process before its parents
+            Path("/proc/self/oom_score_adj").write_text("1000")
+        status = work(tell)
+        status = status if isinstance(status, int) else 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:
+        status = 130
+    except BaseException as error:
+        status = _print_error(error)
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
+        os._exit(status)
+
+
+def _print_error(error: BaseException) -> int:
+    from pipeline.core.errors import BenchError
+
+    if isinstance(error, BenchError):
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    else:
+        sys.excepthook(type(error), error, error.__traceback__)
+    return 1
+
+
+def _end(child: int, patience_s: float = 5.0) -> None:
+    """Interrupt the child, so that it removes its temporary file; kill it when it does not listen."""
+    end = time.monotonic() + patience_s
+    os.kill(child, signal.SIGINT)
+    while time.monotonic() < end:
+        if os.waitpid(child, os.WNOHANG)[0]:
+            return
+        time.sleep(0.02)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def _how_it_ended(code: int, limit_s: float | None) -> tuple[str, str]:
+    """Status and message."""
+    if limit_s is not None:
+        return "timeout", f"took longer than {limit_s:g} s"
+    if code >= 0:
+        return "error", f"ended with exit status {code}"
+    why = ", most likely for want of memory" if code == -signal.SIGKILL else ""
+    return "error", f"killed by {signal.Signals(-code).name}{why}"

@@ -1,0 +1,23 @@
+# Scores of every cell of the grid. With `snakemake --config strict=true` a cell that failed fails the run.
+rule score:
+    input:
+        predictions=PREDICTIONS,
+        data=DATA_FILES,
+        grid=GRID.path,
+    output:
+        f"{RESULTS}/scores.parquet",
+    log:
+        f"logs/score/{GRID.name}.log",
+    conda:
+        "../envs/bench.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+        strict="--strict" if config.get("strict") else "",
+    params:
+        code=code_key("pipeline/score/score.py"),
+    message:
+        "Score the grid {GRID.name}"
+    shell:
+        "python -m pipeline.score --grid {input.grid} --data data --out {output} {resources.strict} 2> {log}"
