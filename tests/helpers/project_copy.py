@@ -28,6 +28,7 @@ GRID = {
     "tasks": [{"dataset": "synthetic201", "protocol": "direct", "target": "test_acc", "train": [60]}],
     "predictors": {"mean": {}, "op_counts": {}},
 }
+NOTHING = "Nothing to be done"
 TINY_PREDICTOR = '''"""Predicts the number of nodes."""
 import torch
 from predictors.base import BasePredictor
@@ -153,3 +154,29 @@ def timed(folder: Path) -> float:
     start = time.perf_counter()
     snakemake(folder)
     return time.perf_counter() - start
+
+
+def errors(output: str) -> list[str]:
+    """The lines that begin with `error:`."""
+    return [line.strip() for line in output.splitlines() if line.strip().startswith("error:")]
+
+
+def append(path: Path, line: str) -> None:
+    """Add a line at the end of a file."""
+    with path.open("a") as file:
+        file.write(f"\n{line}\n")
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace a text that is there, once."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def touch_everything(folder: Path) -> None:
+    """Give code, configs and tables new time stamps, the code newer than the predictions."""
+    patterns = ["results/**/*.parquet", "data/**/*.parquet", "data/raw/*/.fetched", "**/*.py", "config/*"]
+    for number, pattern in enumerate(patterns):
+        for path in folder.glob(pattern):
+            os.utime(path, (time.time() + number - 6, time.time() + number - 6))
