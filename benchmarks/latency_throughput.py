@@ -18,13 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.onnx_graphs import graphs_of
-from benchmarks.onnx_networks import networks
 from pipeline.core.graphs import Graphs
 from predictors.kit.nn_former_latency import LatencyModel, Networks
 from predictors.kit.node_features import Features
 from predictors.kit.ragged import Ragged
 from predictors.kit.train_loop import Recipe, train
+from tests.helpers.onnx_graphs import graphs_of
+from tests.helpers.onnx_networks import networks
 
 RELEASED = {"layers": 2, "dim": 512, "heads": 4, "ffn_ratio": 4}
 

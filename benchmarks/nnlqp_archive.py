@@ -16,9 +16,9 @@ import threading
 import time
 from pathlib import Path
 
-from benchmarks.onnx_networks import networks
-from benchmarks.tar_files import write_tar_gz
 from pipeline.convert import nnlqp
+from tests.helpers.onnx_networks import networks
+from tests.helpers.tar_files import write_tar_gz
 
 
 def main() -> None:

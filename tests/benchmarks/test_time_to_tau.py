@@ -172,7 +172,7 @@ def test_the_full_schedule_is_called_an_extrapolation():
 def test_real_training_of_synthetic_cells_is_scored_drawn_and_kept(synthetic_data, tmp_path, monkeypatch, capsys):
     out = tmp_path / "out"
     argv = ["time_to_tau", "--labels", "40", "--seeds", "0", "--predictors", "nn_former", "op_counts", "--fractions"]
-    argv += ["1/8", "--data", str(synthetic_data), "--out", str(out)]
+    argv += ["1/64", "--data", str(synthetic_data), "--out", str(out)]
     monkeypatch.setattr(sys, "argv", argv)
     time_to_tau.main()
     rows = time_to_tau_runs.read(out / "runs.csv")

@@ -16,7 +16,7 @@ from tests.helpers.trained import CASES, TASKS, fitted, new, space, takes
 
 BASELINES = {"mean", "mlp", "op_counts", "params"}  # of nobody's paper
 SOURCE = r"\((?:[^()]+, )?[A-Z][\w-]+ \d{4}(?: workshop)?(?:, arXiv \d{4}\.\d{5})?\)"
-# Accuracies of networks are left out: after six steps of learning an order all scores lie so close together that the
+# Accuracies of networks are left out: after three steps of learning an order all scores lie so close together that the
 # curve that brings them to the labels' units is steep, and makes much of a float's last digits.
 COMPANY = [(name, label, task) for name, label in CASES for task in TASKS if (name, task) != ("networks", "accuracy")]
 

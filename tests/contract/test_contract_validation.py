@@ -19,7 +19,7 @@ def with_validation(label: str, turned: bool = False) -> tuple[torch.Tensor, lis
     """Predictions after a fit with ten more graphs for validation, their labels ``turned`` upside down or not, and
     what the fit changed of its inputs."""
     name = takes(label)[0]
-    at, predictor = space(name), new(name, label, "accuracy")
+    at, predictor = space(name), new(name, label, "accuracy", steps=12)
     val, y_val = at.examples("accuracy", at.n_train, at.n_train + 10)
     y_val = y_val.max() + y_val.min() - y_val if turned else y_val
     changed = changed_by_fit(predictor, *at.examples("accuracy"), val, y_val)

@@ -12,14 +12,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks.onnx_networks import networks
-from benchmarks.tar_files import write_tar_gz
 from pipeline.convert import nnlqp, nnlqp_fpga, nnlqp_multi, nnlqp_unseen
 from pipeline.core import io, node_features
 from pipeline.core.errors import BenchError
 from pipeline.onnx.columns import BASE, BASE_OPS, attribute_rows, class_hash, op_ids, shape_rows
 from pipeline.onnx.graph import read_graph
 from tests.helpers.onnx_files import conv_model, light
+from tests.helpers.onnx_networks import networks
+from tests.helpers.tar_files import write_tar_gz
 
 MODELS = {
     "onnx/squeezenet/squeezenet_0000.onnx": light("squeezenet").read_bytes(),

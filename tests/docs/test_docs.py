@@ -27,11 +27,11 @@ import pytest
 import torch
 import yaml
 
-from benchmarks.onnx_networks import networks
 from pipeline.core.paths import ROOT
 from pipeline.predict import saved
 from pipeline.score import metrics
 from tests.helpers.cell_graphs import small_space, synthetic_labels
+from tests.helpers.onnx_networks import networks
 from tests.helpers.project_copy import BIN, PARTS, copy_project, environment
 from tests.helpers.saved_fixtures import save, write_tables
 

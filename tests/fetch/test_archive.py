@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.tar_files import write_tar_gz
 from pipeline.core.errors import BenchError
 from pipeline.fetch.archive import Limits, members
+from tests.helpers.tar_files import write_tar_gz
 
 
 def everything(path: Path, limits: Limits | None = None) -> dict[str, bytes | None]:

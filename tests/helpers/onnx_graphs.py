@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import torch
 
-from benchmarks.onnx_graphs import graphs_of
-from benchmarks.onnx_networks import networks
-from pipeline.core.graphs import Graphs
+from pipeline.core.graphs import Graphs, from_frame
+from pipeline.onnx.columns import frame, pack
+from pipeline.onnx.graph import read_graph
+from tests.helpers.onnx_networks import networks
+
+
+def graphs_of(files: Sequence[tuple[str, bytes]]) -> Graphs:
+    """The networks of (family, file content), in that order."""
+    packed = [pack(read_graph(content, family)) for family, content in files]
+    return from_frame(*frame(packed, [str(i) for i in range(len(files))], [family for family, _ in files]))
 
 
 @functools.cache

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import polars as pl
 
-from benchmarks.onnx_networks import networks
 from pipeline.config.cell_spec import CellSpec
 from pipeline.core import io, schema
 from pipeline.core.paths import ROOT
@@ -19,6 +18,7 @@ from pipeline.predict import save as saving
 from pipeline.split import splits
 from pipeline.train import cell as training
 from tests.helpers.onnx_graphs import generated, made_up_latency
+from tests.helpers.onnx_networks import networks
 
 DATASET, DEVICE, N = "synthetic", "synthetic-device", 120
 SETTINGS = {"nn_former": {"preset": "latency", "steps": 60, "dim": 32}, "nn_meter": {"passes": 1, "rounds": 5}}

@@ -50,7 +50,7 @@ def space(name: str) -> Space:
     """``cells``: 90 cells. ``networks``: 30 ONNX graphs of very different sizes. Do not change them."""
     if name == "cells":
         return Space(name, small_space(90), 40, SHORT, synthetic_labels, small=5)
-    settings = {**SHORT, "steps": 6, "batch_size": 8, "passes": 1}
+    settings = {**SHORT, "steps": 3, "batch_size": 8, "passes": 1}
     return Space(name, generated(30), 20, settings, latency_or_made_of_it, small=60)
 
 
@@ -70,9 +70,9 @@ def short(label: str, settings: dict[str, Any] = SHORT) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if key in keys}
 
 
-def new(name: str, label: str, task: str, seed: int = 3) -> base.BasePredictor:
-    """A predictor of a space, with short settings."""
-    return base.load(label)(short(label, space(name).settings), task, seed)
+def new(name: str, label: str, task: str, seed: int = 3, **settings: Any) -> base.BasePredictor:
+    """A predictor of a space, with short settings and those given that it has."""
+    return base.load(label)(short(label, {**space(name).settings, **settings}), task, seed)
 
 
 def changed_by_fit(predictor: base.BasePredictor, *inputs: Graphs | torch.Tensor) -> list[str]:

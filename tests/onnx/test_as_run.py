@@ -9,11 +9,11 @@ import numpy as np
 import onnx
 import pytest
 
-from benchmarks.onnx_networks import FAMILIES, Builder
 from pipeline.measure import families
 from pipeline.onnx.as_run import as_run
 from pipeline.onnx.columns import class_hash
 from pipeline.onnx.graph import OnnxGraph, read_graph
+from tests.helpers.onnx_networks import FAMILIES, Builder
 
 LIGHT = sorted((Path(onnx.__file__).parent / "backend/test/data/light").glob("*.onnx"))
 

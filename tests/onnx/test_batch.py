@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmarks.onnx_networks import FAMILIES, networks
 from pipeline.core.errors import BenchError
 from pipeline.onnx.batch import reshaped
 from pipeline.onnx.graph import OnnxGraph, read_graph
 from tests.helpers.onnx_files import LIGHT_NAMES, ints, light, model, node
+from tests.helpers.onnx_networks import FAMILIES, networks
 
 
 def same(left: OnnxGraph, right: OnnxGraph) -> bool:

@@ -14,11 +14,11 @@ import numpy as np
 import onnx
 import pytest
 
-from benchmarks.onnx_networks import Builder, networks, vit
 from pipeline.core.errors import BenchError
 from pipeline.core.paths import ROOT
 from pipeline.onnx.graph import read_graph
 from pipeline.predict import model, neighbours, saved
+from tests.helpers.onnx_networks import Builder, networks, vit
 from tests.helpers.saved_fixtures import DATASET, DEVICE, N, asked, cli, save, write_tables
 
 ENSEMBLE = ("flops-ensemble", {"ensemble": 2})

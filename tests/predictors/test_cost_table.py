@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.onnx_graphs import graphs_of
 from pipeline.measure.builder import INPUT, Builder
 from predictors.kit import cost_table, kernels
 from predictors.nn_former import Predictor
-from tests.helpers.onnx_graphs import generated, made_up_latency
+from tests.helpers.onnx_graphs import generated, graphs_of, made_up_latency
 
 N_TRAIN = 100
 

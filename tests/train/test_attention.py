@@ -44,7 +44,7 @@ def test_the_richest_cell_by_hand():
 @pytest.fixture(scope="module")
 def trained():
     graphs = small_space(60)
-    predictor = Predictor({"soft": False, "steps": 20, "layers": 2})
+    predictor = Predictor({"soft": False, "steps": 20, "layers": 2, "pretrain_steps": 12})
     predictor.fit(graphs[:40], synthetic_labels(graphs, "accuracy")[:40])
     return predictor, graphs
 
@@ -96,7 +96,7 @@ def test_looking_changes_no_prediction(trained):
 
 def test_tokens_are_left_out():
     graphs = small_space(30)
-    predictor = Predictor({"soft": False, "steps": 5, "layers": 1, "tokens": True})
+    predictor = Predictor({"soft": False, "steps": 5, "layers": 1, "tokens": True, "pretrain_steps": 12})
     predictor.fit(graphs[:20], synthetic_labels(graphs, "accuracy")[:20])
     weights = attention.attention(predictor, graphs[:1])
     n = int(graphs.n_nodes[0])
@@ -133,7 +133,7 @@ def test_another_table_is_refused(tmp_path):
 def test_the_command_on_the_synthetic_cells(tmp_path, monkeypatch):
     synthetic201.convert(tmp_path, tmp_path / "data")
     io.write_parquet(tmp_path / "0.parquet", splits.make_split(300, "synthetic201", 0))
-    arguments = ["synthetic201", "test_acc", "nn_former", "n40", "--overrides", '{"steps": 5}']
+    arguments = ["synthetic201", "test_acc", "nn_former", "n40", "--overrides", '{"steps": 5, "pretrain_steps": 12}']
     places = ["--data", tmp_path / "data", "--split", tmp_path / "0.parquet", "--out", tmp_path / "seen.parquet"]
     monkeypatch.setattr("sys.argv", ["seen", *arguments, *map(str, places)])
     attention.main()

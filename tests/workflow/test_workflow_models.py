@@ -11,10 +11,10 @@ import polars as pl
 import pytest
 import yaml
 
-from benchmarks.onnx_networks import networks
 from pipeline.config import datasets
 from pipeline.config.grid import cells_to_save, load_grid
 from pipeline.core.paths import ROOT
+from tests.helpers.onnx_networks import networks
 from tests.helpers.project_copy import copy_project, predictions, run, snakemake
 
 CONVERTER = '''"""Generated networks with made-up latencies: synthetic, for tests."""
@@ -73,7 +73,7 @@ def finished(tmp_path_factory) -> Path:
     """A copy of the project whose default grid, of networks, has run."""
     folder = copy_project(tmp_path_factory.mktemp("models") / "bench", GRID)
     (folder / "pipeline/convert/made_up.py").write_text(CONVERTER)
-    shutil.copy(ROOT / "benchmarks/onnx_networks.py", folder / "pipeline/convert/_made_up.py")
+    shutil.copy(ROOT / "tests/helpers/onnx_networks.py", folder / "pipeline/convert/_made_up.py")
     config = folder / "config/datasets.yaml"
     config.write_text(config.read_text() + "\n" + yaml.safe_dump({"made_up": BLOCK}))
     snakemake(folder)

@@ -1,4 +1,7 @@
-"""Random weight-free ONNX networks in the style of NNLQP's families, for tests and for measuring the converter.
+"""Random weight-free ONNX networks as they are trained: with batch normalisation, any batch size, old operations.
+
+What `pipeline.measure.families` makes is as networks run. These have what exporters leave behind, for tests and for
+measuring the converter.
 
 Weights are initializers with a shape and no value, as in NNLQP's own files.
 """
