@@ -31,7 +31,7 @@ LABELS = {
     "nn_meter": {"passes": 1, "rounds": 5},
 }
 SLEEP = "import os, pathlib, time; pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(99)"
-MEASURED = {"fit_s", "fit_cpu_s", "predict_s", "predict_cpu_s", "peak_mem_mb", "finished_at"}
+MEASURED = {"fit_s", "fit_cpu_s", "predict_s", "predict_cpu_s", "peak_mem_mb", "finished_at", "code_rev"}
 
 
 @contextlib.contextmanager
