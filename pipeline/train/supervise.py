@@ -21,6 +21,8 @@ from pathlib import Path
 Tell = Callable[[dict | None], None]  # what is known of the row; None: from here on nothing is limited
 
 PR_SET_PDEATHSIG = 1
+# Threads that polars' import starts. They hold no locks while they wait, and a forked process needs none of them.
+HARMLESS = ("jemalloc_bg_thd", "polars-ooc")
 DONE = b"null"
 
 
@@ -33,8 +35,11 @@ def supervise(work: Callable[[Tell], object], limit_s: float, write_row: Callabl
 
     `limit_s` counts from the first row that `work` tells until it tells None. When the child is killed, takes longer,
     or ends between the two, `write_row` gets the last row told with its status and message, and 0 is returned.
-    This process must have one thread.
+    A process with threads can't be forked safely; there `work` runs as it is, unwatched.
     """
+    if threads():
+        status = work(silent)
+        return status if isinstance(status, int) else 0
     reading, writing = os.pipe()
     parent = os.getpid()
     child = os.fork()
@@ -68,6 +73,15 @@ def write_empty(path: Path, about: dict) -> None:
     from pipeline.core import io
 
     io.write_parquet(path, pl.DataFrame(schema={"graph_id": pl.UInt32, "prediction": pl.Float32}), about)
+
+
+def threads() -> list[str]:
+    """Names of threads in this process that a fork would lose, beside the main one. Where /proc tells."""
+    names = []
+    for task in Path("/proc/self/task").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            names.append((task / "comm").read_text().strip() if int(task.name) != os.getpid() else "")
+    return [name for name in names if name and not name.startswith(HARMLESS)]
 
 
 def die_with_parent(parent: int) -> None:

@@ -26,12 +26,10 @@ import sys
 from pathlib import Path
 
 from pipeline.core import provenance
-from pipeline.train.supervise import die_with_parent
+from pipeline.train.supervise import die_with_parent, threads
 
 SOCKET = ".snakemake/warm.sock"  # relative: the path of a socket holds 107 bytes
 HEADER = 8  # bytes, the length of the message that follows
-# Threads that polars' import starts. They hold no locks while they wait, and no child needs them.
-HARMLESS = ("jemalloc_bg_thd", "polars-ooc")
 
 
 def start(modules: list[str]) -> subprocess.Popen:
@@ -175,15 +173,6 @@ def send_status(client: socket.socket, status: int | None) -> None:
     """None: the client should start a process of its own."""
     with contextlib.suppress(OSError):
         client.sendall(json.dumps(status).encode())
-
-
-def threads() -> list[str]:
-    """Names of threads in this process that a fork would lose, beside the main one. Where /proc tells."""
-    names = []
-    for task in Path("/proc/self/task").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            names.append((task / "comm").read_text().strip() if int(task.name) != os.getpid() else "")
-    return [name for name in names if name and not name.startswith(HARMLESS)]
 
 
 def run(server: int, command: dict, files: list[int]) -> None:

@@ -118,3 +118,16 @@ def wait_until(reached, seconds: float = 20) -> None:
 def is_alive(pid: str) -> bool:
     status = Path(f"/proc/{pid}/status")
     return status.exists() and "State:\tZ" not in status.read_text()
+
+
+def test_a_process_with_threads_is_not_forked(tmp_path):
+    (tmp_path / "threaded.py").write_text(
+        "import os, threading, time\n"
+        "threading.Thread(target=time.sleep, args=(2,), daemon=True).start()\n"
+        "from pipeline.train.supervise import supervise\n"
+        "seen = []\n"
+        "assert supervise(lambda tell: seen.append((os.getpid(), tell({}), tell(None))), 1, seen.append) == 0\n"
+        "assert seen == [(os.getpid(), None, None)]\n"
+    )
+    done = subprocess.run([sys.executable, "threaded.py"], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, timeout=20)
+    assert done.returncode == 0

@@ -18,6 +18,7 @@ from pipeline.core import io
 from pipeline.core.paths import ROOT
 from pipeline.plan.warm_imports import modules_of
 from pipeline.train import warm
+from pipeline.train.supervise import HARMLESS
 from tests.helpers.saved_fixtures import DATASET, DEVICE, write_tables
 
 ASK = [sys.executable, "-IS", str(ROOT / "pipeline/train/ask_warm.py")]
@@ -30,7 +31,7 @@ LABELS = {
     "nn_meter": {"passes": 1, "rounds": 5},
 }
 SLEEP = "import os, pathlib, time; pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(99)"
-MEASURED = {"fit_s", "fit_cpu_s", "predict_s", "predict_cpu_s", "peak_mem_mb", "finished_at"}
+MEASURED = {"fit_s", "fit_cpu_s", "predict_s", "predict_cpu_s", "peak_mem_mb", "finished_at", "code_rev"}
 
 
 @contextlib.contextmanager
@@ -202,5 +203,5 @@ def test_the_server_imports_no_predictor_and_starts_no_threads(with_torch):
     )
     (with_torch / "asked.py").write_text(probe)
     names, fresh = run(with_torch, *ASK, "asked").stdout.splitlines()
-    unknown = {name for name in names.split(",") if not name.startswith((*warm.HARMLESS, "python"))}
+    unknown = {name for name in names.split(",") if not name.startswith((*HARMLESS, "python"))}
     assert unknown == set() and fresh == "True"
