@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from pipeline.config.datasets import Dataset
+from pipeline.core.targets import is_cost
 from pipeline.score import metrics
 
 FEWEST = 50  # pairs; fewer say too little
@@ -52,7 +53,7 @@ def pairs(dataset: str, scored_on: str, device: str, other: str, a: np.ndarray, 
 def _noise(dataset: str, scored_on: str, device: str, kind: str, a: np.ndarray, b: np.ndarray) -> Noise | None:
     if len(a) < (FEWEST_SECOND if kind == SECOND else FEWEST):
         return None
-    names = ["kendall_tau", *(("mape", "acc10") if metrics.is_cost(scored_on) else ())]
+    names = ["kendall_tau", *(("mape", "acc10") if is_cost(scored_on) else ())]
     found = {name: metrics.for_target(scored_on)[name](a, b) for name in names}
     if None in found.values():
         return None

@@ -12,6 +12,7 @@ import polars as pl
 from pipeline.config import grid as grids
 from pipeline.config.datasets import Dataset
 from pipeline.core.errors import BenchError
+from pipeline.core.targets import is_cost
 from pipeline.score import metrics, score_table, stats
 
 
@@ -89,7 +90,7 @@ class Table:
         self.overrides = {cell.label: cell.overrides for cell in cells}  # JSON, over the predictor's defaults
         self.seeds = sorted({cell.seed for cell in cells})
         self.sizes = _sizes(rows)
-        self.is_cost = metrics.is_cost(scored_on)
+        self.is_cost = is_cost(scored_on)
         # Not MAPE: a few labels near zero (raspi4, pixel3) decide its mean over devices; Acc(10 %) is bounded.
         # Few-shot papers report Spearman's correlation.
         self.metric = "spearman" if self.protocol == "few_shot" else "acc10" if self.is_cost else "kendall_tau"

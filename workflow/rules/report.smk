@@ -1,4 +1,6 @@
 # Scores of every cell of the grid, then the board and the plots.
+from pipeline.core.targets import is_cost
+
 BOARD = [f"{RESULTS}/leaderboard.{kind}" for kind in ("md", "html", "csv")] + [f"{RESULTS}/metrics.json"]
 ROOT_BOARD = ["results/leaderboard.md"] if IS_DEFAULT_GRID else []
 # The default grid's board links and quotes the others.
@@ -6,7 +8,7 @@ OTHERS = sorted({str(p) for p in Path("results").glob("*/metrics.json")} - set(B
 
 # The cell whose attention the default grid's board shows: NN-Former, accuracy, the first seed, 5 % where it has that.
 SEEN = [c for c in GRID.cells if (c.label, c.device, c.seed, c.sources) == ("nn_former", "any", 0, "{}")]
-SEEN = [c for c in SEEN if not c.target.endswith(("_ms", "_mj")) and "ensemble" not in c.overrides]
+SEEN = [c for c in SEEN if not is_cost(c.target) and "ensemble" not in c.overrides]
 SEEN = sorted(SEEN, key=lambda c: c.train != "0.05")[:1]
 SEEN = SEEN if IS_DEFAULT_GRID else []
 ATTENTION = [f"{RESULTS}/attention.parquet" for cell in SEEN]
