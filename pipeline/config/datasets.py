@@ -51,10 +51,11 @@ class SplitFractions:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """A measured Kendall's tau between two sets of labels of the same networks."""
+    """A measured Kendall's tau between two sets of labels of the same networks; the second may be another data set's."""
 
-    between: str
+    labels: tuple[str, str]
     kendall_tau: float
+    other_dataset: str | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _dataset(path: Path, name: str, block: dict) -> Dataset:
         targets={target: tuple(facts["devices"]) for target, facts in block["targets"].items()},
         families=tuple(block.get("families", [])),
         split=split,
-        ceilings=tuple(Ceiling(**ceiling) for ceiling in block.get("ceilings", [])),
+        ceilings=tuple(Ceiling(**{**c, "labels": tuple(c["labels"])}) for c in block.get("ceilings", [])),
         files=files,
         made=made,
     )

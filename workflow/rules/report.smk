@@ -1,10 +1,12 @@
-# Scores of every cell of the grid, then the board and the plots.
+# Scores of every cell of the grid, its board with the figures, and the front page of all boards.
 from pipeline.core.targets import is_cost
 
-BOARD = [f"{RESULTS}/leaderboard.{kind}" for kind in ("md", "html", "csv")] + [f"{RESULTS}/metrics.json"]
-ROOT_BOARD = ["results/leaderboard.md"] if IS_DEFAULT_GRID else []
-# The default grid's board links and quotes the others.
-OTHERS = sorted({str(p) for p in Path("results").glob("*/metrics.json")} - set(BOARD)) if IS_DEFAULT_GRID else []
+BOARD = [f"{RESULTS}/leaderboard.md", f"{RESULTS}/metrics.json"]
+FIGURES = [f"{RESULTS}/plots", f"{RESULTS}/html"]
+FRONT_PAGE = "results/leaderboard.md"
+# The front page quotes every board.
+OTHER_SCORES = sorted({str(path) for path in Path("results").glob("*/scores.parquet")} - {f"{RESULTS}/scores.parquet"})
+FACTS = ["config/datasets.yaml", "config/published.csv", "config/tuned.yaml"]
 
 # The cell whose attention the default grid's board shows: NN-Former, accuracy, the first seed, 5 % where it has that.
 SEEN = [c for c in GRID.cells if (c.label, c.device, c.seed, c.sources) == ("nn_former", "any", 0, "{}")]
@@ -12,7 +14,7 @@ SEEN = [c for c in SEEN if not is_cost(c.target) and "ensemble" not in c.overrid
 SEEN = sorted(SEEN, key=lambda c: c.train != "0.05")[:1]
 SEEN = SEEN if IS_DEFAULT_GRID else []
 ATTENTION = [f"{RESULTS}/attention.parquet" for cell in SEEN]
-REPORT_FILES = [f"{RESULTS}/scores.parquet", *ATTENTION, *BOARD, *ROOT_BOARD, f"{RESULTS}/plots"]
+REPORT_FILES = [f"{RESULTS}/scores.parquet", *ATTENTION, *BOARD, *FIGURES, FRONT_PAGE]
 
 
 rule score:
@@ -70,15 +72,14 @@ rule board:
     input:
         scores=f"{RESULTS}/scores.parquet",
         grid=GRID.path,
-        facts=["config/datasets.yaml", "config/published.csv", "config/tuned.yaml"],
+        facts=FACTS,
         attention=ATTENTION,
-        others=OTHERS,
         style=["pipeline/report/plots/bench.mplstyle", "pipeline/report/leaderboard.html"],
         code=code_files("pipeline/report/report.py"),
     output:
         BOARD,
-        ROOT_BOARD,
-        report(directory(f"{RESULTS}/plots"), patterns=["{figure}.svg"], category="Figures"),
+        directory(FIGURES[0]),
+        report(directory(FIGURES[1]), patterns=["{figure}.svg"], category="Figures"),
     log:
         f"logs/board/{GRID.name}.log",
     conda:
@@ -89,10 +90,44 @@ rule board:
         runtime=30,
     params:
         folder=lambda wildcards, output: Path(output[0]).parent,
-        root_board=f"--root-board {ROOT_BOARD[0]}" if ROOT_BOARD else "",
         attention=f"--attention {ATTENTION[0]}" if ATTENTION else "",
     message:
         "Write {RESULTS}/leaderboard.md and its plots"
     shell:
         "python -m pipeline.report --scores {input.scores} --grid {input.grid} --data data"
-        " --out {params.folder} {params.root_board} {params.attention} 2> {log}"
+        " --out {params.folder} {params.attention} 2> {log}"
+
+
+rule front_page:
+    input:
+        scores=[f"{RESULTS}/scores.parquet", *OTHER_SCORES],
+        grid=GRID.path,
+        facts=FACTS,
+        code=code_files("pipeline/report/boards.py"),
+    output:
+        FRONT_PAGE,
+    log:
+        "logs/board/front_page.log",
+    conda:
+        "../envs/bench.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    message:
+        "Write {output}, the front page of all boards"
+    shell:
+        "python -m pipeline.report.boards --front-page 2> {log}"
+
+
+# Every board and the front page again, from the scores that are there: needs no data and no predictions.
+rule boards:
+    log:
+        "logs/board/boards.log",
+    conda:
+        "../envs/bench.yaml"
+    threads: workflow.cores
+    message:
+        "Write every board and the front page from their scores"
+    shell:
+        "python -m pipeline.report.boards --jobs {threads} 2> {log}"
