@@ -51,7 +51,7 @@ class SplitFractions:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """A measured Kendall's tau between two sets of labels of the same networks; the second may be another data set's."""
+    """A measured Kendall's tau between two sets of labels of the same networks, the second maybe of `other_dataset`."""
 
     labels: tuple[str, str]
     kendall_tau: float

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from pipeline.core import io
@@ -37,9 +38,14 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="boards at a time")
     args = parser.parse_args()
     names = [] if args.front_page else front_page.board_names(args.results)
-    with ProcessPoolExecutor(max_workers=args.jobs) as pool:
-        for done in [pool.submit(remake, args.results, name, args.data, args.check) for name in names]:
-            done.result()
+    tasks = [(args.results, name, args.data, args.check) for name in names]
+    if args.jobs > 1:  # not by fork, which polars does not survive
+        with ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as pool:
+            for done in [pool.submit(remake, *task) for task in tasks]:
+                done.result()
+    else:
+        for task in tasks:
+            remake(*task)
     made = front_page.made(args.results)
     if args.check:
         report.check_files(made)

@@ -111,7 +111,7 @@ def joined(items: list[str], last: str = "and") -> str:
 
 
 def seed_counts(table: Table) -> str:
-    """How many seeds a table's numbers are of: `one seed`, `5 seeds (12: flan, nn_former)`, `3 seeds (3 to 5: graf)`."""
+    """How many seeds a table's numbers are of: `one seed`, `5 seeds (12: flan)`, `3 seeds (3 to 5: graf)`."""
     words = {}
     for predictor in table.predictors:
         counts = sorted({len(seeds) for size in table.sizes if (seeds := table.seeds_of(predictor, [size]))})

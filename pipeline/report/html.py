@@ -140,12 +140,10 @@ def _figures(content: Content) -> str:
 
 
 def _figure(picture: Picture, heading: str) -> str:
-    """One figure; of one that can't be drawn again here there is only its committed PNG."""
     file, alt = escape(picture.file), escape(f"{heading}: {picture.name}")
-    shown = f"{file}.svg" if picture.svg else f"../plots/{file}.png"
-    links = f' <small><a href="{shown}">SVG</a> · <a href="{file}.csv">CSV</a></small>' if picture.svg else ""
-    image = f'<a href="{shown}"><img src="{shown}" alt="{alt}" loading="lazy"></a>'
-    return f"<figure>{image}<figcaption>{escape(picture.name)}{links}</figcaption></figure>"
+    links = f'<small><a href="{file}.svg">SVG</a> · <a href="{file}.csv">CSV</a></small>'
+    image = f'<a href="{file}.svg"><img src="{file}.svg" alt="{alt}" loading="lazy"></a>'
+    return f"<figure>{image}<figcaption>{escape(picture.name)} {links}</figcaption></figure>"
 
 
 def _rich(text: str) -> str:

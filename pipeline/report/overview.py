@@ -25,9 +25,9 @@ from pipeline.report.format import (
     title,
 )  # fmt: skip
 from pipeline.score import stats
+from pipeline.score.headline import mean_over_tasks
 from pipeline.score.label_noise import Noise
 from pipeline.score.label_noise import floor as noise_floor
-from pipeline.score.headline import mean_over_tasks
 from pipeline.score.ranking import Ranking
 from pipeline.score.scores import Scores
 from pipeline.score.tables import Size, Stat, Table
@@ -148,7 +148,7 @@ def _cost_columns(table: Table, notes: Notes, noise: list[Noise]) -> list[Column
 
 
 def _run_columns(tables: list[Table], predictors: list[str], notes: Notes) -> list[Column]:
-    """CPU-seconds of one fit and parameters at the largest shared size of each table: one value, or lowest to highest."""
+    """CPU-seconds of a fit and parameters at the largest shared size of each table: one value, or lowest to highest."""
     hosts = sorted({str(host) for table in tables for host in table.rows["host_cpu"].drop_nulls().unique()})
     gpus = any((table.rows["torch_device"] == "cuda").any() for table in tables)
     heading = "Fit, CPU-s"

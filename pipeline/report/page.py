@@ -38,22 +38,21 @@ MANY = 24  # rows of a table that is shown folded
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawn figure: what it shows and its file name without suffix; the formats there are of it.
+    """A drawn figure: what it shows and its file name without suffix, in html/ with .svg and .csv.
 
-    `png`: in plots/, shown on the Markdown board; `svg`: in html/, with its data as .csv.
+    `png`: it is in plots/ too, and the Markdown board shows it.
     """
 
     name: str
     file: str
     png: bool = True
-    svg: bool = True
 
 
 @dataclass(frozen=True)
 class Content:
     """All that a board is made from.
 
-    `pictures` maps a table's name to its figures, "" to those of the whole grid. `tuned`: see `pipeline.config.tuned_on`.
+    `pictures` maps a table's name to its figures, "" to those of the whole grid; `tuned`: see pipeline.config.tuned_on.
     """
 
     scores: Scores
@@ -76,8 +75,8 @@ def page(content: Content) -> str:
     if answered:
         lines += [*markdown(["Question", "Answer"], [list(pair) for pair in answered.items()], "ll"), ""]
     lines += [
-        "[All boards](../leaderboard.md). `html/leaderboard.html` sorts and filters every number, `html/leaderboard.csv` "
-        "lists them; the command at the foot of this page writes both.", "",
+        "[All boards](../leaderboard.md). `snakemake boards --cores 2` makes `html/leaderboard.html`, which sorts and "
+        "filters every number, beside `leaderboard.csv` and the figures as SVG.", "",
     ]  # fmt: skip
     lines += ["## Summary", "", *overview.summary_table(scores, notes), ""]
     lines += tuned_in_sight(scores.tables, content.tuned, ROOT)

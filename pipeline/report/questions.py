@@ -57,7 +57,8 @@ def _unseen_family(family: UnseenFamily) -> str:
     repeated = number(family.repeated_mape, "mape")
     again = "" if family.repeated_mape is None else f"; labels measured again: {repeated} %"
     part = "" if family.families == family.known else f" ({family.families} of {family.known} families)"
-    return f"**`{family.best.predictor}`**, MAPE {_value(family.best)} %, mean over families of {family.dataset}{part}{again}"
+    best = f"**`{family.best.predictor}`**, MAPE {_value(family.best)} %"
+    return f"{best}, mean over families of {family.dataset}{part}{again}"
 
 
 def _reproduces(label: str, verdicts: Verdicts) -> str:

@@ -1,7 +1,7 @@
 """Which figures a board has, drawn and saved: one list a table, and those of the whole grid under the name "".
 
-The Markdown board shows what can be drawn again from the scores alone, as PNG in plots/. html/ has everything as SVG
-with its data, and the figures that need predictions besides.
+The Markdown board shows what can be drawn again from the files that git keeps, as PNG in plots/. html/ has everything
+as SVG with its data, and the figures that need predictions besides.
 """
 
 from __future__ import annotations
@@ -100,14 +100,6 @@ class _Folder:
         self.written.update(style.save(figure, made_with, png, self.html / f"{file}.svg"))
         self.pictures.setdefault(table, []).append(Picture(name, file, png=on_markdown))
 
-    def keep(self, name: str) -> None:
-        """Go on showing a figure of the grid that can't be drawn here, if its PNG is there."""
-        file = file_name(self.grid, name)
-        png = self.plots / f"{file}.png"
-        if png.is_file():
-            self.written.add(png)
-            self.pictures.setdefault("", []).append(Picture(name, file, svg=False))
-
     def remove_others(self) -> None:
         """Remove figures of earlier grids."""
         others = [*self.plots.glob("*.png"), *self.html.glob("*.svg"), *self.html.glob("*-*.csv")]
@@ -119,7 +111,7 @@ class _Folder:
 def draw(scores: Scores, data: Path, board: Path, attention: Path | None = None) -> dict[str, list[Picture]]:
     """Draw all figures into `board`, a folder, and remove those of earlier grids; returns them by table.
 
-    `attention` is a table of pipeline.train.attention. Without it the picture of it that is there stays, if there is one.
+    `attention` is a table of pipeline.train.attention.
     """
     folder, missing = _Folder(board, scores.grid.name), []
     with style.style():
@@ -131,8 +123,6 @@ def draw(scores: Scores, data: Path, board: Path, attention: Path | None = None)
         if attention:
             synthetic = {table.dataset for table in scores.tables if table.synthetic}
             folder.save("", ATTENTION, *attention_plot.picture(attention, synthetic), True)
-        else:
-            folder.keep(ATTENTION)
         for table in tqdm(scores.tables, desc="plots", unit="table"):
             made_with = provenance_line(table)
             for name, figure in of_table(table, scores).items():
