@@ -25,7 +25,8 @@ def main() -> None:
     parser.add_argument("grids", nargs="*", type=Path, metavar="GRID", help="files of config/ (default: all)")
     args = parser.parse_args()
     snakemake = str(Path(sys.executable).with_name("snakemake"))
-    shipped = [path for path in sorted((ROOT / "config").glob("*.yaml")) if "grid" in read_yaml(path)]
+    configs = sorted((ROOT / "config").rglob("*.yaml"))
+    shipped = [path for path in configs if "grid" in read_yaml(path)]
     rows = []
     for path in tqdm(args.grids or shipped, unit="grid", disable=None, file=sys.stderr):
         cells = len(load_grid(path).cells)

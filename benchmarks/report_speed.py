@@ -20,6 +20,7 @@ from pipeline.core import io
 from pipeline.report import page, report
 from pipeline.report.plots import draw, scatter
 from pipeline.score import published, score_table
+from pipeline.score.scores import Scores
 from pipeline.score.tables import Table, tables_of
 
 PANELS = 6
@@ -51,17 +52,16 @@ def main() -> None:
             times.append((name, time.process_time(), time.perf_counter()))
 
         rows = score_table.read(out / "scores.parquet")
-        tables = tables_of(grid, rows, known, out)
+        scores = Scores(grid, rows, tables_of(grid, rows, known, out), published.load(), [])
         lap("read and summarise")
-        figures = published.load()
-        pictures = draw.draw(tables, grid, Path("data"), out / "plots", figures, out / "attention.parquet")
+        pictures = draw.draw(scores, Path("data"), out, out / "attention.parquet")
         lap("plots")
-        content = page.Content(grid, rows, tables, figures, [], pictures)
-        for path, text in report.texts(content, out, None).items():
+        content = page.Content(scores, pictures)
+        for path, text in (report.committed_files(content, out) | report.html_files(content, out)).items():
             io.write_bytes(path, text)
         lap("texts")
-    n_plots = sum(len(found) for found in pictures.values())
-    print(f"{rows.height:,} rows, {len(tables)} tables, {n_plots} plots, {os.cpu_count()} cores seen")
+    n_plots = sum(map(len, pictures.values()))
+    print(f"{rows.height:,} rows, {len(scores.tables)} tables, {n_plots} plots, {os.cpu_count()} cores seen")
     for (_, cpu, wall), (name, cpu_end, wall_end) in zip(times, times[1:], strict=False):
         print(f"{name}: {cpu_end - cpu:.1f} CPU-s, {wall_end - wall:.1f} s")
     print(f"in all: {times[-1][1] - times[0][1]:.1f} CPU-s, {times[-1][2] - times[0][2]:.1f} s")

@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from benchmarks.time_to_tau_runs import DATASET, MISSION, SCORED_ON, full_epochs, longest, resolved
+from pipeline.core.names import is_focus
 from pipeline.report.format import compact
 from pipeline.report.plots import style, text_labels
-from pipeline.report.plots.style import GREY, MARKERS, VERMILION, Drawn, is_loud
+from pipeline.report.plots.style import GREY, MARKERS, VERMILION, Drawn
 from pipeline.score import published
 
 RELEASED_EPOCHS = 3000
@@ -95,7 +96,8 @@ def save(rows: pl.DataFrame, folder: Path, target: str, rate: float) -> None:
     if not data.height:
         return
     with style.style():
-        style.save(Drawn(draw(data, rows, target, rate), data), folder, "time-to-tau", made_with(rows))
+        files = [folder / f"time-to-tau.{kind}" for kind in ("png", "svg")]
+        style.save(Drawn(draw(data, rows, target, rate), data), made_with(rows), *files)
 
 
 def draw(data: pl.DataFrame, rows: pl.DataFrame, target: str, rate: float) -> plt.Figure:
@@ -127,8 +129,8 @@ def look(labels: list[str]) -> dict[str, tuple[str, str, str]]:
     """Colour, marker and line style of each predictor; NN-Former and its presets share a colour."""
     palette = plt.rcParams["axes.prop_cycle"].by_key()["color"]
     palette = [colour if colour.startswith("#") else f"#{colour}" for colour in palette]
-    others = [label for label in labels if not is_loud(label)]
-    loud = [label for label in labels if is_loud(label)]
+    others = [label for label in labels if not is_focus(label)]
+    loud = [label for label in labels if is_focus(label)]
     colours = [*palette, *[GREY] * len(others)]
     looks = {p: (colours[i], MARKERS[i % len(MARKERS)], "-") for i, p in enumerate(others)}
     looks |= {p: (VERMILION, MARKERS[i % len(MARKERS)], "-" if p == MISSION else "--") for i, p in enumerate(loud)}
@@ -147,9 +149,9 @@ def _panel(ax: Axes, data: pl.DataFrame, n: int, rate: float, looks: dict) -> tu
             continue
         (colour, marker, dashes), x, y = looks[label], shown["fit_cpu_s"].to_list(), shown["tau"].to_list()
         ax.vlines(x, shown["low"].clip(floor), shown["high"], color=colour, lw=1, alpha=0.5)
-        width = 2.4 if is_loud(label) else 1.4
+        width = 2.4 if is_focus(label) else 1.4
         ax.plot(x, y, dashes, color=colour, marker=marker, ms=6, lw=width, mec="white", mew=0.6)
-        ends.append(text_labels.Label(label, x[-1], y[-1], colour, is_loud(label)))
+        ends.append(text_labels.Label(label, x[-1], y[-1], colour, is_focus(label)))
         line = list(zip(x, y, strict=True)) if label == MISSION else line
     figure = figures().get(n)
     if figure:

@@ -74,6 +74,11 @@ class CellSpec:
         return f"{self.label}-{hashlib.blake2b(self.overrides.encode(), digest_size=4).hexdigest()}"
 
     @property
+    def key(self) -> tuple[str, str, str, str, str, str, int]:
+        """Data set, protocol, target, device, label, budget and seed: what names a cell on the boards of one grid."""
+        return self.dataset, self.protocol, self.target, self.device, self.label, str(self.budget), self.seed
+
+    @property
     def id(self) -> str:
         """Path of the cell below a folder of predictions, models or logs; the protocol is not part of it."""
         return f"{self.dataset}/{self.target}/{self.device}/{self.variant}/{self.budget}/{self.seed}"

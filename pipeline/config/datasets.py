@@ -43,10 +43,11 @@ class RawFile:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """A measured Kendall's tau between two sets of labels of the same networks."""
+    """A measured Kendall's tau between two sets of labels of the same networks, the second maybe of `other_dataset`."""
 
-    between: str
+    labels: tuple[str, str]
     kendall_tau: float
+    other_dataset: str | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _dataset(path: Path, name: str, block: dict) -> Dataset:
         targets={target: tuple(facts["devices"]) for target, facts in block["targets"].items()},
         families=tuple(block.get("families", [])),
         test_fraction=block["test_fraction"],
-        ceilings=tuple(Ceiling(**ceiling) for ceiling in block.get("ceilings", [])),
+        ceilings=tuple(Ceiling(**{**c, "labels": tuple(c["labels"])}) for c in block.get("ceilings", [])),
         files=files,
         made=made,
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.core.errors import BenchError
+from pipeline.core.targets import is_cost
 
 GRAPHS = pl.Schema(
     {
@@ -80,8 +81,8 @@ def check_targets(df: pl.DataFrame, n_graphs: int, where: Path | str = "targets"
     """`check`, and: graph ids below `n_graphs`, positive costs, one value per (graph, target, device, batch)."""
     check(df, TARGETS, where)
     _refuse(df, pl.col("graph_id") >= n_graphs, f"graph_id is not below {n_graphs}", where)
-    cost = pl.col("target").str.contains("_(ms|mj)$")
-    _refuse(df, cost & (pl.col("value") <= 0), "a latency or energy is not positive", where)
+    costs = [target for target in df["target"].unique() if is_cost(target)]
+    _refuse(df, pl.col("target").is_in(costs) & (pl.col("value") <= 0), "a latency or energy is not positive", where)
     _refuse(df, pl.col("batch_size") < 1, "batch_size is 0", where)
     key = ["graph_id", "target", "device", "batch_size"]
     _refuse(df, pl.struct(key).is_duplicated(), "two values for one (graph_id, target, device, batch_size)", where)

@@ -1,4 +1,4 @@
-"""What a grid will cost before it is run: python -m pipeline.plan.estimate --grid config/paper.yaml
+"""What a grid will cost before it is run: python -m pipeline.plan.estimate --grid config/full/paper.yaml
 
 CPU time of a cell is that of the same predictor in the scores at hand (results/*/scores.parquet): to fit, interpolated
 between the measured numbers of labels and in proportion beyond; to predict, in proportion to the networks. Starting a
@@ -80,14 +80,14 @@ def table(grid: Grid, known: dict[str, datasets.Dataset], timed: dict[str, Timin
     missing = [name for name in cells if left[name] and name not in timed]
     if missing:
         lines.append(f"The sum leaves out {sum(left[n] for n in missing)} cells of: {', '.join(missing)}.")
-        lines.append("They were never timed here: run a small grid with them, such as config/accuracy.yaml, first.")
+        lines.append("They were never timed here: run a small grid with them, such as config/nasbench201.yaml, first.")
     return lines
 
 
 def main() -> None:
     """Command line: print the estimate."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.plan.estimate", description=__doc__.partition("\n")[0])
-    parser.add_argument("--grid", required=True, type=Path, help="a grid, e.g. config/paper.yaml")
+    parser.add_argument("--grid", required=True, type=Path, help="a grid, e.g. config/full/paper.yaml")
     parser.add_argument("--results", default=Path("results"), type=Path, help="folder with <grid>/scores.parquet")
     args = parser.parse_args()
     grid, known = load_grid(args.grid), datasets.load()

@@ -5,8 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from pipeline.report.format import labels
-from pipeline.score.published import Figure, compare
-from pipeline.score.ranking import rankings
+from pipeline.score.scores import Scores
 from pipeline.score.tables import Size, Table
 
 SCHEMA = pl.Schema(
@@ -23,17 +22,18 @@ SCHEMA = pl.Schema(
 )  # fmt: skip
 
 
-def rows(tables: list[Table], figures: list[Figure]) -> pl.DataFrame:
+def rows(scores: Scores) -> pl.DataFrame:
     """All numbers of the board, in the order of the grid: tables, sizes, predictors, devices and their mean."""
-    ranked = {table.name: ranking for ranking in rankings(tables) for table in ranking.tables}
-    found = []
-    for table in tables:
-        theirs = {(c.label, c.size): c for c in compare(table, figures) if c.figure.metric in (table.metric, "mape")}
+    ranked = {table.name: ranking for ranking in scores.rankings for table in ranking.tables}
+    flat = []
+    for table in scores.tables:
+        shown = [c for c in scores.comparisons[table.name] if c.figure.metric in (table.metric, "mape")]
+        theirs = {(c.label, c.size): c for c in shown}
         facts = {key: _distinct(table, column) for key, column in (("machine", "host_cpu"), ("code", "code_rev"))}
         n_val = dict(table.rows.group_by("predictor").agg(pl.col("n_val").max()).iter_rows())
         for size in table.sizes:
             ranks = ranked[table.name].task_ranks(table, size) if table.name in ranked else {}
-            for predictor in table.predictors:
+            for predictor in (p for p in table.predictors if table.seeds_of(p, [size])):
                 for device in (*table.devices, None) if len(table.devices) > 1 else table.devices:
                     row = _row(table, size, predictor, device)
                     comparison = theirs.get((predictor, size)) if device is None or len(table.devices) == 1 else None
@@ -45,8 +45,8 @@ def rows(tables: list[Table], figures: list[Figure]) -> pl.DataFrame:
                         }
                     row |= {key: values.get(predictor, "") for key, values in facts.items()}
                     row["rank"] = ranks.get(predictor) if device is None or len(table.devices) == 1 else None
-                    found.append(row | {"n_val": n_val.get(predictor, 0)})
-    return pl.DataFrame(found, schema=SCHEMA)
+                    flat.append(row | {"n_val": n_val.get(predictor, 0)})
+    return pl.DataFrame(flat, schema=SCHEMA)
 
 
 def _distinct(table: Table, column: str) -> dict[str, str]:

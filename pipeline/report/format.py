@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from pipeline.core.names import predictor_of
 from pipeline.score.tables import Size, Stat, Table
 
 MISSING = "–"
 DIGITS = {"kendall_tau": 3, "spearman": 3}  # all other metrics are percentages: 2
 TITLES = {"kendall_tau": "Kendall's τ", "mape": "MAPE, %", "acc10": "Acc(10 %), %", "spearman": "Spearman's ρ"}
-MISSION = "nn_former"
 
 
 def markdown(header: list[str], rows: list[list[str]], align: str = "") -> list[str]:
@@ -107,14 +105,22 @@ def compact(value: float | None, digits: int = 3) -> str:
     return (f"{float(text):.0f}" if "e+" in text else text) + unit
 
 
-def ordered(names: set[str] | list[str]) -> list[str]:
-    """Labels with NN-Former first, then its variants, then the others by name."""
-    return sorted(names, key=lambda p: (p != MISSION, predictor_of(p) != MISSION, p))
-
-
 def joined(items: list[str], last: str = "and") -> str:
     """`a`, `a and b`, `a, b and c`."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {last} {items[-1]}" if items else ""
+
+
+def seed_counts(table: Table) -> str:
+    """How many seeds a table's numbers are of: `one seed`, `5 seeds (12: flan)`, `3 seeds (3 to 5: graf)`."""
+    words = {}
+    for predictor in table.predictors:
+        counts = sorted({len(seeds) for size in table.sizes if (seeds := table.seeds_of(predictor, [size]))})
+        words[predictor] = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    usual = max(dict.fromkeys(words.values()), key=list(words.values()).count)
+    others = dict.fromkeys(word for word in words.values() if word != usual)
+    parts = [f"{word}: {joined([f'`{p}`' for p in table.predictors if words[p] == word])}" for word in others]
+    text = "one seed" if usual == "1" else f"{usual} seeds"
+    return f"{text} ({'; '.join(parts)})" if parts else text
 
 
 def span(seeds: list[int]) -> str:
@@ -133,5 +139,5 @@ def title(table: Table) -> str:
 
 def anchor(heading: str) -> str:
     """The link target GitHub makes of a heading."""
-    kept = "".join(c for c in heading.lower() if c.isalnum() or c in " -_")
-    return kept.replace(" ", "-")
+    letters = "".join(c for c in heading.lower() if c.isalnum() or c in " -_")
+    return letters.replace(" ", "-")

@@ -9,9 +9,9 @@ from string import Template
 
 import polars as pl
 
-from pipeline.core.names import predictor_of
-from pipeline.report.format import MISSING, MISSION, TITLES, compact, number, size_header, title
-from pipeline.report.page import Content, provenance_facts
+from pipeline.core.names import is_focus
+from pipeline.report.format import MISSING, TITLES, compact, number, size_header, title
+from pipeline.report.page import Content, Picture, provenance_facts
 from pipeline.report.questions import answers
 from pipeline.score.label_noise import floor as noise_floor
 from pipeline.score.tables import Table
@@ -27,27 +27,28 @@ SORTED = 4
 
 
 def page(content: Content, rows: pl.DataFrame) -> str:
-    """The whole page; it stands beside leaderboard.csv, scores.parquet and plots/."""
-    tables = {(t.dataset, t.protocol, t.scored_on): t for t in content.tables}
-    headers = {(t.name, s.word): size_header(s).replace("<br>", ": ") for t in content.tables for s in t.sizes}
-    starts = {(t.name, _start(t)) for t in content.tables}
+    """The whole page, as results/<grid>/html/leaderboard.html beside leaderboard.csv and the figures."""
+    scores = content.scores
+    tables = {(t.dataset, t.protocol, t.scored_on): t for t in scores.tables}
+    headers = {(t.name, s.word): size_header(s).replace("<br>", ": ") for t in scores.tables for s in t.sizes}
+    starts = {(t.name, _start(t)) for t in scores.tables}
     best = _best(rows)
     lines = []
     for row in rows.iter_rows(named=True):
         table = tables[row["dataset"], row["protocol"], row["scored_on"]]
         devices = [row["device"]] if row["device"] in table.devices else table.devices
-        row["floor"] = noise_floor(content.noise, table.dataset, table.scored_on, devices).get("mape")
+        row["floor"] = noise_floor(scores.noise, table.dataset, table.scored_on, devices).get("mape")
         lines.append(_row(row, table, headers[table.name, row["size"]], (table.name, row["size"]) in starts, best))
-    loud = any(table.synthetic for table in content.tables)
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        title=escape(f"Leaderboard: {content.grid.name}"),
-        warning='<p class="warn">SYNTHETIC LABELS: test only. No number here is a result.</p>' if loud else "",
+        title=escape(f"Leaderboard: {scores.grid.name}"),
+        warning='<p class="warn">SYNTHETIC LABELS: test only. No number here is a result.</p>'
+        if scores.synthetic
+        else "",
         answers="\n".join(
             f"<div><dt>{escape(question)}</dt><dd>{_rich(answer)}</dd></div>"
-            for question, answer in answers(content.tables, content.figures, content.noise, content.others)
+            for question, answer in answers(scores.headline).items()
         ),
-        others=_others(content),
-        tasks="".join(f'<option value="{escape(t.name)}">{escape(title(t))}</option>' for t in content.tables),
+        tasks="".join(f'<option value="{escape(t.name)}">{escape(title(t))}</option>' for t in scores.tables),
         heads="".join(
             f'<th scope="col" data-kind="{kind}"{" class=left" if kind == "text" else ""}>'
             f'<button type="button">{escape(name)}</button></th>'
@@ -56,15 +57,10 @@ def page(content: Content, rows: pl.DataFrame) -> str:
         rows="\n".join(lines),
         figures=_figures(content),
         facts="\n".join(
-            f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in provenance_facts(content)
+            f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in provenance_facts(scores)
         ),
         sorted=SORTED,
     )
-
-
-def _others(content: Content) -> str:
-    links = [f'<a href="../{escape(name)}/leaderboard.html">{escape(name)}</a>' for name in content.others]
-    return f'<p class="soft">Other boards: {" · ".join(links)}</p>' if links else ""
 
 
 def _start(table: Table) -> str:
@@ -118,7 +114,7 @@ def _row(row: dict, table: Table, size: str, start: bool, best: dict) -> str:
             f'<td data-name="{escape(name)}" data-v="{escape(plain)}"'
             f"{f' class={chr(34)}{classes}{chr(34)}' if classes else ''}{style}>{escape(shown)}</td>"
         )
-    ours = ' class="ours"' if predictor_of(row["predictor"]) == MISSION else ""
+    ours = ' class="ours"' if is_focus(row["predictor"]) else ""
     facts = f'data-task="{escape(table.name)}" data-size="{escape(row["size"])}" data-size-text="{escape(size)}"'
     first = ' data-start="1"' if start else ""
     return f'<tr{ours} {facts} data-device="{escape(row["device"])}"{first}>{"".join(cells)}</tr>'
@@ -135,20 +131,19 @@ def _short(metric: str) -> str:
 
 def _figures(content: Content) -> str:
     parts = []
-    for of, pictures in content.pictures.items():
-        table = next((t for t in content.tables if t.name == of), None)
-        heading = title(table) if table else content.grid.name
-        parts.append(f"<h2>{escape(heading)}</h2>\n<div class=plots>")
-        for picture in pictures:
-            path = escape(f"plots/{picture.file}")
-            links = " · ".join(f'<a href="{path}.{kind}">{kind.upper()}</a>' for kind in ("svg", "png", "csv"))
-            alt = escape(f"{heading}: {picture.name}")
-            parts.append(
-                f'<figure><a href="{path}.svg"><img src="{path}.svg" alt="{alt}" loading="lazy"></a>'
-                f"<figcaption>{escape(picture.name)} <small>{links}</small></figcaption></figure>"
-            )
-        parts.append("</div>")
+    titles = {table.name: title(table) for table in content.scores.tables}
+    for name, pictures in content.pictures.items():
+        heading = titles.get(name, content.scores.grid.name)
+        figures = "\n".join(_figure(picture, heading) for picture in pictures)
+        parts.append(f"<h2>{escape(heading)}</h2>\n<div class=plots>\n{figures}\n</div>")
     return "\n".join(parts)
+
+
+def _figure(picture: Picture, heading: str) -> str:
+    file, alt = escape(picture.file), escape(f"{heading}: {picture.name}")
+    links = f'<small><a href="{file}.svg">SVG</a> · <a href="{file}.csv">CSV</a></small>'
+    image = f'<a href="{file}.svg"><img src="{file}.svg" alt="{alt}" loading="lazy"></a>'
+    return f"<figure>{image}<figcaption>{escape(picture.name)} {links}</figcaption></figure>"
 
 
 def _rich(text: str) -> str:

@@ -2,67 +2,58 @@
 
 from __future__ import annotations
 
-import statistics
 from decimal import Decimal
 
-from pipeline.core.names import predictor_of
+from pipeline.core.names import focus_first, is_focus
 from pipeline.report import sections
 from pipeline.report.format import (
     MISSING,
-    MISSION,
     TITLES,
     Notes,
     anchor,
     cell,
     compact,
+    joined,
     labels,
     markdown,
     number,
-    ordered,
     percent,
     size_header,
     size_name,
     slashed,
+    span,
     title,
 )  # fmt: skip
-from pipeline.report.questions import answers
 from pipeline.score import stats
+from pipeline.score.headline import mean_over_tasks
 from pipeline.score.label_noise import Noise
 from pipeline.score.label_noise import floor as noise_floor
-from pipeline.score.published import Figure
-from pipeline.score.ranking import Ranking, rankings
+from pipeline.score.ranking import Ranking
+from pipeline.score.scores import Scores
 from pipeline.score.tables import Size, Stat, Table
 
 FEW_DEVICES = 3  # more are shown by their mean
 Column = tuple[str, dict[str, str]]  # heading, text of each predictor
 
 
-def answers_table(
-    tables: list[Table], figures: list[Figure], noise: list[Noise] = (), others: dict[str, dict] | None = None
-) -> list[str]:
-    """The four questions and their answers."""
-    return markdown(["Question", "Answer"], [list(pair) for pair in answers(tables, figures, noise, others)], "ll")
-
-
-def summary_table(tables: list[Table], notes: Notes, noise: list[Noise] = ()) -> list[str]:
+def summary_table(scores: Scores, notes: Notes) -> list[str]:
     """Predictors by everything: mean rank, tau by budget, latency error by protocol and device, cost, coverage."""
-    found = rankings(tables)
-    predictors = _order(tables, found)
-    columns = [_rank_column(ranking, len(found) > 1, notes) for ranking in found if len(ranking.ranked) > 1]
-    kept = [table for ranking in found for table in ranking.tables]
-    columns += _accuracy_columns([table for table in kept if not table.is_cost])
-    for table in kept:
+    tables, rankings = scores.tables, scores.rankings
+    predictors = _order(tables, rankings)
+    columns = [_rank_column(ranking, len(rankings) > 1, notes) for ranking in rankings if len(ranking.ranked) > 1]
+    columns += _accuracy_columns([table for table in scores.compared_tables if not table.is_cost])
+    for table in scores.compared_tables:
         if table.is_cost:
-            columns += _cost_columns(table, notes, noise)
+            columns += _cost_columns(table, notes, scores.noise)
     columns += _run_columns(tables, predictors, notes)
-    columns.append(("Cells with<br>a number", {p: _coverage(found, p) for p in predictors}))
+    columns.append(("Cells with<br>a number", {p: _coverage(rankings, p) for p in predictors}))
     rows = [[f"`{p}`{_mark(tables, p, notes)}", *(texts.get(p, MISSING) for _, texts in columns)] for p in predictors]
     return markdown(["Predictor", *(heading for heading, _ in columns)], rows)
 
 
-def _order(tables: list[Table], found: list[Ranking]) -> list[str]:
+def _order(tables: list[Table], rankings: list[Ranking]) -> list[str]:
     """By mean rank under the first metric, then by that under the next; those without one as in their first table."""
-    order = [p for ranking in found for p in (ranking.mean_ranks if len(ranking.ranked) > 1 else ())]
+    order = [p for ranking in rankings for p in (ranking.mean_ranks if len(ranking.ranked) > 1 else ())]
     return list(dict.fromkeys(order + [p for table in tables for p in table.ranked()]))
 
 
@@ -71,9 +62,21 @@ def _rank_column(ranking: Ranking, several: bool, notes: Notes) -> Column:
     note = notes.mark(
         f"Rank of one run among {len(ranking.ranked)} predictors, averaged over {len(ranking.tasks)} tasks "
         "(data set and label budget) and seeds; no interval where all seeds agree. Only predictors with a number for "
-        "every task and seed are ranked."
+        f"every task and seed are ranked.{shared_tasks(ranking)}"
     )
     return f"Mean rank{what}{note}", {p: rank_text(rank) for p, rank in ranking.mean_ranks.items()}
+
+
+def shared_tasks(ranking: Ranking) -> str:
+    """Which sizes and seeds are ranked, where some predictors have more; empty where all have the same."""
+    if not ranking.leaves_out:
+        return ""
+    parts = []
+    for table, seeds in ranking.seeds.items():
+        some = len(table.shared_sizes) < len(table.sizes)
+        sizes = f" at {joined([labels(size) for size in table.shared_sizes])} labels" if some else ""
+        parts.append(f"{table.dataset}{sizes}, seed{'s' if len(seeds) > 1 else ''} {span(list(seeds))}")
+    return f" Ranked is what predictors share: {'; '.join(parts)}."
 
 
 def rank_text(rank: stats.Interval | float) -> str:
@@ -98,29 +101,15 @@ def _accuracy_columns(tables: list[Table]) -> list[Column]:
         if len(tables) > 1:
             heading += f"<br>{len(tasks)} data sets" if len(tasks) > 1 else f"<br>{tasks[0][0].dataset}"
         predictors = list(dict.fromkeys(p for table, _ in tasks for p in table.predictors))
-        columns.append((heading, _best_bold({p: _mean_over(tasks, p) for p in predictors}, "kendall_tau")))
+        means = {p: mean_over_tasks(tasks, p) for p in predictors}
+        columns.append((heading, _best_bold(means, "kendall_tau")))
     return columns
 
 
-def _mean_over(tasks: list[tuple[Table, Size]], predictor: str) -> Stat:
-    """The metric averaged over tasks seed by seed; a task that lacks a seed's number makes that seed fail."""
-    found = [table.main(predictor, size) for table, size in tasks]
-    if len(found) == 1:
-        return found[0]
-    by_seed = [dict(zip(stat.seeds, stat.values, strict=True)) for stat in found]
-    wanted = sorted({seed for table, _ in tasks for seed in table.seeds})
-    whole = [seed for seed in wanted if all(seed in values for values in by_seed)]
-    failed = [(seed, next((w for s in found for k, w in s.failed if k == seed), "missing")) for seed in wanted]
-    return Stat(
-        tuple(statistics.fmean(values[seed] for values in by_seed) for seed in whole),
-        len(wanted), tuple((seed, why) for seed, why in failed if seed not in whole), tuple(whole),
-    )  # fmt: skip
-
-
-def _best_bold(found: dict[str, Stat], metric: str) -> dict[str, str]:
-    texts = {p: number(stat.mean, metric) for p, stat in found.items() if stat.complete}
+def _best_bold(stats_of: dict[str, Stat], metric: str) -> dict[str, str]:
+    texts = {p: number(stat.mean, metric) for p, stat in stats_of.items() if stat.complete}
     best = max(texts.values(), key=float, default=None)
-    return {p: cell(stat, metric, best is not None and texts.get(p) == best) for p, stat in found.items()}
+    return {p: cell(stat, metric, best is not None and texts.get(p) == best) for p, stat in stats_of.items()}
 
 
 def _amount(word: str) -> tuple[int, Decimal]:
@@ -159,7 +148,7 @@ def _cost_columns(table: Table, notes: Notes, noise: list[Noise]) -> list[Column
 
 
 def _run_columns(tables: list[Table], predictors: list[str], notes: Notes) -> list[Column]:
-    """CPU-seconds of one fit and parameters at the largest size of each table: one value, or lowest to highest."""
+    """CPU-seconds of a fit and parameters at the largest shared size of each table: one value, or lowest to highest."""
     hosts = sorted({str(host) for table in tables for host in table.rows["host_cpu"].drop_nulls().unique()})
     gpus = any((table.rows["torch_device"] == "cuda").any() for table in tables)
     heading = "Fit, CPU-s"
@@ -169,8 +158,9 @@ def _run_columns(tables: list[Table], predictors: list[str], notes: Notes) -> li
         heading += notes.mark("Some fits ran on a GPU: their CPU-seconds leave out the GPU's work.")
 
     def spread(predictor: str, metric: str, digits: int) -> str:
-        found = [t.stat(predictor, t.sizes[-1], metric, "run").mean for t in tables if predictor in t.predictors]
-        texts = [compact(value, digits) for value in sorted(value for value in found if value is not None)]
+        of_tables = [t for t in tables if predictor in t.predictors]
+        means = [t.stat(predictor, t.shared_sizes[-1], metric, "run").mean for t in of_tables]
+        texts = [compact(value, digits) for value in sorted(value for value in means if value is not None)]
         return MISSING if not texts else texts[0] if texts[0] == texts[-1] else f"{texts[0]} to {texts[-1]}"
 
     return [
@@ -179,8 +169,8 @@ def _run_columns(tables: list[Table], predictors: list[str], notes: Notes) -> li
     ]
 
 
-def _coverage(found: list[Ranking], predictor: str) -> str:
-    have, wanted = map(sum, zip(*(ranking.coverage(predictor) for ranking in found), strict=True))
+def _coverage(rankings: list[Ranking], predictor: str) -> str:
+    have, wanted = map(sum, zip(*(ranking.coverage(predictor) for ranking in rankings), strict=True))
     return f"{have}/{wanted}"
 
 
@@ -188,13 +178,13 @@ def _mark(tables: list[Table], predictor: str, notes: Notes) -> str:
     """Footnotes on how a predictor's numbers depart from the others'."""
     words = {}
     for table in tables:
-        mine = table.rows.filter(predictor=predictor)
-        if mine.height and mine["n_val"].max():
+        runs = table.rows.filter(predictor=predictor)
+        if runs.height and runs["n_val"].max():
             words[f"`{predictor}` also had labels held back for validation; every column counts them."] = None
         if table.overrides.get(predictor, "{}") != "{}":
             words[f"`{predictor}` has the settings `{table.overrides[predictor]}` over its defaults."] = None
         for status in ("diverged", "timeout", "unsupported"):
-            n = mine.filter(status=status).select("device", "fraction", "seed").unique().height
+            n = runs.filter(status=status).select("device", "fraction", "seed").unique().height
             if n:
                 text = f"`{predictor}`, {title(table)}: {n} run{'s' if n > 1 else ''} ended as {status}."
                 words[text] = None
@@ -213,32 +203,33 @@ def rank_section(ranking: Ranking) -> list[str]:
     lines = [f"### Ranks by {TITLES[ranking.metric].removesuffix(', %')}", ""]
     best = next(iter(ranking.mean_ranks))
     if ranking.compared:
-        rows = []
-        for found in ranking.compared:
-            low, high = (number(v, ranking.metric) for v in (found.paired.difference.low, found.paired.difference.high))
-            rows.append(
-                [
-                    f"`{found.predictor}`", number(found.paired.difference.mean, ranking.metric), f"{low} to {high}",
-                    f"{100 * found.paired.improvement:.0f} %", p_text(found.p_holm),
-                ]
-            )  # fmt: skip
-        header = [f"`{best}` against", "Ahead by", "95 % interval", "Ahead in", "p (Holm)"]
-        lines += [*markdown(header, rows), ""]
-        lines += [
-            "Paired by task and seed. `Ahead in`: share of task-and-seed pairs in which it is ahead, ties half. "
-            f"p: Student's t over seeds, corrected for {len(rows)} comparisons (Holm); with few seeds a large p "
-            "says little.",
-            "",
-        ]
+        lines += [*_compared_table(ranking, best), ""]
     by_task = [ranking.task_ranks(table, size) for table, size in ranking.tasks]
     several = len({table.name for table in ranking.tables}) > 1
     heads = [f"{t.dataset}<br>{size_header(s)}" if several else size_header(s) for t, s in ranking.tasks]
     rows = [
-        [f"`{p}`", *(f"{found[p]:g}" if p in found else MISSING for found in by_task)]
+        [f"`{p}`", *(f"{ranks[p]:g}" if p in ranks else MISSING for ranks in by_task)]
         for p in _order(ranking.tables, [ranking])
     ]
     lines += ["Rank of the mean over seeds:", "", *markdown(["Predictor", *heads], rows), ""]
     return lines
+
+
+def _compared_table(ranking: Ranking, best: str) -> list[str]:
+    """Every ranked predictor beside the best one, and how to read it."""
+    several = len({compared.seeds for compared in ranking.compared}) > 1
+    rows = []
+    for compared in ranking.compared:
+        mean, low, high = (number(value, ranking.metric) for value in compared.paired.difference)
+        row = [f"`{compared.predictor}`", mean, f"{low} to {high}", f"{100 * compared.paired.improvement:.0f} %"]
+        rows.append([*row, p_text(compared.p_holm), *([str(compared.seeds)] if several else [])])
+    header = [f"`{best}` against", "Ahead by", "95 % interval", "Ahead in", "p (Holm)", *(["Seeds"] if several else [])]
+    return [
+        *markdown(header, rows), "",
+        "Paired by task and seed, on the seeds that both have. `Ahead in`: share of task-and-seed pairs in which it is "
+        f"ahead, ties half. p: Student's t over seeds, corrected for {len(rows)} comparisons (Holm); with few seeds a "
+        "large p says little.",
+    ]  # fmt: skip
 
 
 def p_text(p: float) -> str:
@@ -259,8 +250,7 @@ def _glance_row(table: Table, size: Size) -> list[str]:
     def shown(predictor: str | None) -> str:
         return MISSING if predictor is None else f"`{predictor}` {cell(table.main(predictor, size), table.metric)}"
 
-    mission = ordered([p for p in table.predictors if predictor_of(p) == MISSION])
-    ours = mission[0] if mission else None
+    ours = next(iter(focus_first(p for p in table.predictors if is_focus(p))), None)
     rank = f", rank {order.index(ours) + 1} of {len(order)}" if ours in order else ""
     loud = "**SYNTHETIC** " if table.synthetic else ""
     return [
@@ -269,5 +259,5 @@ def _glance_row(table: Table, size: Size) -> list[str]:
         TITLES[table.metric],
         f"**{shown(order[0])}**" if order else MISSING,
         shown(ours) + rank,
-        shown(next((p for p in order if predictor_of(p) != MISSION), None)),
+        shown(next((p for p in order if not is_focus(p)), None)),
     ]

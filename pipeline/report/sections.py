@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pipeline.core.names import predictor_of
+from pipeline.core.names import is_focus
 from pipeline.report.format import (
     MISSING,
-    MISSION,
     TITLES,
     Notes,
     cell,
     compact,
+    joined,
     labels,
     markdown,
     number,
@@ -25,10 +25,9 @@ from pipeline.score.tables import Size, Table
 
 
 def costs(table: Table, predictor: str) -> list[str]:
-    """Fit CPU-seconds, prediction seconds and parameters at the largest size, mean over seeds and devices."""
-    means = [
-        table.stat(predictor, table.sizes[-1], name, "run").mean for name in ("fit_cpu_s", "predict_s", "n_params")
-    ]
+    """Fit CPU-seconds, prediction seconds and parameters at the largest shared size, mean over seeds and devices."""
+    size = table.shared_sizes[-1]
+    means = [table.stat(predictor, size, name, "run").mean for name in ("fit_cpu_s", "predict_s", "n_params")]
     return [compact(means[0], 2), compact(means[1], 2), compact(means[2])]
 
 
@@ -41,8 +40,10 @@ def best_of(table: Table, size: Size, metric: str, device: str | None = None) ->
 
 def main_table(table: Table) -> list[str]:
     """Predictors by sizes, the main metric on the main split, with the cost of each."""
-    cost_header = [f"Fit, CPU-s<br>at {table.sizes[-1].n_train:,}", "Predict, s", "Parameters"]
-    header = ["Predictor", *map(size_header, table.sizes), "Mean", *cost_header]
+    cost_header = [f"Fit, CPU-s<br>at {table.shared_sizes[-1].n_train:,}", "Predict, s", "Parameters"]
+    some = len(table.shared_sizes) < len(table.sizes)
+    mean_header = f"Mean of<br>{joined([size_name(s) or labels(s) for s in table.shared_sizes])}" if some else "Mean"
+    header = ["Predictor", *map(size_header, table.sizes), mean_header, *cost_header]
     best = {size: best_of(table, size, table.metric) for size in table.sizes}
     order = table.ranked()
     rows = []
@@ -90,8 +91,8 @@ def device_table(table: Table, size: Size, noise: list[Noise]) -> list[str]:
         best = [best_of(table, size, metric, device) for metric in keys]
         row = []
         for predictor in order:
-            found = [(metric, table.stat(predictor, size, metric, table.split, device)) for metric in keys]
-            row.append(slashed(found, tuple(predictor in names for names in best)))
+            of_cell = [(metric, table.stat(predictor, size, metric, table.split, device)) for metric in keys]
+            row.append(slashed(of_cell, tuple(predictor in names for names in best)))
         floor = [repeats.get(device, MISSING)] if repeats else []
         rows.append(["**mean of devices**" if device is None else device, *row, *floor])
     return markdown(["Device", *(f"`{p}`" for p in order), *(["measured twice<br>(τ)"] if repeats else [])], rows)
@@ -99,15 +100,15 @@ def device_table(table: Table, size: Size, noise: list[Noise]) -> list[str]:
 
 def near_zero_devices(table: Table) -> list[str]:
     """Devices where the best predictor is within 10 % for over a third of the graphs, yet its MAPE is above 100 %."""
-    size, found = table.sizes[-1], []
+    size, near_zero = table.sizes[-1], []
     for device in table.devices:
         best = next(iter(table.ranked_at(size, "acc10", device)), None)
         means = (
             {m: table.stat(best, size, m, table.split, device).mean or 0.0 for m in ("mape", "acc10")} if best else {}
         )
         if means and means["mape"] > 100 and means["acc10"] > 100 / 3:
-            found.append(device)
-    return found
+            near_zero.append(device)
+    return near_zero
 
 
 def failures(table: Table) -> list[str]:
@@ -120,23 +121,22 @@ def failures(table: Table) -> list[str]:
                 for status in dict.fromkeys(status for _, status in failed if status != "undefined"):
                     seeds = ", ".join(str(seed) for seed, why in failed if why == status)
                     where = f" on {device}" if len(table.devices) > 1 else ""
-                    at = f", {size_name(size)}" if not size.is_count else ""
-                    lines.append(f"- `{predictor}`, {labels(size)} labels{at}{where}: {status} (seed {seeds})")
+                    named = f", {size_name(size)}" if not size.is_count else ""
+                    lines.append(f"- `{predictor}`, {labels(size)} labels{named}{where}: {status} (seed {seeds})")
     return lines
 
 
-def published_table(table: Table, figures: list[published.Figure], notes: Notes) -> list[str]:
+def published_table(table: Table, comparisons: list[published.Comparison], notes: Notes) -> list[str]:
     """Published figures beside ours, with the difference in standard errors; [] without any."""
-    found = published.compare(table, figures)
-    if not found:
+    if not comparisons:
         return []
     header = [
         "Predictor", "Labels: ours", "Labels: published", "Metric", "Ours", "Published", "Difference",
         "In standard errors", "Ours", "Source of the published figure",
     ]  # fmt: skip
-    letters = {c.figure.confidence for c in found}
+    letters = {c.figure.confidence for c in comparisons}
     legend = "; ".join(f"{k}: {v}" for k, v in published.CONFIDENCE.items() if k in letters)
-    rows = [_published_row(table, comparison, notes) for comparison in found]
+    rows = [_published_row(table, comparison, notes) for comparison in comparisons]
     return [*markdown(header, rows, "lrrlrrrrll"), "", f"Confidence in a published figure: {legend}."]
 
 
@@ -158,7 +158,7 @@ def _published_row(table: Table, comparison: published.Comparison, notes: Notes)
         )
     spread = "" if figure.spread is None else f" ± {number(figure.spread, metric)} sd"
     verdict = comparison.verdict
-    if verdict == "worse" and figure.n_val and predictor_of(comparison.label) == MISSION:
+    if verdict == "worse" and figure.n_val and is_focus(comparison.label):
         verdict += notes.mark("The published figure had more labels to choose with.")
     return [
         label, ours, theirs, TITLES.get(metric, metric), cell(comparison.ours, metric),

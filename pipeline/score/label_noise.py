@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from pipeline.config.datasets import Dataset
+from pipeline.core.targets import is_cost
 from pipeline.score import metrics
 
 FEWEST = 50  # pairs; fewer say too little
@@ -52,25 +53,25 @@ def pairs(dataset: str, scored_on: str, device: str, other: str, a: np.ndarray, 
 def _noise(dataset: str, scored_on: str, device: str, kind: str, a: np.ndarray, b: np.ndarray) -> Noise | None:
     if len(a) < (FEWEST_SECOND if kind == SECOND else FEWEST):
         return None
-    names = ["kendall_tau", *(("mape", "acc10") if metrics.is_cost(scored_on) else ())]
-    found = {name: metrics.for_target(scored_on)[name](a, b) for name in names}
-    if None in found.values():
+    names = ["kendall_tau", *(("mape", "acc10") if is_cost(scored_on) else ())]
+    values = {name: metrics.for_target(scored_on)[name](a, b) for name in names}
+    if None in values.values():
         return None
-    return Noise(dataset, scored_on, device, kind, len(a), {name: round(value, 6) for name, value in found.items()})
+    return Noise(dataset, scored_on, device, kind, len(a), {name: round(value, 6) for name, value in values.items()})
 
 
 def measure(data, about: Dataset, scored_on: str, device: str) -> list[Noise]:
     """All agreements for one label; `data` is a `pipeline.score.score.Data`."""
     labels = data.labels(about.name, scored_on, device)
-    found = [repeats(about.name, scored_on, device, data.graphs(about.name)[labels.ids], labels.values)]
+    agreements = [repeats(about.name, scored_on, device, data.graphs(about.name)[labels.ids], labels.values)]
     if device in about.targets.get(f"second_{scored_on}", ()):
-        found.append(_with(data, about, scored_on, device, f"second_{scored_on}", SECOND))
+        agreements.append(_with(data, about, scored_on, device, f"second_{scored_on}", SECOND))
     for ceiling in about.ceilings:
-        names = ceiling.between.split(" and ")
-        if scored_on in names and all(device in about.targets.get(name, ()) for name in names):
-            other = next(name for name in names if name != scored_on)
-            found.append(_with(data, about, scored_on, device, other, other))
-    return [noise for noise in found if noise]
+        here = not ceiling.other_dataset and all(device in about.targets.get(name, ()) for name in ceiling.labels)
+        if here and scored_on in ceiling.labels:
+            other = next(name for name in ceiling.labels if name != scored_on)
+            agreements.append(_with(data, about, scored_on, device, other, other))
+    return [noise for noise in agreements if noise]
 
 
 def _with(data, about: Dataset, scored_on: str, device: str, other: str, kind: str) -> Noise | None:
@@ -80,18 +81,18 @@ def _with(data, about: Dataset, scored_on: str, device: str, other: str, kind: s
     return pairs(about.name, scored_on, device, kind, theirs.values[j], ours.values[i])
 
 
-def floor(found: list[Noise], dataset: str, scored_on: str, devices: Sequence[str]) -> dict[str, float]:
+def floor(noise: Sequence[Noise], dataset: str, scored_on: str, devices: Sequence[str]) -> dict[str, float]:
     """Metrics between a first and a second measurement, mean over `devices`; {} where one of them has no second."""
-    by_device = {n.device: n.values for n in found if (n.dataset, n.scored_on, n.kind) == (dataset, scored_on, SECOND)}
+    by_device = {n.device: n.values for n in noise if (n.dataset, n.scored_on, n.kind) == (dataset, scored_on, SECOND)}
     values = [by_device[device] for device in devices if device in by_device]
     if not values or len(values) < len(devices):
         return {}
     return {name: float(np.mean([v[name] for v in values])) for name in values[0]}
 
 
-def dump(found: list[Noise]) -> list[dict]:
+def dump(noise: list[Noise]) -> list[dict]:
     """As JSON values, for the metadata of the table of scores."""
-    return [asdict(noise) for noise in found]
+    return [asdict(agreement) for agreement in noise]
 
 
 def parse(raw: list[dict] | None) -> list[Noise]:

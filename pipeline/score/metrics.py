@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from pipeline.core.targets import is_cost
+
 
 def _checked(predicted: ArrayLike, true: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Both arrays as float64 of shape (n,); ValueError when shapes differ or a value is not finite."""
@@ -92,13 +94,7 @@ def acc5(predicted: ArrayLike, true: ArrayLike) -> float | None:
 Metric = Callable[[ArrayLike, ArrayLike], float | None]
 RANKING: dict[str, Metric] = {"kendall_tau": kendall_tau, "spearman": spearman}
 RELATIVE: dict[str, Metric] = {"mape": mape, "rmspe": rmspe, "acc10": acc10, "acc5": acc5}
-COST_SUFFIXES = ("_ms", "_mj")  # latency and energy: relative errors make sense for these
 LOWER_IS_BETTER = frozenset({"mape", "rmspe"})
-
-
-def is_cost(target: str) -> bool:
-    """True for a latency or energy target, named by its unit."""
-    return target.endswith(COST_SUFFIXES)
 
 
 def for_target(target: str) -> dict[str, Metric]:

@@ -155,17 +155,17 @@ def compare(table: Table, figures: list[Figure]) -> list[Comparison]:
         return []
     same = [f for f in figures if f.dataset == table.dataset and _protocol(f) == table.protocol]
     known = {f.predictor for f in same}
-    found = []
+    comparisons = []
     for label in table.ranked():
-        mine = [f for f in same if f.predictor == name_of(label, known)]
+        of_label = [f for f in same if f.predictor == name_of(label, known)]
         for size in table.sizes:
-            ours = [(f, table.stat(label, size, f.metric, table.split)) for f in mine if _is_of(f, size)]
-            found += [Comparison(label, size, figure, stat) for figure, stat in ours if stat.expected]
-        for figure in mine:
+            ours = [(f, table.stat(label, size, f.metric, table.split)) for f in of_label if _is_of(f, size)]
+            comparisons += [Comparison(label, size, figure, stat) for figure, stat in ours if stat.expected]
+        for figure in of_label:
             if figure.protocol == f"{LEAVE_OUT}mean" and has_all_families(table):
                 stat = table.over_sizes(label, figure.metric, table.split)
-                found.append(Comparison(label, None, figure, stat))
-    return found
+                comparisons.append(Comparison(label, None, figure, stat))
+    return comparisons
 
 
 def has_all_families(table: Table) -> bool:

@@ -1,8 +1,9 @@
 """Ranks over all tasks of a grid and the paired comparison of every predictor with the best. Nothing is imputed.
 
 A task is a data set at one training size. Predictors are ranked by the main metric, seed by seed, so that a mean rank
-is the rank to expect of one run, and its interval comes from the seeds like every other. Only predictors with a number
-for every task and seed have a mean rank; the others are listed with what they lack.
+is the rank to expect of one run, and its interval comes from the seeds like every other. Tasks and seeds are those that
+the predictors share: `Table.shared_sizes`, and the seeds that the grid asks of all that have them. Only predictors with
+a number for every such task and seed have a mean rank; the others are listed with what they lack.
 """
 
 from __future__ import annotations
@@ -12,17 +13,22 @@ from functools import cached_property
 
 import numpy as np
 
+from pipeline.core.names import predictor_of
 from pipeline.score import stats
 from pipeline.score.tables import Size, Table
 
 
 @dataclass(frozen=True)
 class Compared:
-    """A predictor beside the best one: the best less this one, in the metric's units; p corrected for their number."""
+    """A predictor beside the best one: the best less this one, in the metric's units; p corrected for their number.
+
+    `seeds`: how many seeds both have, at least, on each table.
+    """
 
     predictor: str
     paired: stats.Paired
     p_holm: float
+    seeds: int
 
 
 class Ranking:
@@ -30,29 +36,36 @@ class Ranking:
 
     def __init__(self, metric: str, tables: list[Table]):
         self.metric, self.tables = metric, tables
-        self.tasks: list[tuple[Table, Size]] = [(table, size) for table in tables for size in table.sizes]
+        self.tasks: list[tuple[Table, Size]] = [(table, size) for table in tables for size in table.shared_sizes]
         self.predictors = list(dict.fromkeys(p for table in tables for p in table.predictors))
-        self.ranked = [p for p in self.predictors if all(_has_all(t, p) for t in tables)]
+        asked = [p for p in self.predictors if all(t.seeds_of(p, t.shared_sizes) for t in tables)]
+        self.seeds = {table: _shared_seeds(table, asked) for table in tables}
+        self.ranked = [p for p in asked if all(_has_all(t, p, self.seeds[t]) for t in tables)]
+
+    @property
+    def leaves_out(self) -> bool:
+        """True when some predictor has more sizes or seeds than are ranked."""
+        return any(
+            len(table.shared_sizes) < len(table.sizes) or len(self.seeds[table]) < len(table.seeds)
+            for table in self.tables
+        )
 
     @cached_property
     def values(self) -> list[np.ndarray]:
         """The main metric turned so that more is better: one array a table, (ranked, sizes, seeds)."""
-        found = []
-        for table in self.tables:
-            sign = table.better(self.metric, 1.0)
-            by_size = [[table.main(p, size).values for size in table.sizes] for p in self.ranked]
-            found.append(sign * np.array(by_size).reshape(len(self.ranked), len(table.sizes), len(table.seeds)))
-        return found
+        return [np.array([_values(t, p, self.seeds[t]) for p in self.ranked]) for t in self.tables]
 
     @cached_property
     def mean_ranks(self) -> dict[str, stats.Interval | float]:
         """Mean rank of each ranked predictor, best first: with its interval, or bare where there is but one seed."""
+        if not self.ranked:
+            return {}
         by_table = [stats.ranks(v).mean(1) for v in self.values]  # each (ranked, seeds)
-        found = {}
+        mean_ranks = {}
         for i, predictor in enumerate(self.ranked):
             per_seed = [ranks[i] for ranks in by_table]
-            found[predictor] = stats.interval(per_seed) or float(np.mean([ranks.mean() for ranks in per_seed]))
-        return dict(sorted(found.items(), key=lambda item: (point(item[1]), item[0])))
+            mean_ranks[predictor] = stats.interval(per_seed) or float(np.mean([ranks.mean() for ranks in per_seed]))
+        return dict(sorted(mean_ranks.items(), key=lambda item: (point(item[1]), item[0])))
 
     def task_ranks(self, table: Table, size: Size) -> dict[str, float]:
         """Rank of the mean over seeds among all predictors that are complete at this size."""
@@ -60,31 +73,32 @@ class Ranking:
         means = [table.better(self.metric, table.main(p, size).mean) for p in complete]
         return dict(zip(complete, stats.ranks(means), strict=True)) if complete else {}
 
-    def pair(self, a: str, b: str) -> stats.Paired | None:
-        """`a` less `b`, paired by task and seed; None with fewer than two seeds."""
-        i, j = self.ranked.index(a), self.ranked.index(b)
-        return stats.paired([v[i] for v in self.values], [v[j] for v in self.values])
+    def pair(self, a: str, b: str) -> tuple[stats.Paired | None, int]:
+        """`a` less `b`, paired by task and seed, on all seeds that both have: None with fewer than two of them."""
+        seeds = {table: _common_seeds(table, a, b) for table in self.tables}
+        values = [[_values(table, p, seeds[table]) for table in self.tables] for p in (a, b)]
+        return stats.paired(*values), min(map(len, seeds.values()))
 
     @cached_property
     def compared(self) -> list[Compared]:
         """Every other ranked predictor beside the best; [] without a second one or a second seed."""
         best, *others = self.mean_ranks or [""]
         pairs = [self.pair(best, other) for other in others]
-        if not pairs or None in pairs:
+        if not pairs or any(pair is None for pair, _ in pairs):
             return []
-        corrected = stats.holm([pair.p for pair in pairs])
-        return [Compared(o, pair, float(p)) for o, pair, p in zip(others, pairs, corrected, strict=True)]
+        corrected = stats.holm([pair.p for pair, _ in pairs])
+        return [Compared(o, pair, float(p), n) for o, (pair, n), p in zip(others, pairs, corrected, strict=True)]
 
     @cached_property
     def tied(self) -> list[str]:
         """The best and the predictors that do not differ from it (Holm, 5 %), in order of mean rank."""
-        apart = {found.predictor for found in self.compared if found.p_holm < 1 - stats.LEVEL}
+        apart = {compared.predictor for compared in self.compared if compared.p_holm < 1 - stats.LEVEL}
         return [p for p in self.mean_ranks if p not in apart] if self.compared else list(self.mean_ranks)[:1]
 
     def coverage(self, predictor: str) -> tuple[int, int]:
         """Cells (task, seed) with a number, and those the grid asks for."""
-        found = [table.main(predictor, size) for table, size in self.tasks if predictor in table.predictors]
-        return sum(len(stat.values) for stat in found), sum(stat.expected for stat in found)
+        by_task = [t.main(predictor, size) for t in self.tables if predictor in t.predictors for size in t.sizes]
+        return sum(len(stat.values) for stat in by_task), sum(stat.expected for stat in by_task)
 
 
 def point(rank: stats.Interval | float) -> float:
@@ -92,19 +106,75 @@ def point(rank: stats.Interval | float) -> float:
     return rank.mean if isinstance(rank, stats.Interval) else rank
 
 
-def _has_all(table: Table, predictor: str) -> bool:
-    found = [table.main(predictor, size) for size in table.sizes]
-    return all(stat.complete and stat.seeds == tuple(table.seeds) for stat in found)
+def _shared_seeds(table: Table, predictors: list[str]) -> tuple[int, ...]:
+    """The seeds that the grid asks of all these predictors at the shared sizes."""
+    seeds = [table.seeds_of(p, table.shared_sizes) for p in predictors]
+    return tuple(sorted(set.intersection(*seeds))) if seeds else ()
+
+
+def _has_all(table: Table, predictor: str, seeds: tuple[int, ...]) -> bool:
+    return bool(seeds) and all(set(seeds) <= set(table.main(predictor, size).seeds) for size in table.shared_sizes)
+
+
+def _values(table: Table, predictor: str, seeds: tuple[int, ...]) -> np.ndarray:
+    """The main metric at the shared sizes, more being better: (sizes, seeds)."""
+    sign = table.better(table.metric, 1.0)
+    return sign * np.array([table.main(predictor, size).at(seeds) for size in table.shared_sizes])
+
+
+def _common_seeds(table: Table, a: str, b: str) -> tuple[int, ...]:
+    """The seeds with a number of both predictors at every shared size."""
+    seeds = [set(table.main(p, size).seeds) for p in (a, b) for size in table.shared_sizes]
+    return tuple(sorted(set.intersection(*seeds)))
 
 
 def rankings(tables: list[Table]) -> list[Ranking]:
-    """One ranking a metric, in the order of the tables.
-
-    Predictions scored on two kinds of labels count once, with the last (test accuracy under tnasp): they are no two
-    independent tasks.
-    """
-    kept: dict[tuple, Table] = {(t.dataset, t.protocol, t.target): t for t in tables}
+    """One ranking a metric, in the order of the tables (`Scores.rankings`: computed once a board)."""
     by_metric: dict[str, list[Table]] = {}
-    for table in kept.values():
+    for table in independent(tables):
         by_metric.setdefault(table.metric, []).append(table)
-    return [Ranking(metric, found) for metric, found in by_metric.items()]
+    return [Ranking(metric, of_metric) for metric, of_metric in by_metric.items()]
+
+
+def independent(tables: list[Table]) -> list[Table]:
+    """The tables whose tasks count: predictions scored on two kinds of labels count once, with the last.
+
+    (That is test accuracy under tnasp: the two are no independent tasks.)
+    """
+    last = {(t.dataset, t.protocol, t.target): t for t in tables}
+    return list(last.values())
+
+
+@dataclass(frozen=True)
+class VariantEffect:
+    """What a variant gains against its bare predictor at one size: variant less base, more being better."""
+
+    base: str
+    variant: str
+    size: Size
+    paired: stats.Paired
+    seeds: int
+
+
+def variants(table: Table) -> dict[str, list[str]]:
+    """Variants of each predictor that is in the table both bare and varied: `nn_former` has `nn_former-plain`."""
+    by_base: dict[str, list[str]] = {}
+    for label in table.predictors:
+        base = predictor_of(label)
+        if label != base and base in table.predictors:
+            by_base.setdefault(base, []).append(label)
+    return by_base
+
+
+def variant_effects(table: Table) -> list[VariantEffect]:
+    """Every variant beside its bare predictor, paired by seed, at each summary size; [] with fewer than two seeds."""
+    sign, effects = table.better(table.metric, 1.0), []
+    for base, names in variants(table).items():
+        for size in table.summary_sizes():
+            for name in names:
+                ours, theirs = table.main(name, size), table.main(base, size)
+                seeds = sorted(set(ours.seeds) & set(theirs.seeds))
+                pair = stats.paired([sign * np.array(ours.at(seeds))], [sign * np.array(theirs.at(seeds))])
+                if pair:
+                    effects.append(VariantEffect(base, name, size, pair, len(seeds)))
+    return effects

@@ -101,20 +101,3 @@ def holm(p: ArrayLike) -> np.ndarray:
 def ranks(values: ArrayLike) -> np.ndarray:
     """Ranks along the first axis, 1 for the largest value; equal values share the mean of their ranks."""
     return rankdata(-np.asarray(values, dtype=float), method="average", axis=0)
-
-
-def stratified_bootstrap(
-    groups: Sequence[ArrayLike], draws: int = 2000, level: float = LEVEL, seed: int = 0
-) -> tuple[Interval, float]:
-    """Percentile interval of the mean of the groups' means, and its standard error, by drawing anew in each group.
-
-    Of n values n - 1 are drawn, which makes the variance of a mean unbiased (Rao and Wu 1988): with endless draws the
-    standard error is that of `stratified`. The percentiles are too near for fewer than about ten values a group.
-    """
-    values = [np.asarray(group, dtype=float) for group in groups]
-    if not values or any(v.size < 2 for v in values):
-        raise ValueError("a group has fewer than two values: nothing can be drawn")
-    random = np.random.default_rng(seed)
-    found = np.mean([random.choice(v, (draws, v.size - 1)).mean(1) for v in values], 0)
-    low, high = np.quantile(found, [0.5 - level / 2, 0.5 + level / 2])
-    return Interval(float(np.mean([v.mean() for v in values])), float(low), float(high)), float(found.std(ddof=1))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +14,7 @@ from pipeline.config import grid as grids
 from pipeline.config.cell_spec import CellSpec
 from pipeline.config.datasets import Dataset
 from pipeline.core.errors import BenchError
+from pipeline.core.targets import is_cost
 from pipeline.score import metrics, score_table, stats
 
 
@@ -20,9 +22,9 @@ from pipeline.score import metrics, score_table, stats
 class Stat:
     """One metric of one predictor at one training size, over seeds.
 
-    `values` holds the numbers there are and `seeds` the seed of each; `expected` counts the seeds of the grid; `failed`
-    lists the others as (seed, status), with status "undefined" where a run ended well and the metric has no value, and
-    "missing" where there is no row.
+    `values` holds the numbers there are and `seeds` the seed of each; `expected` counts the seeds that the grid asks
+    for; `failed` lists the others as (seed, status), with status "undefined" where a run ended well and the metric has
+    no value, and "missing" where there is no row.
     """
 
     values: tuple[float, ...]
@@ -34,6 +36,11 @@ class Stat:
     def complete(self) -> bool:
         """True when every seed of the grid has a number."""
         return 0 < self.expected == len(self.values)
+
+    def at(self, seeds: Sequence[int]) -> list[float]:
+        """The values of some of its seeds, in their order."""
+        by_seed = dict(zip(self.seeds, self.values, strict=True))
+        return [by_seed[seed] for seed in seeds]
 
     @property
     def mean(self) -> float | None:
@@ -90,22 +97,20 @@ class Table:
         self.overrides = {cell.label: cell.overrides for cell in cells}  # JSON, over the predictor's defaults
         self.seeds = sorted({cell.seed for cell in cells})
         self.sizes = _sizes(rows)
-        self.is_cost = metrics.is_cost(scored_on)
+        self.is_cost = is_cost(scored_on)
         # Not MAPE: a few labels near zero (raspi4, pixel3) decide its mean over devices; Acc(10 %) is bounded.
         # Few-shot papers report Spearman's correlation.
         self.metric = "spearman" if self.protocol == "few_shot" else "acc10" if self.is_cost else "kendall_tau"
         # Papers score accuracy on the whole space, training cells included (GATES does not), cost on what was held out.
         self.split = "test" if self.is_cost or self.protocol == "gates" else "all"
         self._stats: dict[tuple, Stat] = {}
-        self._expected: dict[tuple, set[int]] = {}
+        self._seeds: dict[tuple, set[int]] = {}  # that the grid asks for, by (predictor, fraction, device)
         for cell in cells:
-            self._expected.setdefault((cell.label, str(cell.budget), cell.device), set()).add(cell.seed)
-        columns = ("predictor", "fraction", "device", "seed", "split", "metric", "value", "status")
-        self._found: dict[tuple, dict[int, tuple[float | None, str]]] = {}
-        for *key, value, status in rows.select(columns).iter_rows():
-            predictor, fraction, device, seed, split, metric = key
-            at = self._found.setdefault((predictor, fraction, device, split, metric), {})
-            at[seed] = (value, status)
+            self._seeds.setdefault((cell.label, str(cell.budget), cell.device), set()).add(cell.seed)
+        columns = ("predictor", "fraction", "device", "split", "metric", "seed", "value", "status")
+        self._values: dict[tuple, dict[int, tuple[float | None, str]]] = {}  # (value, status) by seed
+        for *key, seed, value, status in rows.select(columns).iter_rows():
+            self._values.setdefault(tuple(key), {})[seed] = (value, status)
 
     @property
     def name(self) -> str:
@@ -117,40 +122,56 @@ class Table:
         """Version of the data set the scores were made from."""
         return self.rows["dataset_version"][0]
 
+    def seeds_of(self, predictor: str, sizes: Sequence[Size], devices: Sequence[str] | None = None) -> set[int]:
+        """The seeds that the grid asks of a predictor at all of some sizes, on all of some devices (default: all)."""
+        places = [(predictor, size.fraction, device) for size in sizes for device in devices or self.devices]
+        return set.intersection(*(self._seeds.get(place, set()) for place in places))
+
+    @cached_property
+    def shared_sizes(self) -> list[Size]:
+        """The sizes that predictors are compared over: all, where the grid asks every predictor for all of them.
+
+        Else those of one of the predictors: such that the sizes, times the predictors that have them, are most.
+        """
+        sizes_of = {p: tuple(size for size in self.sizes if self.seeds_of(p, [size])) for p in self.predictors}
+
+        def cells(sizes: tuple[Size, ...]) -> tuple[int, int]:
+            return len(sizes) * sum(set(sizes) <= set(others) for others in sizes_of.values()), len(sizes)
+
+        return list(max(dict.fromkeys(sizes_of.values()), key=cells)) or self.sizes
+
     def stat(self, predictor: str, size: Size, metric: str, split: str, device: str | None = None) -> Stat:
         """A metric over seeds; without `device`, the mean over all devices, for the seeds that have them all."""
-        key = (predictor, size.fraction, metric, split, device)
-        if key not in self._stats:
-            places = [(size.fraction, d) for d in ([device] if device else self.devices)]
-            self._stats[key] = self._over(predictor, metric, split, places)
-        return self._stats[key]
+        return self.over_sizes(predictor, metric, split, device, [size])
 
-    def over_sizes(self, predictor: str, metric: str, split: str, device: str | None = None) -> Stat:
-        """The mean over all sizes (and devices) of a metric, over the seeds that have them all."""
-        key = (predictor, None, metric, split, device)
+    def over_sizes(
+        self, predictor: str, metric: str, split: str, device: str | None = None, sizes: Sequence[Size] | None = None
+    ) -> Stat:
+        """The mean of a metric over some sizes (default: all) and devices, over the seeds that have them all."""
+        sizes = self.sizes if sizes is None else sizes
+        key = (predictor, tuple(size.fraction for size in sizes), metric, split, device)
         if key not in self._stats:
             devices = [device] if device else self.devices
-            places = [(size.fraction, d) for size in self.sizes for d in devices]
-            self._stats[key] = self._over(predictor, metric, split, places)
+            places = [(size.fraction, d) for size in sizes for d in devices]
+            self._stats[key] = self._mean(predictor, metric, split, places, self.seeds_of(predictor, sizes, devices))
         return self._stats[key]
 
-    def _over(self, predictor: str, metric: str, split: str, places: list[tuple[str, str]]) -> Stat:
+    def _mean(self, predictor: str, metric: str, split: str, places: list[tuple[str, str]], seeds: set[int]) -> Stat:
         """The mean over (size, device) places, seed by seed."""
-        expected = set().union(*(self._expected.get((predictor, *place), set()) for place in places))
-        values, seeds, failed = [], [], []
-        for seed in sorted(expected):
-            found = [self._one(predictor, fraction, device, split, metric, seed) for fraction, device in places]
-            bad = next((status for value, status in found if value is None), None)
+        values, complete, failed = [], [], []
+        for seed in sorted(seeds):
+            cells = [self._value(predictor, fraction, device, split, metric, seed) for fraction, device in places]
+            bad = next((status for value, status in cells if value is None), None)
             if bad is None:
-                values.append(statistics.fmean(value for value, _ in found))
-                seeds.append(seed)
+                values.append(statistics.fmean(value for value, _ in cells))
+                complete.append(seed)
             else:
                 failed.append((seed, bad))
-        return Stat(tuple(values), len(expected), tuple(failed), tuple(seeds))
+        return Stat(tuple(values), len(seeds), tuple(failed), tuple(complete))
 
-    def _one(self, predictor, fraction, device, split, metric, seed) -> tuple[float | None, str]:
-        at = self._found.get((predictor, fraction, device, split, metric), {})
-        value, status = at.get(seed, (None, "missing"))
+    def _value(self, predictor, fraction, device, split, metric, seed) -> tuple[float | None, str]:
+        by_seed = self._values.get((predictor, fraction, device, split, metric), {})
+        value, status = by_seed.get(seed, (None, "missing"))
         return (value, status) if value is not None or status != "ok" else (None, "undefined")
 
     def main(self, predictor: str, size: Size, device: str | None = None) -> Stat:
@@ -162,19 +183,19 @@ class Table:
         return -value if metric in metrics.LOWER_IS_BETTER else value
 
     def overall(self, predictor: str) -> float | None:
-        """Mean of the main metric over all sizes; None when a size lacks a seed."""
-        stat = self.over_sizes(predictor, self.metric, self.split)
+        """Mean of the main metric over the shared sizes; None when one of them lacks a seed."""
+        stat = self.over_sizes(predictor, self.metric, self.split, sizes=self.shared_sizes)
         return stat.mean if stat.complete else None
 
     def ranked(self) -> list[str]:
-        """Predictors, best mean over sizes first; those that lack a number come last, by how many sizes they have."""
+        """Predictors, best mean over the shared sizes first; those without come last, by how many sizes they have."""
 
         def order(predictor: str) -> tuple:
             overall = self.overall(predictor)
             if overall is not None:
                 return (0, -self.better(self.metric, overall), predictor)
-            found = [self.main(predictor, size) for size in self.sizes]
-            means = [self.better(self.metric, stat.mean) for stat in found if stat.mean is not None]
+            stats_by_size = [self.main(predictor, size) for size in self.sizes]
+            means = [self.better(self.metric, stat.mean) for stat in stats_by_size if stat.mean is not None]
             return (1, -len(means), -statistics.fmean(means) if means else 0.0, predictor)
 
         return sorted(self.predictors, key=order)
@@ -182,9 +203,9 @@ class Table:
     def ranked_at(self, size: Size, metric: str | None = None, device: str | None = None) -> list[str]:
         """Predictors with all seeds at `size`, best first."""
         metric = metric or self.metric
-        found = {p: self.stat(p, size, metric, self.split, device) for p in self.predictors}
-        complete = [p for p in self.predictors if found[p].complete]
-        return sorted(complete, key=lambda p: (-self.better(metric, found[p].mean), p))
+        by_predictor = {p: self.stat(p, size, metric, self.split, device) for p in self.predictors}
+        complete = [p for p in self.predictors if by_predictor[p].complete]
+        return sorted(complete, key=lambda p: (-self.better(metric, by_predictor[p].mean), p))
 
     def summary_sizes(self) -> list[Size]:
         """The sizes of a short summary: 1 % and 5 % of the data set, or else the smallest and the largest."""
@@ -210,19 +231,19 @@ def tables_of(grid: grids.Grid, rows: pl.DataFrame, known: dict[str, Dataset], w
     groups: dict[tuple, list[CellSpec]] = {}
     for cell in grid.cells:
         groups.setdefault((cell.dataset, cell.protocol, cell.target), []).append(cell)
-    cells_known = {(c.dataset, c.protocol, c.target, c.device, c.label, str(c.budget), c.seed) for c in grid.cells}
+    cells_known = {c.key for c in grid.cells}
     _refuse_strangers(rows, cells_known, where)
     _refuse_several(rows, ["dataset", "protocol", "target", "predictor"], "config_hash", where, "configurations")
     _refuse_several(rows, ["dataset"], "dataset_version", where, "versions of the data")
-    found = []
+    tables = []
     for (dataset, protocol, target), cells in groups.items():
         for label in score_table.scored_on(protocol, target):
             part = rows.filter(dataset=dataset, protocol=protocol, target=target, scored_on=label)
             if part.height:
-                found.append(Table(cells, label, part, known[dataset]))
-    if not found:
+                tables.append(Table(cells, label, part, known[dataset]))
+    if not tables:
         raise BenchError(f"{where}: no scores of this grid; run the scoring step first")
-    return found
+    return tables
 
 
 def _refuse_strangers(rows: pl.DataFrame, known: Iterable[tuple], where: Path | str) -> None:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from pipeline.config.grid import load_grid
+from pipeline.config.strict_yaml import read_yaml
 from pipeline.core.errors import BenchError
 from pipeline.core.names import known_predictors
 from pipeline.core.paths import ROOT
@@ -91,22 +92,25 @@ def test_task_may_choose_predictors_and_seeds(write):
     assert [(cell.label, cell.seed) for cell in cells] == [("mean", 0)]
 
 
-@pytest.mark.parametrize(
-    "name", sorted({path.stem for path in (ROOT / "config").glob("*.yaml")} - {"datasets", "predictors", "tuned"})
-)
-def test_shipped_grids_are_valid(name):
-    grid = load_grid(ROOT / "config" / f"{name}.yaml")
-    assert grid.name == name
+SHIPPED = [path for path in (ROOT / "config").glob("*.yaml") if "grid" in read_yaml(path)]
+SHIPPED += (ROOT / "config" / "full").glob("*.yaml")
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED), ids=lambda path: path.stem)
+def test_shipped_grids_are_valid(path):
+    grid = load_grid(path)
+    assert grid.name == path.stem
     assert {cell.predictor for cell in grid.cells} <= set(known_predictors())
 
 
 def test_shipped_grids_count():
     assert len(load_grid(ROOT / "config/benchmark.yaml").cells) == 8 * 4 * 3 + 3 * (3 * 2 * 3 + 11)
-    assert len(load_grid(ROOT / "config/measured.yaml").cells) == 7 * (3 + 11)
-    assert len(load_grid(ROOT / "config/nasbench201.yaml").cells) == 8 * 5 * 3 + 6 * 6 * 4 * 3
+    assert len(load_grid(ROOT / "config/networks.yaml").cells) == 7 * (3 + 11)
+    assert len(load_grid(ROOT / "config/nasbench201.yaml").cells) == 6 * 5 * 3 + 2 * (3 + 4 * 5) + 18 * 2 * 3
+    assert len(load_grid(ROOT / "config/nasbench101.yaml").cells) == 21 * 3 * 5 + 2 * 3 * 12
     assert len(load_grid(ROOT / "config/ablation.yaml").cells) == 12 * 3 * 5
-    assert len(load_grid(ROOT / "config/paper.yaml").cells) == 29 * (4 + 5) * 5 + 11 * 5
-    assert len(load_grid(ROOT / "config/nasbench101.yaml").cells) == 6 * 4 * 3
+    assert len(load_grid(ROOT / "config/full/paper.yaml").cells) == 29 * (4 + 5) * 5 + 11 * 5
+    assert len(load_grid(ROOT / "config/full/nasbench101_official.yaml").cells) == 6 * 4 * 3
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from pipeline.config import datasets, tuned_on
 from pipeline.core.errors import BenchError
 from pipeline.core.paths import ROOT
 from pipeline.report import page
-from tests.helpers.board_fixtures import RANKED, grid_of, table_of
+from tests.helpers.board_fixtures import RANKED, scores_of, table_of
 from tests.helpers.score_fixtures import DATASET
 
 
@@ -24,19 +22,18 @@ def test_the_file_names_known_predictors_and_data_sets():
 def test_variants_count_as_their_predictor():
     found = {"nn_former": ["measured"]}
     labels = ["flops", "nn_former", "nn_former-latency"]
-    assert tuned_on.on(found, "measured", labels) == tuned_on.on(found, "measured", labels[2:]) == ["nn_former"]
-    assert tuned_on.on(found, "nasbench201", labels) == tuned_on.on({}, "measured", labels) == []
+    for some in (labels, labels[2:]):
+        assert tuned_on.tuned_predictors(found, "measured", some) == ["nn_former"]
+    assert tuned_on.tuned_predictors(found, "nasbench201", labels) == []
+    assert tuned_on.tuned_predictors({}, "measured", labels) == []
 
 
 def test_a_board_says_so():
-    table, out = table_of(RANKED), Path("results/tiny")
-    content = page.Content(grid_of(RANKED), table.rows, [table], [], [], {}, tuned={"nn_former": [DATASET]})
+    scores = scores_of([table_of(RANKED)])
+    content = page.Content(scores, {}, tuned={"nn_former": [DATASET]})
     said = "Settings chosen with test labels in sight, which flatters: `nn_former` on "
-    assert f"{said}{DATASET} ([config/tuned.yaml](../../config/tuned.yaml))." in page.page(
-        content, out / "leaderboard.md", out
-    )
-    content = page.Content(grid_of(RANKED), table.rows, [table], [], [], {}, tuned={"gates": [DATASET]})
-    assert said not in page.page(content, out / "leaderboard.md", out)
+    assert f"{said}{DATASET} ([config/tuned.yaml](../../config/tuned.yaml))." in page.page(content)
+    assert said not in page.page(page.Content(scores, {}, tuned={"gates": [DATASET]}))
 
 
 @pytest.mark.parametrize(

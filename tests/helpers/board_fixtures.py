@@ -9,6 +9,7 @@ import polars as pl
 from pipeline.config import grid as grids
 from pipeline.config.datasets import Ceiling, Dataset
 from pipeline.score import score_table, tables
+from pipeline.score.scores import Scores
 from pipeline.score.tables import Table
 from tests.helpers.score_fixtures import DATASET, make_cell, score_rows_of
 
@@ -22,7 +23,7 @@ ABOUT = Dataset(
     targets={"val_acc": ("any",), "test_acc": ("any",), "lat_ms": ("phone", "watch")},
     test_fraction=0.2,
     families=(),
-    ceilings=(Ceiling("test_acc and another_acc", 0.95), Ceiling("val_acc and lat_ms", 0.5)),
+    ceilings=(Ceiling(("test_acc", "another_acc"), 0.95, "another_set"), Ceiling(("val_acc", "lat_ms"), 0.5)),
     files=(),
 )
 TAUS = {
@@ -67,6 +68,12 @@ def table_of(taus: dict, rows: pl.DataFrame | None = None, about: Dataset = ABOU
     found = tables_of(taus, rows, about, **changes)
     assert len(found) == 1
     return found[0]
+
+
+def scores_of(tables: list[Table], figures: list = (), noise: list = ()) -> Scores:
+    """All that is quoted from some tables."""
+    rows = pl.concat([table.rows for table in tables])
+    return Scores(grid_of(RANKED), rows, tables, list(figures), list(noise))
 
 
 def costs_of(values: dict, protocol: str = "direct", device: str = "phone") -> tuple[pl.DataFrame, dict]:

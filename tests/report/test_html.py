@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.report import csv_rows, html, page
-from pipeline.report.plots import draw
+from pipeline.report import csv_rows, html, page, report
+from pipeline.score.scores import Scores
+from pipeline.score.tables import tables_of as tables_of_grid
 from tests.helpers import browser
-from tests.helpers.board_fixtures import ABOUT, RANKED, TAUS, costs_of, grid_of, table_of, tables_of
+from tests.helpers.board_fixtures import ABOUT, RANKED, TAUS, costs_of, grid_of, scores_of, table_of, tables_of
 from tests.helpers.score_fixtures import DATASET, score_rows_of
 
 NEEDS_CHROMIUM = pytest.mark.skipif(
@@ -19,17 +20,16 @@ SHOWN = "[...document.querySelectorAll('#rows tbody tr')].filter(r => !r.hidden)
 
 
 def content_of(tables, pictures=None) -> page.Content:
-    rows = tables[0].rows if len(tables) == 1 else tables[0].rows.vstack(tables[1].rows)
-    return page.Content(grid_of(RANKED), rows, tables, [], [], pictures or {})
+    return page.Content(scores_of(tables), pictures or {})
 
 
 def page_of(content: page.Content) -> str:
-    return html.page(content, csv_rows.rows(content.tables, content.figures))
+    return html.page(content, csv_rows.rows(content.scores))
 
 
 def test_the_page_holds_the_rows_of_the_csv():
     table = table_of(TAUS)
-    rows, text = csv_rows.rows([table], []), page_of(content_of([table]))
+    rows, text = csv_rows.rows(scores_of([table])), page_of(content_of([table]))
     assert rows.height == 6 and text.count("<tr") == 6 + 1 + 9
     found = dict(zip(rows.select("predictor", "n_train").iter_rows(), rows["mean"], strict=True))
     assert found == {
@@ -44,14 +44,8 @@ def test_the_page_asks_for_nothing_from_elsewhere():
     text = page_of(content_of([table_of(TAUS)], {"": [page.Picture("p", "p")]}))
     assert not re.findall(r"(?:https?:)?//[a-z]", re.sub(r"^.*// gaps.*$", "", text, flags=re.MULTILINE))
     assert set(re.findall(r"(?:src|href)=\"?([^\"> ]+)", text)) == {
-        "data:,", "leaderboard.csv", "leaderboard.md", "scores.parquet", "plots/p.svg", "plots/p.png", "plots/p.csv",
+        "data:,", "leaderboard.csv", "../leaderboard.md", "../scores.parquet", "../../leaderboard.md", "p.svg", "p.csv",
     }  # fmt: skip
-
-
-def test_the_front_page_links_the_other_boards():
-    content = replace(content_of([table_of(RANKED)]), others={"nasbench201": {}})
-    assert '<a href="../nasbench201/leaderboard.html">nasbench201</a>' in page_of(content)
-    assert "Other boards" not in page_of(content_of([table_of(RANKED)]))
 
 
 def test_names_from_outside_are_escaped():
@@ -68,33 +62,27 @@ def test_made_up_labels_are_said_to_be_made_up():
 @pytest.fixture(scope="module")
 def place(tmp_path_factory) -> Path:
     """A finished page with its plots and data: accuracy at two sizes, latency on two devices."""
-    folder = tmp_path_factory.mktemp("board")
+    folder = tmp_path_factory.mktemp("results") / "tiny"
     values = {(p, "n10", s): 10.0 * (i + 1) + s for i, p in enumerate(("nn_former", "gbdt")) for s in range(3)}
     parts, changes = zip(*(costs_of(values, device=device) for device in ("phone", "watch")), strict=True)
     accuracy = grid_of(RANKED)
     cells = [cell for change in changes for cell in grid_of(values, **change).cells]
     grid = replace(accuracy, cells=(*accuracy.cells, *cells))
     rows = score_rows_of(RANKED).vstack(parts[0]).vstack(parts[1])
-    from pipeline.score.tables import tables_of
-
-    tables = tables_of(grid, rows, {DATASET: ABOUT}, "scores")
-    pictures = draw.draw(tables, grid, folder / "data", folder / "plots", [])
-    content = page.Content(grid, rows, tables, [], [], pictures)
-    (folder / "leaderboard.html").write_text(page_of(content), encoding="utf-8")
-    (folder / "leaderboard.csv").write_text(csv_rows.rows(tables, []).write_csv())
-    for name in ("leaderboard.md", "scores.parquet"):
-        (folder / name).write_bytes(b"")
-    return folder
+    scores = Scores(grid, rows, tables_of_grid(grid, rows, {DATASET: ABOUT}, "scores"), [], [])
+    report.write(scores, folder, folder / "data")
+    for path in (folder / "scores.parquet", folder.parent / "leaderboard.md"):
+        path.write_bytes(b"")
+    return folder / "html"
 
 
 def test_every_link_of_the_page_leads_somewhere(place):
     links = set(re.findall(r"(?:src|href)=\"([^\"]+)", (place / "leaderboard.html").read_text(encoding="utf-8")))
     links -= {"data:,"}
     assert all((place / link).is_file() for link in links)
-    plots = {link for link in links if link.startswith("plots/")}
-    assert {Path(link).suffix for link in plots} == {".svg", ".png", ".csv"} and len(plots) == len(
-        list((place / "plots").iterdir())
-    )
+    figures = {link for link in links if "-" in link}
+    assert {Path(link).suffix for link in figures} == {".svg", ".csv"}
+    assert figures == {path.name for path in place.iterdir() if not path.name.startswith("leaderboard.")}
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +101,7 @@ def opened(tab, place):
     tab.open(place / "leaderboard.html")
     yield tab
     assert tab.errors == []
-    assert all(address.startswith(place.resolve().as_uri()) or address == "data:," for address in tab.requests)
+    assert all(address.startswith(place.parent.resolve().as_uri()) or address == "data:," for address in tab.requests)
 
 
 def names(page) -> list[str]:

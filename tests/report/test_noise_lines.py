@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from pipeline.report import csv_rows, html, overview, page, sections
 from pipeline.report.format import Notes
 from pipeline.report.questions import answers
 from pipeline.score.label_noise import SECOND, Noise
-from tests.helpers.board_fixtures import ABOUT, costs_of, grid_of, table_of
+from tests.helpers.board_fixtures import ABOUT, costs_of, scores_of, table_of
 from tests.helpers.score_fixtures import DATASET
 
 VALUES = {(p, word, 0): 10.0 for p in ("nnlp", "tpu") for word in ("without-a", "without-b")}
@@ -18,40 +17,38 @@ FLOOR = Noise(DATASET, "lat_ms", "phone", SECOND, 33, {"kendall_tau": 0.987, "ma
 
 def table():
     rows, changes = costs_of(VALUES, "leave_one_family_out")
-    return table_of(VALUES, rows, replace(ABOUT, families=("a", "b")), **changes), rows
+    return table_of(VALUES, rows, replace(ABOUT, families=("a", "b")), **changes)
 
 
 def content(noise):
-    found, rows = table()
-    grid = grid_of(VALUES, target="lat_ms", device="phone", protocol="leave_one_family_out")
-    return page.Content(grid, rows, [found], [], noise, {})
+    return page.Content(scores_of([table()], noise=noise), {})
 
 
 def test_the_table_of_errors_begins_with_it():
     keys = [("mape", "test"), ("kendall_tau", "test")]
-    lines = sections.pair_table(table()[0], keys, [FLOOR])
+    lines = sections.pair_table(table(), keys, [FLOOR])
     assert lines[2] == "| *measured again* | *1.25 / 0.987* | *1.25 / 0.987* |"
     assert lines[3].startswith("| `nnlp` | 10.00 / ")
-    assert sections.pair_table(table()[0], keys, [])[2].startswith("| `nnlp` |")
+    assert sections.pair_table(table(), keys, [])[2].startswith("| `nnlp` |")
 
 
 def test_it_stands_in_the_section_the_summary_and_the_answer():
-    text = page.page(content([FLOOR]), Path("results/tiny/leaderboard.md"), Path("results/tiny"))
+    text = page.page(content([FLOOR]))
     assert "33 networks measured again agree to τ 0.987, MAPE 1.25 %, Acc(10 %) 99.0 %" in text
     assert "| *measured again* |" in text and "<br>noise floor 1.25 / 99.00 |" in text
     assert "; labels measured again: 1.25 % |" in text
-    without = page.page(content([]), Path("results/tiny/leaderboard.md"), Path("results/tiny"))
+    without = page.page(content([]))
     assert not any(word in without for word in ("measured again", "noise floor"))
 
 
 def test_it_stands_in_every_row_of_the_html_page():
     made = content([FLOOR])
-    text = html.page(made, csv_rows.rows(made.tables, made.figures))
+    text = html.page(made, csv_rows.rows(made.scores))
     assert text.count("10.00 (noise 1.25)") == 4
 
 
 def test_devices_have_their_own():
-    found, _ = table()
-    assert answers([found], [], [replace(FLOOR, device="watch")])[2][1] == answers([found], [])[2][1]
-    heading = overview.summary_table([found], Notes(), [replace(FLOOR, device="watch")])[0]
+    elsewhere, none = (scores_of([table()], noise=noise) for noise in ([replace(FLOOR, device="watch")], []))
+    assert answers(elsewhere.headline) == answers(none.headline)
+    heading = overview.summary_table(elsewhere, Notes())[0]
     assert "noise floor" not in heading

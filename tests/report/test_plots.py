@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from PIL import Image
 
 from pipeline.report.plots import curves, devices, ranks, scatter, text_labels
 from pipeline.report.plots import style as plot_style
@@ -71,10 +72,10 @@ def test_bars_of_families_with_published_rings():
     values = {("nnlp", w, s): 8.0 + i + s for i, w in enumerate(words) for s in (0, 1)}
     rows, changes = costs_of(values, "leave_one_family_out")
     table = table_of(values, rows, replace(ABOUT, families=("resnet18", "vgg16")), **changes)
-    data = devices.by_family(table, [FIGURE]).data
+    data = devices.by_family(table, published.compare(table, [FIGURE])).data
     assert data["family"].to_list() == ["resnet18", "vgg16", "mean of 2 families"]
     assert data["mape"].to_list() == [8.5, 9.5, 9.0] and data["published"].to_list() == [7.5, None, None]
-    assert devices.by_family(devices_table(), [FIGURE]) is None
+    assert devices.by_family(devices_table(), []) is None
 
 
 def test_the_forest_plot_pairs_variants_with_their_base():
@@ -82,7 +83,7 @@ def test_the_forest_plot_pairs_variants_with_their_base():
     values |= {("nn_former-plain", "n20", s): 0.78 + s / 100 for s in range(3)}
     values |= {("gbdt", "n20", s): 0.5 for s in range(3)}
     table = table_of(values)
-    assert ranks.variants(table) == {"nn_former": ["nn_former-plain"]}
+    assert ranking.variants(table) == {"nn_former": ["nn_former-plain"]}
     row = ranks.forest(table).data.row(0, named=True)
     assert (row["variant"], row["base"]) == ("nn_former-plain", "nn_former")
     assert (row["difference"], row["low"], row["high"]) == pytest.approx((-0.02, -0.02, -0.02))
@@ -119,9 +120,11 @@ def test_made_up_labels_are_in_the_title_of_every_figure():
 
 
 def test_saved_figures_name_what_made_them_and_bring_their_data(tmp_path):
-    paths = plot_style.save(curves.by_size(table_of(RANKED)), tmp_path, "f", "data d version 1 - code abc")
-    assert [path.name for path in paths] == ["f.svg", "f.png", "f.csv"]
-    assert "code abc" in paths[0].read_text() and b"Date" not in paths[0].read_bytes()
+    files = tmp_path / "plots" / "f.png", tmp_path / "html" / "f.svg"
+    paths = plot_style.save(curves.by_size(table_of(RANKED)), "data d version 1 - code abc", *files)
+    assert [path.name for path in paths] == ["f.png", "f.svg", "f.csv"]
+    assert "code abc" in paths[1].read_text() and b"Date" not in paths[1].read_bytes()
+    assert Image.open(paths[0]).mode == "P" and paths[0].stat().st_size < 60_000
     assert pl.read_csv(paths[2])["predictor"].unique().sort().to_list() == ["gbdt", "mlp", "nn_former"]
 
 

@@ -1,6 +1,7 @@
 """The board: exact text for a tiny case, and honest display of what is missing, failed, made up or compared."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,13 +9,13 @@ import polars as pl
 import pytest
 
 from pipeline.config.datasets import Dataset
-from pipeline.core.errors import BenchError
 from pipeline.core.paths import ROOT
 from pipeline.report import format, overview, report, sections
 from pipeline.report.plots import draw
-from pipeline.score import score, score_table
+from pipeline.score import score, score_table, scores
+from pipeline.score.metrics_json import metrics_json
 from pipeline.score.tables import Size, tables_of
-from tests.helpers.board_fixtures import ABOUT, TAUS, contents, grid_of, table_of
+from tests.helpers.board_fixtures import ABOUT, TAUS, contents, grid_of, scores_of, table_of
 from tests.helpers.score_fixtures import DATASET, make_cell, make_data, score_rows_of, write_predictions
 
 
@@ -85,8 +86,8 @@ def test_a_mape_decided_by_labels_near_zero_is_pointed_out():
 
 
 def test_metrics_json_holds_plain_numbers():
-    found = report.metrics_json([table_of(TAUS)], [])
-    assert found.pop("summary") == {
+    found = metrics_json(scores_of([table_of(TAUS)]))
+    assert found.pop("headline") == {
         "best_at_0.01": {"predictor": "nn_former", "kendall_tau": 0.81},
         "cheapest_at_0.01": {"predictor": "gbdt", "kendall_tau": 0.71},
         "best_at_0.05": {"predictor": "gbdt", "kendall_tau": 0.8},
@@ -105,12 +106,12 @@ def run(tmp_path, monkeypatch):
     def go(taus: dict, about: Dataset = ABOUT, rows: pl.DataFrame | None = None, name: str = "tiny") -> Path:
         monkeypatch.chdir(tmp_path)
         grid = grid_of(taus, name)
-        monkeypatch.setattr(report.grids, "load_grid", lambda path: grid)
-        monkeypatch.setattr(report.datasets, "load", lambda: {DATASET: about})
+        monkeypatch.setattr(scores.grids, "load_grid", lambda path: grid)
+        monkeypatch.setattr(scores.datasets, "load", lambda: {DATASET: about})
         out = Path("results") / name
         score_table.write(out / "scores.parquet", score_rows_of(taus) if rows is None else rows)
         arguments = ["--scores", f"{out}/scores.parquet", "--grid", grid.path, "--out", str(out)]
-        monkeypatch.setattr("sys.argv", ["report", *arguments, "--root-board", "results/leaderboard.md"])
+        monkeypatch.setattr("sys.argv", ["report", *arguments])
         report.main()
         return out
 
@@ -120,7 +121,8 @@ def run(tmp_path, monkeypatch):
 def test_the_same_scores_give_the_same_bytes(run):
     out = run(TAUS)
     first = contents(out.parent)
-    (out / "plots" / "of-an-earlier-grid.png").write_bytes(b"")
+    for name in ("plots/of-an-earlier-grid.png", "html/of-an-earlier-grid.svg"):
+        (out / name).write_bytes(b"")
     assert contents(run(TAUS).parent) == first
     assert {Path(name).suffix for name in first} == {".md", ".html", ".json", ".csv", ".svg", ".png", ".parquet"}
 
@@ -129,28 +131,24 @@ def test_the_board_says_where_its_numbers_come_from(run):
     out = run(TAUS)
     text = (out / "leaderboard.md").read_text()
     for part in (
-        "Hand-made numbers", "test_acc and another_acc agree to τ 0.950", "half of the 95 % interval over 2 seeds",
+        "Hand-made numbers", "test_acc and another_set another_acc agree to τ 0.950",
+        "half of the 95 % interval over 2 seeds",
         "abc1234", "Test CPU", "2.0 on cpu",
         "`snakemake --cores all --configfile config/tiny.yaml`", "version v0",
         "[config/tiny.yaml](../../config",
     ):  # fmt: skip
         assert part in text
-    assert "val_acc and lat_ms" not in text and "SYNTHETIC" not in text
+    assert "val_acc and" not in text and "SYNTHETIC" not in text
     assert json.loads((out / "metrics.json").read_text())["synthetic_toy/test_acc"]["gbdt"]["0.05"] == 0.8
 
 
-def test_every_link_of_both_boards_leads_somewhere(run):
-    run({("gbdt", "0.01", 0): 0.5}, name="earlier")
-    run(TAUS)
-    for place in (Path("results/tiny/leaderboard.md"), Path("results/leaderboard.md")):
-        links = [part.partition(")")[0] for part in place.read_text().split("](")[1:]]
-        links = [link for link in links if not link.startswith("#")]
-        files = [link for link in links if not link.lstrip("./").startswith(("config/", "docs/"))]
-        assert files and all((place.parent / link).is_file() for link in files)
-        ours = {link.lstrip("./") for link in links} - {link.lstrip("./") for link in files}
-        assert all((ROOT / link).is_file() for link in ours if link.startswith("docs/"))
-    root = Path("results/leaderboard.md").read_text()
-    assert "[earlier](earlier/leaderboard.md)" in root and "(../config/tiny.yaml)" in root
+def test_every_link_of_a_board_leads_to_what_git_keeps(run):
+    out = run(TAUS)
+    links = set(re.findall(r"\]\(([^)#]+)", (out / "leaderboard.md").read_text()))
+    links -= {"../leaderboard.md", "../../config/tiny.yaml"}
+    pictures = {link for link in links if link.startswith("plots/")}
+    assert pictures == {f"plots/{path.name}" for path in (out / "plots").iterdir()} and len(pictures) >= 2
+    assert all((ROOT / link.removeprefix("../../")).is_file() for link in links - pictures)
 
 
 def test_made_up_labels_are_said_to_be_made_up(run):
@@ -166,15 +164,7 @@ def test_one_predictor_one_seed_one_size(run):
 def test_nothing_but_failures_still_makes_a_board(run):
     out = run({("gbdt", "n20", 0): "timeout", ("mean", "n20", 0): None})
     text = (out / "leaderboard.md").read_text()
-    assert "| `gbdt` | timeout |" in text and not list((out / "plots").iterdir())
-
-
-def test_a_root_board_elsewhere_is_refused(run, monkeypatch):
-    out = run(TAUS)
-    arguments = ["--scores", f"{out}/scores.parquet", "--grid", "g", "--out", str(out), "--root-board", "board.md"]
-    monkeypatch.setattr("sys.argv", ["report", *arguments])
-    with pytest.raises(BenchError, match="must be in the folder that holds"):
-        report.main()
+    assert "| `gbdt` | timeout |" in text and not list(out.glob("plots/*"))
 
 
 def test_devices_scatter_plots_and_heat_map_from_predictions(tmp_path, monkeypatch):
@@ -199,7 +189,9 @@ def test_devices_scatter_plots_and_heat_map_from_predictions(tmp_path, monkeypat
     assert lines[2] == "| phone | 8.00 / **100.00** / **1.000** | **2.00** / **100.00** / **1.000** |"
     assert lines[-1].startswith("| **mean of devices** | 8.00 /")
     assert sections.near_zero_devices(table) == []
-    drawn = draw.draw([table], grid, data, tmp_path / "plots", [])
-    names = {picture.name for picture in drawn[table.name]}
-    assert {"MAPE by device", "Acc(10 %) by device", "predicted against true"} <= names
-    assert draw.found([table], grid, tmp_path / "plots")[table.name] == drawn[table.name]
+    board = scores.Scores(grid, rows, [table], [], [])
+    pictures = draw.draw(board, data, tmp_path / "board")[table.name]
+    shown = {picture.name: picture.png for picture in pictures}
+    assert shown["MAPE by device"] and shown["Acc(10 %) by device"] and not shown["predicted against true"]
+    on_markdown = [picture for picture in pictures if picture.png]
+    assert draw.committed_pictures(board, tmp_path / "board")[table.name] == on_markdown

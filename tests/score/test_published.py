@@ -9,10 +9,15 @@ from pipeline.core.errors import BenchError
 from pipeline.report import overview, sections
 from pipeline.report.format import Notes
 from pipeline.score import published
-from tests.helpers.board_fixtures import ABOUT, RANKED, TAUS, costs_of, table_of, tables_of
+from tests.helpers.board_fixtures import ABOUT, RANKED, TAUS, costs_of, scores_of, table_of, tables_of
 from tests.helpers.score_fixtures import DATASET, score_rows_of
 
 FIGURE = published.Figure(DATASET, "direct", 10, "nn_former", "kendall_tau", 0.79, "S", "a review")
+
+
+def compared(table, figure):
+    """A table, and a published figure beside ours."""
+    return table, published.compare(table, [figure])
 
 
 def test_the_difference_in_standard_errors_by_hand():
@@ -48,21 +53,21 @@ def test_one_seed_is_unsure():
 
 def test_the_table_shows_budget_confidence_and_verdict():
     notes = Notes()
-    lines = sections.published_table(table_of(RANKED), [replace(FIGURE, n_val=1024)], notes)
+    lines = sections.published_table(*compared(table_of(RANKED), replace(FIGURE, n_val=1024)), notes)
     assert lines[2] == (
         "| `nn_former`[^1] | 10 | 10 + 1,024 val[^2] | Kendall's τ | 0.810 ± 0.025 | 0.790 (S) | +0.020 | +3.5 "
         "| agrees | a review |"
     )
     assert "S: second-hand" in lines[4] and "M:" not in lines[4]
     assert "Ours has its default settings" in notes.lines[0] and "1,024 validation labels" in notes.lines[1]
-    assert sections.published_table(table_of(TAUS), [replace(FIGURE, n_train=11)], notes) == []
+    assert sections.published_table(*compared(table_of(TAUS), replace(FIGURE, n_train=11)), notes) == []
 
 
 def test_settings_over_the_defaults_are_a_footnote():
     table, notes = table_of(RANKED, overrides={"preset": "paper"}), Notes()
-    sections.published_table(table, [FIGURE], notes)
+    sections.published_table(*compared(table, FIGURE), notes)
     assert '`{"preset": "paper"}` over its defaults' in notes.lines[0]
-    overview.summary_table([table], notes)
+    overview.summary_table(scores_of([table]), notes)
     assert '`nn_former` has the settings `{"preset": "paper"}` over its defaults.' in "".join(notes.lines)
 
 

@@ -45,6 +45,46 @@ def test_nothing_is_imputed():
     assert found.coverage("nn_former") == (3, 4) and found.coverage("mean") == (0, 4) and found.compared == []
 
 
+UNEQUAL = {
+    **{("a", f, s): 0.9 - s / 100 for f in ("0.01", "0.05") for s in range(3)},
+    **{("b", f, s): 0.8 - s / 50 for f in ("0.01", "0.05") for s in range(3)},
+    **{("c", "0.05", s): 0.85 for s in range(2)},
+    **{("d", "0.05", s): 0.7 for s in range(2)},
+    **{("e", "0.05", s): 0.6 for s in range(2)},
+}
+
+
+def test_predictors_are_ranked_on_the_sizes_and_seeds_they_share():
+    """Two sizes times two predictors are fewer cells than one size times five; c, d and e have two seeds."""
+    (found,) = ranking.rankings(tables_of(UNEQUAL))
+    (table,) = found.tables
+    assert [size.fraction for size in table.shared_sizes] == ["0.05"] and found.seeds == {table: (0, 1)}
+    assert {p: ranking.point(r) for p, r in found.mean_ranks.items()} == {"a": 1, "b": 3, "c": 2, "d": 4, "e": 5}
+    assert found.leaves_out and [len(v) for v in found.values] == [5]
+    assert found.coverage("a") == (6, 6) and found.coverage("c") == (2, 2)
+    assert table.overall("a") == pytest.approx(0.89) and table.ranked() == ["a", "c", "b", "d", "e"]
+
+
+def test_two_predictors_are_compared_on_all_seeds_that_both_have():
+    (found,) = ranking.rankings(tables_of(UNEQUAL))
+    seeds = {compared.predictor: compared.seeds for compared in found.compared}
+    assert seeds == {"b": 3, "c": 2, "d": 2, "e": 2}
+    b = next(compared for compared in found.compared if compared.predictor == "b")
+    assert b.paired.difference.mean == pytest.approx(0.1 + 0.01)  # 0.10, 0.11, 0.12
+
+
+def test_where_all_have_the_same_nothing_is_left_out():
+    (found,) = ranking.rankings(tables_of(RANKED))
+    assert not found.leaves_out and list(found.seeds.values()) == [(0, 1, 2)]
+
+
+def test_variants_are_paired_with_their_base_on_common_seeds():
+    values = {("p", "n20", s): 0.80 + s / 100 for s in range(5)} | {("p-x", "n20", s): 0.78 + s / 50 for s in range(3)}
+    (effect,) = ranking.variant_effects(tables_of(values)[0])
+    assert (effect.base, effect.variant, effect.seeds) == ("p", "p-x", 3)
+    assert effect.paired.difference.mean == pytest.approx(-0.01)  # -0.02, -0.01, 0
+
+
 def test_lower_is_better_for_errors_and_each_metric_is_ranked_apart():
     rows, changes = costs_of({("a", "n10", 0): 5.0, ("b", "n10", 0): 9.0, ("a", "n10", 1): 5.0, ("b", "n10", 1): 8.0})
     values = {("a", "n10", s): 0.5 for s in (0, 1)} | {("b", "n10", s): 0.5 for s in (0, 1)}

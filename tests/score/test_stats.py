@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from benchmarks.interval_coverage import coverage
+from benchmarks.interval_coverage import coverage, stratified_bootstrap
 from pipeline.score import stats
 
 
@@ -71,16 +71,16 @@ def test_ranks_by_hand():
 
 def test_stratified_bootstrap_of_a_mean_by_hand():
     """Of 0 and 1 one value is drawn: 0 or 1; of 0, 0 always 0. Their mean is 0 or 0.5, each in half the draws."""
-    found, se = stats.stratified_bootstrap([[0.0, 1.0], [0.0, 0.0]])
+    found, se = stratified_bootstrap([[0.0, 1.0], [0.0, 0.0]])
     assert found == (0.25, 0.0, 0.5) and se == pytest.approx(0.25, rel=0.01)
     with pytest.raises(ValueError, match="fewer than two"):
-        stats.stratified_bootstrap([[1.0]])
+        stratified_bootstrap([[1.0]])
 
 
 @given(st.lists(st.lists(st.integers(-9, 9), min_size=2, max_size=5), min_size=1, max_size=4))
 def test_the_interval_has_the_standard_error_of_the_stratified_bootstrap(groups):
     _, se, _ = stats.stratified(groups)
-    assert stats.stratified_bootstrap(groups, draws=20_000)[1] == pytest.approx(se, rel=0.05, abs=1e-12)
+    assert stratified_bootstrap(groups, draws=20_000)[1] == pytest.approx(se, rel=0.05, abs=1e-12)
 
 
 @pytest.mark.parametrize(("datasets", "seeds"), [(1, 3), (3, 5)])

@@ -141,5 +141,5 @@ def test_the_command_on_the_synthetic_cells(tmp_path, monkeypatch):
     assert (about["n_train"], about["dataset"], len(about["ops"])) == (40, "synthetic201", 8)
     with style.style():
         drawn, made_with = attention_plot.picture(tmp_path / "seen.parquet")
-        paths = style.save(drawn, tmp_path, "picture", made_with)
+        paths = style.save(drawn, made_with, tmp_path / "picture.png", tmp_path / "picture.svg")
     assert all(path.is_file() for path in paths)

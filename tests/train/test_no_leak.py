@@ -120,7 +120,7 @@ def spy(request, monkeypatch) -> type[Spy]:
 
 
 def trained(cell: CellSpec, tables: training.Tables | None = None) -> training.Trained:
-    ended = training.train(cell, tables or tiny_tables(), "cpu", timeout_s=60)
+    ended = training.train(cell, tables or tiny_tables(), "cpu")
     assert ended.about["status"] == "ok", ended.about["message"]
     return ended
 

@@ -44,7 +44,8 @@ def test_dvc_runs_records_and_brings_back(finished, tmp_path):
     run(folder, *git, "commit", "-q", "-m", "Results")
     tracked = run(folder, "git", "ls-files").stdout.split()
     assert "results/benchmark/scores.parquet" in tracked
-    assert not [path for path in tracked if path.startswith(("data/", "results/predictions/", ".snakemake/", "logs/"))]
+    ignored = ("data/", "results/predictions/", "results/benchmark/html/", ".snakemake/", "logs/")
+    assert not [path for path in tracked if path.startswith(ignored)]
 
     clone = tmp_path / "clone"
     run(tmp_path, "git", "clone", "-q", str(folder), str(clone))

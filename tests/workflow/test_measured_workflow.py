@@ -75,8 +75,9 @@ def test_networks_are_made_timed_trained_on_and_scored(finished):
     scores = pl.read_parquet(finished / "results/benchmark/scores.parquet")
     mape = scores.filter(metric="mape", split="test", protocol="leave_one_family_out")
     assert mape.height == 6 and (mape["value"] > 0).all()
-    board = (finished / "results/leaderboard.md").read_text()
+    board = (finished / "results/benchmark/leaderboard.md").read_text()
     assert "Which predicts the latency of an unseen family best? | **`" in board
+    assert "(benchmark/leaderboard.md): **`" in (finished / "results/leaderboard.md").read_text()
 
 
 def test_nothing_is_timed_again(copy):

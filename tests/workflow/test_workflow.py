@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tomllib
 
 import polars as pl
@@ -71,9 +72,9 @@ def test_the_board_shows_what_nn_former_looks_at(copy):
     write_grid(copy, {**GRID, "predictors": {**GRID["predictors"], "nn_former": {"steps": 5, "layers": 1}}})
     snakemake(copy)
     assert pl.read_parquet(copy / "results/benchmark/attention.parquet")["head"].n_unique() == 4
-    picture = "plots/benchmark-what-NNFormer-looks-at"
-    assert (copy / f"results/benchmark/{picture}.svg").is_file()
-    assert f"{picture}.png" in (copy / "results/benchmark/leaderboard.md").read_text()
+    picture = "benchmark-what-NNFormer-looks-at"
+    assert (copy / f"results/benchmark/html/{picture}.svg").is_file()
+    assert f"plots/{picture}.png" in (copy / "results/benchmark/leaderboard.md").read_text()
     assert NOTHING in snakemake(copy).stdout
 
 
@@ -102,6 +103,19 @@ def test_another_grid_shares_the_cells_it_has_in_common(copy):
     assert "Train" not in output
     assert predictions(copy) == before
     assert (copy / "results/other/leaderboard.md").is_file()
+    assert "[other](other/leaderboard.md)" in (copy / "results/leaderboard.md").read_text()
+
+
+def test_all_boards_are_made_again_without_data_or_predictions(copy):
+    board, front_page = copy / "results/benchmark/leaderboard.md", copy / "results/leaderboard.md"
+    before = board.read_bytes(), front_page.read_bytes()
+    for folder in ("data", "results/predictions", "results/benchmark/html"):
+        shutil.rmtree(copy / folder)
+    board.unlink()
+    front_page.write_text("edited")
+    snakemake(copy, "boards")
+    assert (board.read_bytes(), front_page.read_bytes()) == before
+    assert (copy / "results/benchmark/html/leaderboard.html").is_file()
 
 
 def test_snakemake_report(copy):

@@ -124,7 +124,7 @@ def test_which_cells_are_cells_to_save(finished, monkeypatch):
         ("slow", "flops", "n24", 0),
         ("slow", "nn_former", "n24", 0),
     ]
-    nnlqp = load_grid(ROOT / "config/nnlqp.yaml")
+    nnlqp = load_grid(ROOT / "config/full/nnlqp.yaml")
     found = cells_to_save(nnlqp, known)
     assert {c.dataset for c in found} == {"nnlqp_unseen"} and {str(c.budget) for c in found} == {"stage"}
     assert len(found) == len({c.label for c in nnlqp.cells})

@@ -1,4 +1,4 @@
-# What the grid will cost, from the timings of committed scores: snakemake estimate --configfile config/paper.yaml
+# What the grid will cost, from the timings of committed scores: snakemake estimate --configfile config/full/paper.yaml
 rule estimate:
     input:
         grid=GRID.path,

@@ -1,63 +1,27 @@
-from pipeline.core.targets import is_cost
+# The board of the grid with its figures, and the front page of all boards.
+BOARD = [f"{RESULTS}/leaderboard.md", f"{RESULTS}/metrics.json"]
+FIGURES = [f"{RESULTS}/plots", f"{RESULTS}/html"]
+FRONT_PAGE = "results/leaderboard.md"
+# The front page quotes every board.
+OTHER_SCORES = sorted({str(path) for path in Path("results").glob("*/scores.parquet")} - {f"{RESULTS}/scores.parquet"})
+FACTS = ["config/datasets.yaml", "config/published.csv", "config/tuned.yaml"]
 
-# The board and the plots.
-BOARD = [f"{RESULTS}/leaderboard.{kind}" for kind in ("md", "html", "csv")] + [f"{RESULTS}/metrics.json"]
-ROOT_BOARD = ["results/leaderboard.md"] if IS_DEFAULT_GRID else []
-# The default grid's board links and quotes the others.
-OTHERS = sorted({str(p) for p in Path("results").glob("*/metrics.json")} - set(BOARD)) if IS_DEFAULT_GRID else []
-
-# The cell whose attention the default grid's board shows: NN-Former, accuracy, the first seed, 5 % where it has that.
-SEEN = [c for c in GRID.cells if (c.label, c.device, c.seed, c.sources) == ("nn_former", "any", 0, None)]
-SEEN = [c for c in SEEN if not is_cost(c.target) and "ensemble" not in c.overrides]
-SEEN = sorted(SEEN, key=lambda c: str(c.budget) != "0.05")[:1]
-SEEN = SEEN if IS_DEFAULT_GRID else []
-ATTENTION = [f"{RESULTS}/attention.parquet" for cell in SEEN]
-REPORT_FILES = [f"{RESULTS}/scores.parquet", *ATTENTION, *BOARD, *ROOT_BOARD, f"{RESULTS}/plots"]
-
-
-if SEEN:
-
-    # Trains that one cell again, for predictions tell nothing of attention.
-    rule attention:
-        input:
-            tables=multiext(f"data/parquet/{SEEN[0].dataset}/", "graphs.parquet", "targets.parquet"),
-            split=f"data/splits/{SEEN[0].dataset}/0.parquet",
-        output:
-            ATTENTION,
-        log:
-            f"logs/attention/{GRID.name}.log",
-        conda:
-            "../envs/bench.yaml"
-        threads: 1
-        resources:
-            mem_mb=4000,
-            runtime=int(GRID.timeout_s / 60) + 15,
-            timeout_s=GRID.timeout_s,
-        params:
-            code=code_key("pipeline/train/attention.py"),
-            cell=SEEN[0].arguments,
-            folder=lambda wildcards, input: Path(input.tables[0]).parent,
-        message:
-            "See what NN-Former looks at in a network of {SEEN[0].dataset}"
-        shell:
-            "python -IS pipeline/train/ask_warm.py pipeline.train.attention {params.cell:q}"
-            " --data {params.folder} --split {input.split} --timeout {resources.timeout_s} --out {output} 2> {log}"
+REPORT_FILES = [f"{RESULTS}/scores.parquet", *ATTENTION, *BOARD, *FIGURES, FRONT_PAGE]
 
 
 rule board:
     input:
         scores=f"{RESULTS}/scores.parquet",
         grid=GRID.path,
-        facts=["config/datasets.yaml", "config/published.csv", "config/tuned.yaml"],
+        facts=FACTS,
         attention=ATTENTION,
-        others=OTHERS,
         style=["pipeline/report/plots/bench.mplstyle", "pipeline/report/leaderboard.html"],
     output:
         BOARD,
-        ROOT_BOARD,
-        report(directory(f"{RESULTS}/plots"), patterns=["{figure}.svg"], category="Figures"),
+        directory(FIGURES[0]),
+        report(directory(FIGURES[1]), patterns=["{figure}.svg"], category="Figures"),
     log:
-        f"logs/board/{GRID.name}.log",
+        f"logs/report/{GRID.name}.log",
     conda:
         "../envs/bench.yaml"
     threads: 1
@@ -67,10 +31,45 @@ rule board:
     params:
         code=code_key("pipeline/report/report.py"),
         folder=lambda wildcards, output: Path(output[0]).parent,
-        root_board=f"--root-board {ROOT_BOARD[0]}" if ROOT_BOARD else "",
         attention=f"--attention {ATTENTION[0]}" if ATTENTION else "",
     message:
         "Write {RESULTS}/leaderboard.md and its plots"
     shell:
         "python -m pipeline.report --scores {input.scores} --grid {input.grid} --data data"
-        " --out {params.folder} {params.root_board} {params.attention} 2> {log}"
+        " --out {params.folder} {params.attention} 2> {log}"
+
+
+rule front_page:
+    input:
+        scores=[f"{RESULTS}/scores.parquet", *OTHER_SCORES],
+        grid=GRID.path,
+        facts=FACTS,
+    output:
+        FRONT_PAGE,
+    log:
+        "logs/report/front_page.log",
+    conda:
+        "../envs/bench.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code_key("pipeline/report/boards.py"),
+    message:
+        "Write {output}, the front page of all boards"
+    shell:
+        "python -m pipeline.report.boards --front-page 2> {log}"
+
+
+# Every board and the front page again, from the scores that are there: needs no data and no predictions.
+rule boards:
+    log:
+        "logs/report/boards.log",
+    conda:
+        "../envs/bench.yaml"
+    threads: workflow.cores
+    message:
+        "Write every board and the front page from their scores"
+    shell:
+        "python -m pipeline.report.boards --jobs {threads} 2> {log}"

@@ -1,3 +1,6 @@
+from pipeline.core.targets import is_cost
+
+
 # One cell, one job, one file. The grid's file is no input: a cell does not depend on the grid. Where and how long it may
 # train are resources, not params: another time limit is no reason to train again. `ask_warm.py` stands for `python -m`:
 # it hands the cell to the process that has torch imported, where this run has one.
@@ -27,3 +30,39 @@ rule train_cell:
     shell:
         "python -IS pipeline/train/ask_warm.py pipeline.train {params.cell:q}"
         " --torch-device {resources.torch_device} --timeout {resources.timeout_s} --out {output} 2> {log}"
+
+
+# The cell whose attention the default grid's board shows: NN-Former, accuracy, the first seed, 5 % where it has that.
+SHOWN = [c for c in GRID.cells if (c.label, c.device, c.seed, c.sources) == ("nn_former", "any", 0, None)]
+SHOWN = [c for c in SHOWN if not is_cost(c.target) and "ensemble" not in c.settings]
+SHOWN = sorted(SHOWN, key=lambda c: str(c.budget) != "0.05")[:1] if IS_DEFAULT_GRID else []
+ATTENTION = [f"{RESULTS}/attention.parquet" for cell in SHOWN]
+
+
+if SHOWN:
+
+    # Trains that one cell again, for predictions tell nothing of attention.
+    rule attention:
+        input:
+            tables=multiext(f"data/parquet/{SHOWN[0].dataset}/", "graphs.parquet", "targets.parquet"),
+            split=f"data/splits/{SHOWN[0].dataset}/0.parquet",
+        output:
+            ATTENTION,
+        log:
+            f"logs/train/attention/{GRID.name}.log",
+        conda:
+            "../envs/bench.yaml"
+        threads: 1
+        resources:
+            mem_mb=4000,
+            runtime=int(GRID.timeout_s / 60) + 15,
+            timeout_s=GRID.timeout_s,
+        params:
+            code=code_key("pipeline/train/attention.py"),
+            cell=SHOWN[0].arguments,
+            folder=lambda wildcards, input: Path(input.tables[0]).parent,
+        message:
+            "See what NN-Former looks at in a network of {SHOWN[0].dataset}"
+        shell:
+            "python -IS pipeline/train/ask_warm.py pipeline.train.attention {params.cell:q}"
+            " --data {params.folder} --split {input.split} --timeout {resources.timeout_s} --out {output} 2> {log}"

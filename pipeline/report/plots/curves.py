@@ -8,7 +8,8 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from pipeline.report.format import MISSION, TITLES, compact
+from pipeline.core.names import FOCUS, is_focus
+from pipeline.report.format import TITLES, compact
 from pipeline.report.plots import text_labels
 from pipeline.report.plots.style import (
     GREY,
@@ -16,7 +17,6 @@ from pipeline.report.plots.style import (
     Drawn,
     at_least,
     heading,
-    is_loud,
     lay_out,
     look,
     note_below,
@@ -30,19 +30,22 @@ from pipeline.score.tables import Size, Table
 def by_size(table: Table) -> Drawn | None:
     """The main metric against the number of training labels: mean line, band of the 95 % interval.
 
-    None without a predictor that has numbers, or where the sizes are not numbers of labels.
+    Predictors that the grid asks for some of the sizes are left out where three or more have them all. None without a
+    predictor that has numbers, or where the sizes are not numbers of labels.
     """
     sizes = [size for size in table.sizes if size.is_count]
-    stats = {p: [(s.n_train, stat) for s in sizes if (stat := table.main(p, s)).values] for p in table.predictors}
-    means = {p: [stat.mean for _, stat in found] for p, found in stats.items()}
+    whole = [p for p in table.predictors if all(table.seeds_of(p, [size]) for size in sizes)]
+    drawn = whole if len(whole) > 2 else table.predictors
+    stats = {p: [(s.n_train, stat) for s in sizes if (stat := table.main(p, s)).values] for p in drawn}
+    means = {p: [stat.mean for _, stat in by_size] for p, by_size in stats.items()}
     shown, far = worth_showing(means)
     if not shown or len({size.n_train for size in sizes}) < 2:
         return None
     figure, ax = plt.subplots(figsize=(7.2, 4.4 if len(shown) <= 16 else 5.6))
     looks, ends = look(table), []
     best = [p for p in table.ranked() if p in shown]
-    banded = best if len(best) <= MANY else [*best[:3], MISSION]
-    for predictor in sorted(shown, key=is_loud):
+    banded = best if len(best) <= MANY else [*best[:3], FOCUS]
+    for predictor in sorted(shown, key=is_focus):
         colour, marker = looks[predictor]
         grey = colour == GREY
         x = [n for n, _ in stats[predictor]]
@@ -50,11 +53,11 @@ def by_size(table: Table) -> Drawn | None:
             low = [stat.mean - (stat.half or 0.0) for _, stat in stats[predictor]]
             high = [stat.mean + (stat.half or 0.0) for _, stat in stats[predictor]]
             ax.fill_between(x, low, high, color=colour, alpha=0.13, lw=0)
-        dashed = "--" if is_loud(predictor) and predictor != MISSION else "-"
-        width = 2.4 if is_loud(predictor) else 1.0 if grey else 1.6
+        dashed = "--" if is_focus(predictor) and predictor != FOCUS else "-"
+        width = 2.4 if is_focus(predictor) else 1.0 if grey else 1.6
         size = 3.5 if grey else 5
         ax.plot(x, means[predictor], dashed, color=colour, marker=marker, ms=size, lw=width, mec="white", mew=0.6)
-        ends.append(text_labels.Label(predictor, x[-1], means[predictor][-1], colour, is_loud(predictor)))
+        ends.append(text_labels.Label(predictor, x[-1], means[predictor][-1], colour, is_focus(predictor)))
     flat = [value for p in shown for value in means[p]]
     room = 0.06 * (max(flat) - min(flat)) or 0.01
     ax.set_ylim(min(flat) - room, max(flat) + room)
@@ -68,8 +71,10 @@ def by_size(table: Table) -> Drawn | None:
     ax.set_title(heading(table, f"{table.scored_on} from few labels{devices}"))
     at_least(ax, table)
     whose = " of the best" if len(best) > MANY else ""
-    band = f"Bands{whose}: 95 % interval of the mean of {len(table.seeds)} seeds. " if len(table.seeds) > 1 else ""
-    note_below(ax, band + off_scale(table, far, means))
+    band = f"Bands{whose}: 95 % interval of the mean over seeds. " if len(table.seeds) > 1 else ""
+    others = len(table.predictors) - len(drawn)
+    some = f"{others} others were run at some of these sizes. " if others else ""
+    note_below(ax, band + some + off_scale(table, far, means))
     text_labels.label_ends(ax, ends)
     return Drawn(figure, _by_size_data(table, sizes))
 
@@ -92,14 +97,14 @@ def by_cost(table: Table) -> Drawn | None:
         1, len(sizes), figsize=(4.9 * len(sizes) + 0.6, 4.2), squeeze=False, layout="constrained"
     )
     drawn = [_cost_panel(ax, table, size) for ax, size in zip(axes[0], sizes, strict=True)]
-    if not any(found for found, _ in drawn):
+    if not any(points for points, _ in drawn):
         plt.close(figure)
         return None
     axes[0][0].set_ylabel(TITLES[table.metric])
     suptitle(figure, table, f"{table.scored_on} against training time")
     lay_out(figure)
-    for ax, (found, front) in zip(axes[0], drawn, strict=True):
-        text_labels.label_points(ax, found, front)
+    for ax, (points, front) in zip(axes[0], drawn, strict=True):
+        text_labels.label_points(ax, points, front)
     rows = [(p, size.n_train, table.metric, *_cost_point(table, p, size)) for size in sizes for p in table.predictors]
     names = ["predictor", "n_train", "metric", "fit_cpu_s", "mean"]
     return Drawn(figure, pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None))
@@ -138,8 +143,8 @@ def _cost_panel(ax: Axes, table: Table, size: Size) -> tuple[list[text_labels.La
     at_least(ax, table)
     note_below(ax, off_scale(table, far, values))
     on_front = {points[p] for p in shown} & set(front)
-    order = sorted(shown, key=lambda p: (not is_loud(p), points[p] not in on_front))
-    return [text_labels.Label(p, *points[p], looks[p][0], is_loud(p)) for p in order], front
+    order = sorted(shown, key=lambda p: (not is_focus(p), points[p] not in on_front))
+    return [text_labels.Label(p, *points[p], looks[p][0], is_focus(p)) for p in order], front
 
 
 def _limits_with_room(seconds: dict[str, float]) -> tuple[float, float]:
@@ -148,7 +153,7 @@ def _limits_with_room(seconds: dict[str, float]) -> tuple[float, float]:
     width = max(max(places.values()) - min(places.values()), 2.0)
     low = min(places.values()) - 0.12 * width
     taken = {p: min((6.0 * len(p) + 14.0) / 300.0, 0.6) for p in places}  # part of a panel 300 points wide
-    high = max(low + (at - low) / (1.0 - taken[p]) for p, at in places.items())
+    high = max(low + (place - low) / (1.0 - taken[p]) for p, place in places.items())
     return 10.0**low, 10.0 ** max(high, low + width)
 
 

@@ -8,8 +8,9 @@ import polars as pl
 from matplotlib.colors import LogNorm, Normalize, to_rgba
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from pipeline.core.names import is_focus
 from pipeline.report.format import TITLES
-from pipeline.report.plots.style import GREY, Drawn, heading, is_loud, look, suptitle
+from pipeline.report.plots.style import GREY, Drawn, heading, look, suptitle
 from pipeline.report.plots.text_labels import write_cells
 from pipeline.score import published
 from pipeline.score.tables import Stat, Table
@@ -67,7 +68,7 @@ def _shades(values: np.ndarray, metric: str) -> tuple[Normalize, str]:
     return Normalize(0.0, 100.0), "YlGnBu"
 
 
-def by_family(table: Table, figures: list[published.Figure]) -> Drawn | None:
+def by_family(table: Table, comparisons: list[published.Comparison]) -> Drawn | None:
     """MAPE on each family left out of training, one panel a family and one for their mean; published figures as rings.
 
     None where the table leaves out no families, or without a number.
@@ -76,7 +77,7 @@ def by_family(table: Table, figures: list[published.Figure]) -> Drawn | None:
     order = [p for p in table.ranked() if any(table.stat(p, s, "mape", table.split).values for s in sizes)]
     if not sizes or not order:
         return None
-    theirs = {(c.label, c.size): c.figure.value for c in published.compare(table, figures) if c.figure.metric == "mape"}
+    theirs = {(c.label, c.size): c.figure.value for c in comparisons if c.figure.metric == "mape"}
     panels = [(size.word.removeprefix("without-"), size) for size in sizes]
     if len(sizes) > 1:
         panels.append((f"mean of {len(sizes)} families", None))
@@ -106,7 +107,7 @@ def by_family(table: Table, figures: list[published.Figure]) -> Drawn | None:
     for ax in axes[:, 0]:
         ax.set_yticks(places, order, fontsize=8)
     for label in (label for ax in axes[:, 0] for label in ax.get_yticklabels()):
-        label.set_fontweight("bold" if is_loud(label.get_text()) else "normal")
+        label.set_fontweight("bold" if is_focus(label.get_text()) else "normal")
     rings = "; rings: published" if theirs else ""
     figure.supxlabel(f"MAPE, % (lower is better); whiskers: 95 % interval{rings}", fontsize=9)
     suptitle(figure, table, f"{table.scored_on}, each family left out of training")
@@ -115,9 +116,9 @@ def by_family(table: Table, figures: list[published.Figure]) -> Drawn | None:
     return Drawn(figure, pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None))
 
 
-def _bars(ax, places: np.ndarray, found: list[Stat], colours: list[str], theirs: list[float | None], limit: float):
+def _bars(ax, places: np.ndarray, stats: list[Stat], colours: list[str], theirs: list[float | None], limit: float):
     """Bars with whiskers and their values in a column; bars beyond the axis end at its edge, rings are published."""
-    shown = [(y, s, c) for y, s, c in zip(places, found, colours, strict=True) if s.mean is not None]
+    shown = [(y, s, c) for y, s, c in zip(places, stats, colours, strict=True) if s.mean is not None]
     y, means = [y for y, _, _ in shown], [s.mean for _, s, _ in shown]
     shades = [to_rgba(c, 0.55 if c == GREY else 0.75) for *_, c in shown]
     ax.barh(y, np.minimum(means, limit), color=shades, height=0.7)

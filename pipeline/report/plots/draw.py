@@ -1,4 +1,8 @@
-"""Which figures a board has, drawn and saved: one list a table, and those of the whole grid under the name ""."""
+"""Which figures a board has, drawn and saved: one list a table, and those of the whole grid under the name "".
+
+The Markdown board shows what can be drawn again from the files that git keeps, as PNG in plots/. html/ has everything
+as SVG with its data, and the figures that need predictions besides.
+"""
 
 from __future__ import annotations
 
@@ -8,61 +12,57 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from pipeline.config import grid as grids
 from pipeline.config.cell_spec import CellSpec
-from pipeline.core import io
-from pipeline.core.names import predictor_of
-from pipeline.report.format import MISSION, TITLES, number
+from pipeline.core.names import is_focus
+from pipeline.report.format import TITLES, number
 from pipeline.report.page import Picture
 from pipeline.report.plots import attention as attention_plot
 from pipeline.report.plots import curves, devices, ranks, scatter, style
 from pipeline.report.plots.style import Drawn
 from pipeline.report.sections import provenance_line
-from pipeline.score import published, ranking
 from pipeline.score.score import Data, read_predictions
+from pipeline.score.scores import Scores
 from pipeline.score.tables import Table
 
 ATTENTION = "what NN-Former looks at"
-SUFFIXES = (".svg", ".png", ".csv")
+OF_TABLE = (
+    "quality against labels", "quality against training time", "families left out", "what variants change",
+    "MAPE by device", "Acc(10 %) by device",
+)  # fmt: skip
+SCATTER = "predicted against true"
 
 
-def of_table(table: Table, data: Path, cells: tuple[CellSpec, ...], known: list[published.Figure]) -> dict[str, Drawn]:
-    """The figures of a table by name; those with nothing to show are left out."""
-    drawn = {
-        "quality against labels": curves.by_size(table),
-        "quality against training time": curves.by_cost(table),
-        "families left out": devices.by_family(table, known) if table.is_cost else None,
-        "what variants change": ranks.forest(table),
-    }
-    if table.is_cost and len(table.devices) > 1:
-        drawn["MAPE by device"] = devices.by_device(table, "mape")
-        drawn["Acc(10 %) by device"] = devices.by_device(table, "acc10")
-    panels = scatter_panels(table, data, cells)
-    if panels:
-        drawn["predicted against true"] = scatter.scatter(table, panels)
-    return {name: figure for name, figure in drawn.items() if figure is not None}
+def of_table(table: Table, scores: Scores) -> dict[str, Drawn]:
+    """The figures of a table that its scores give, by name; those with nothing to show are left out."""
+    several = table.is_cost and len(table.devices) > 1
+    drawn = (
+        curves.by_size(table),
+        curves.by_cost(table),
+        devices.by_family(table, scores.comparisons[table.name]) if table.is_cost else None,
+        ranks.forest(table),
+        devices.by_device(table, "mape") if several else None,
+        devices.by_device(table, "acc10") if several else None,
+    )
+    return {name: figure for name, figure in zip(OF_TABLE, drawn, strict=True) if figure is not None}
 
 
 def scatter_panels(table: Table, data: Path, cells: tuple[CellSpec, ...]) -> list[scatter.Panel]:
     """(title, predicted, true) on held-out graphs, first seed, largest size: the best predictor and NN-Former; with
-    several devices the best predictor on each of the first six. Files that are not here are left out, and said so."""
+    several devices the best predictor on each of the first six. [] where a predictions file is not here."""
     order = table.ranked_at(table.sizes[-1])
     if not order:
         return []
     if len(table.devices) > 1:
         wanted = [(order[0], device) for device in table.devices[:6]]
     else:
-        mission = [p for p in order if predictor_of(p) == MISSION and p != order[0]]
-        wanted = [(p, table.devices[0]) for p in [order[0], *(mission or order[1:])[:1]]]
+        focus = [p for p in order if is_focus(p) and p != order[0]]
+        wanted = [(p, table.devices[0]) for p in [order[0], *(focus or order[1:])[:1]]]
     panels = []
     for predictor, device in wanted:
         key = (table.dataset, table.protocol, table.target, device, predictor, table.sizes[-1].fraction, table.seeds[0])
-        cell = next(
-            c for c in cells if (c.dataset, c.protocol, c.target, c.device, c.label, str(c.budget), c.seed) == key
-        )
+        cell = next(c for c in cells if c.key == key)
         if not Path(cell.path).is_file():
-            print(f"{cell.path}: not here, so its scatter plot is left out", file=sys.stderr)
-            continue
+            return []
         where = f" on {device}" if len(table.devices) > 1 else ""
         quality = table.stat(predictor, table.sizes[-1], table.metric, "test", device)
         metric = TITLES[table.metric].removeprefix("Kendall's ")
@@ -79,63 +79,74 @@ def predicted_and_true(cell: CellSpec, scored_on: str, data: Data) -> tuple[np.n
     return predictions[labels.ids[masks["test"]]], labels.values[masks["test"]]
 
 
-def file_name(of: str, figure: str) -> str:
+def file_name(table_or_grid: str, figure: str) -> str:
     """File name, without suffix, of a figure."""
-    kept = "".join(c for c in figure if c.isalnum() or c == " ")
-    return f"{of}-{'-'.join(kept.split())}"
+    letters = "".join(c for c in figure if c.isalnum() or c == " ")
+    return f"{table_or_grid}-{'-'.join(letters.split())}"
 
 
-def draw(
-    tables: list[Table],
-    grid: grids.Grid,
-    data: Path,
-    folder: Path,
-    known: list[published.Figure],
-    attention: Path | None = None,
-) -> dict[str, list[Picture]]:
-    """Draw all figures into `folder` and remove figures of earlier grids; returns them by table.
+class _Folder:
+    """A board's folder while its figures are drawn: plots/ and html/."""
+
+    def __init__(self, board: Path, grid: str):
+        self.plots, self.html, self.grid = board / "plots", board / "html", grid
+        self.pictures: dict[str, list[Picture]] = {}
+        self.written: set[Path] = set()
+
+    def save(self, table: str, name: str, figure: Drawn, made_with: str, on_markdown: bool) -> None:
+        """Save a figure of a table, or of the grid where that is "", and list it."""
+        file = file_name(table or self.grid, name)
+        png = self.plots / f"{file}.png" if on_markdown else None
+        self.written.update(style.save(figure, made_with, png, self.html / f"{file}.svg"))
+        self.pictures.setdefault(table, []).append(Picture(name, file, png=on_markdown))
+
+    def remove_others(self) -> None:
+        """Remove figures of earlier grids."""
+        others = [*self.plots.glob("*.png"), *self.html.glob("*.svg"), *self.html.glob("*-*.csv")]
+        for path in others:
+            if path not in self.written:
+                path.unlink()
+
+
+def draw(scores: Scores, data: Path, board: Path, attention: Path | None = None) -> dict[str, list[Picture]]:
+    """Draw all figures into `board`, a folder, and remove those of earlier grids; returns them by table.
 
     `attention` is a table of pipeline.train.attention.
     """
-    drawn: dict[str, list[Picture]] = {}
-    kept: set[Path] = set()
-    folder.mkdir(parents=True, exist_ok=True)
-
-    def keep(of: str, figures: dict[str, Drawn], made_with: str) -> None:
-        for name, figure in figures.items():
-            file = file_name(of or grid.name, name)
-            kept.update(style.save(figure, folder, file, made_with))
-            drawn.setdefault(of, []).append(Picture(name, file))
-
+    folder, missing = _Folder(board, scores.grid.name), []
     with style.style():
-        for found in ranking.rankings(tables):
-            diagram = ranks.rank_diagram(found)
+        for ranking in scores.rankings:
+            diagram = ranks.rank_diagram(ranking)
             if diagram:
-                made_with = "\n".join(provenance_line(table) for table in found.tables)
-                keep("", {f"mean rank by {found.metric}": diagram}, made_with)
-        if attention and io.read_meta(attention).get("status", "ok") == "ok":
-            synthetic = {table.dataset for table in tables if table.synthetic}
-            figure, made_with = attention_plot.picture(attention, synthetic)
-            keep("", {ATTENTION: figure}, made_with)
-        for table in tqdm(tables, desc="plots", unit="table"):
-            keep(table.name, of_table(table, data, grid.cells, known), provenance_line(table))
-    for path in folder.iterdir():
-        if path.suffix in SUFFIXES and path not in kept:
-            path.unlink()
-    return drawn
+                made_with = "\n".join(provenance_line(table) for table in ranking.tables)
+                folder.save("", f"mean rank by {ranking.metric}", diagram, made_with, True)
+        if attention:
+            synthetic = {table.dataset for table in scores.tables if table.synthetic}
+            folder.save("", ATTENTION, *attention_plot.picture(attention, synthetic), True)
+        for table in tqdm(scores.tables, desc="plots", unit="table"):
+            made_with = provenance_line(table)
+            for name, figure in of_table(table, scores).items():
+                folder.save(table.name, name, figure, made_with, table in scores.compared_tables)
+            panels = scatter_panels(table, data, scores.grid.cells)
+            if panels:
+                folder.save(table.name, SCATTER, scatter.scatter(table, panels), made_with, False)
+            elif table.ranked_at(table.sizes[-1]):
+                missing.append(table.name)
+    if missing:
+        print(
+            f"{board}: predictions are not here, so html/ has no scatter plot of {', '.join(missing)}", file=sys.stderr
+        )
+    folder.remove_others()
+    return folder.pictures
 
 
-def found(tables: list[Table], grid: grids.Grid, folder: Path) -> dict[str, list[Picture]]:
-    """The figures that stand in `folder`, as `draw` would list them had it drawn these."""
-    names = [*(f"mean rank by {r.metric}" for r in ranking.rankings(tables)), ATTENTION]
-    of_tables = [
-        "quality against labels", "quality against training time", "families left out", "what variants change",
-        "MAPE by device", "Acc(10 %) by device", "predicted against true",
-    ]  # fmt: skip
-    wanted = [("", name) for name in names] + [(table.name, name) for table in tables for name in of_tables]
-    there: dict[str, list[Picture]] = {}
-    for of, name in wanted:
-        file = file_name(of or grid.name, name)
-        if all((folder / f"{file}{suffix}").is_file() for suffix in SUFFIXES):
-            there.setdefault(of, []).append(Picture(name, file))
-    return there
+def committed_pictures(scores: Scores, board: Path) -> dict[str, list[Picture]]:
+    """The figures of the Markdown board that stand in `board`, as `draw` would list them had it drawn these."""
+    names = [("", name) for name in (*(f"mean rank by {r.metric}" for r in scores.rankings), ATTENTION)]
+    names += [(table.name, name) for table in scores.tables for name in OF_TABLE]
+    pictures: dict[str, list[Picture]] = {}
+    for table, name in names:
+        file = file_name(table or scores.grid.name, name)
+        if (board / "plots" / f"{file}.png").is_file():
+            pictures.setdefault(table, []).append(Picture(name, file))
+    return pictures

@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 from matplotlib.ticker import MaxNLocator
 
-from pipeline.core.names import predictor_of
+from pipeline.core.names import is_focus
 from pipeline.report.format import TITLES, labels, number
-from pipeline.report.plots.style import SYNTHETIC, VERMILION, Drawn, heading, is_loud
+from pipeline.report.plots.style import SYNTHETIC, VERMILION, Drawn, heading
 from pipeline.score import stats
-from pipeline.score.ranking import Ranking, point
+from pipeline.score.ranking import Ranking, point, variant_effects
 from pipeline.score.tables import Table
 
 
@@ -27,7 +27,7 @@ def rank_diagram(ranking: Ranking) -> Drawn | None:
     figure, ax = plt.subplots(figsize=(7.2, 1.5 + 0.25 * len(order)), layout="constrained")
     places = {p: len(order) - 1 - i for i, p in enumerate(order)}
     for predictor, rank in ranking.mean_ranks.items():
-        colour = VERMILION if is_loud(predictor) else "#0072B2" if predictor in ranking.tied else "#666666"
+        colour = VERMILION if is_focus(predictor) else "#0072B2" if predictor in ranking.tied else "#666666"
         place, mean = places[predictor], point(rank)
         if isinstance(rank, stats.Interval):
             ends = [max(rank.low, 1.0), min(rank.high, float(len(order)))]
@@ -41,7 +41,7 @@ def rank_diagram(ranking: Ranking) -> Drawn | None:
     ax.set(xlim=(0.4, len(order) + 0.3), ylim=(-0.7, len(order) - 0.3))
     ax.set_yticks(list(places.values()), order)
     for label in ax.get_yticklabels():
-        label.set_fontweight("bold" if is_loud(label.get_text()) else "normal")
+        label.set_fontweight("bold" if is_focus(label.get_text()) else "normal")
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=2))
     ax.grid(axis="y", visible=False)
     ax.tick_params(axis="y", length=0)
@@ -57,55 +57,40 @@ def rank_diagram(ranking: Ranking) -> Drawn | None:
     return Drawn(figure, pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None))
 
 
-def variants(table: Table) -> dict[str, list[str]]:
-    """Variants of each predictor that is in the table both bare and varied: `nn_former` has `nn_former-plain`."""
-    found: dict[str, list[str]] = {}
-    for label in table.predictors:
-        base = predictor_of(label)
-        if label != base and base in table.predictors:
-            found.setdefault(base, []).append(label)
-    return found
-
-
 def forest(table: Table) -> Drawn | None:
     """What each variant gains or loses against its bare predictor: difference of the main metric with its interval.
 
     Paired by seed; one row a variant and summary size. None without variants or without two seeds.
     """
-    rows = []
-    for base, names in variants(table).items():
-        for size in table.summary_sizes():
-            for name in names:
-                mine, theirs = table.main(name, size), table.main(base, size)
-                if mine.seeds and mine.seeds == theirs.seeds:
-                    sign = table.better(table.metric, 1.0)
-                    pair = stats.paired([np.array(mine.values) * sign], [np.array(theirs.values) * sign])
-                    if pair:
-                        rows.append((base, name, size, pair))
-    if not rows:
+    effects = variant_effects(table)
+    if not effects:
         return None
-    figure, ax = plt.subplots(figsize=(7.6, 1.3 + 0.3 * len(rows)), layout="constrained")
-    places = np.arange(len(rows))[::-1]
-    for place, (_, _, _, pair) in zip(places, rows, strict=True):
-        clear = pair.p < 1 - stats.LEVEL
-        colour = "#0072B2" if clear and pair.difference.mean > 0 else VERMILION if clear else "#666666"
-        ax.plot([pair.difference.low, pair.difference.high], [place, place], color=colour, lw=1.8)
-        ax.plot(pair.difference.mean, place, "s", color=colour, ms=6)
-        text = number(pair.difference.mean, table.metric)
+    figure, ax = plt.subplots(figsize=(7.6, 1.3 + 0.3 * len(effects)), layout="constrained")
+    places = np.arange(len(effects))[::-1]
+    for place, effect in zip(places, effects, strict=True):
+        mean, low, high = effect.paired.difference
+        clear = effect.paired.p < 1 - stats.LEVEL
+        colour = "#0072B2" if clear and mean > 0 else VERMILION if clear else "#666666"
+        ax.plot([low, high], [place, place], color=colour, lw=1.8)
+        ax.plot(mean, place, "s", color=colour, ms=6)
+        text = number(mean, table.metric)
         ax.annotate(
             text if text.startswith("-") else f"+{text}", (1, place), xycoords=("axes fraction", "data"), xytext=(6, 0),
             textcoords="offset points", va="center", fontsize=8.5, color=colour, annotation_clip=False,
         )  # fmt: skip
     ax.axvline(0.0, color="#333333", lw=0.9)
-    reach = 1.3 * max(abs(pair.difference.mean) for *_, pair in rows) or 0.01
-    reach = max(reach, float(np.median([max(map(abs, pair.difference[1:])) for *_, pair in rows])))
-    ax.set(xlim=(-reach, reach), ylim=(-0.7, len(rows) - 0.3))
-    ax.set_yticks(places, [f"{name}, {labels(size)} labels" for _, name, size, _ in rows])
+    differences = [effect.paired.difference for effect in effects]
+    reach = 1.3 * max(abs(mean) for mean, _, _ in differences) or 0.01
+    reach = max(reach, float(np.median([max(abs(low), abs(high)) for _, low, high in differences])))
+    ax.set(xlim=(-reach, reach), ylim=(-0.7, len(effects) - 0.3))
+    ax.set_yticks(places, [f"{effect.variant}, {labels(effect.size)} labels" for effect in effects])
     ax.grid(axis="y", visible=False)
     ax.tick_params(axis="y", length=0)
-    bases = " or ".join(dict.fromkeys(base for base, *_ in rows))
-    ax.set_xlabel(f"{TITLES[table.metric]}, variant less {bases}; 95 % interval, paired over {len(table.seeds)} seeds")
+    bases = " or ".join(dict.fromkeys(effect.base for effect in effects))
+    counts = {effect.seeds for effect in effects}
+    seeds = str(*counts) if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
+    ax.set_xlabel(f"{TITLES[table.metric]}, variant less {bases}; 95 % interval, paired over {seeds} seeds")
     ax.set_title(heading(table, f"what each variant changes, {table.scored_on}"))
-    data = [(b, n, s.n_train, *pair.difference, pair.p) for b, n, s, pair in rows]
-    names = ["base", "variant", "n_train", "difference", "low", "high", "p"]
+    data = [(e.base, e.variant, e.size.n_train, *e.paired.difference, e.paired.p, e.seeds) for e in effects]
+    names = ["base", "variant", "n_train", "difference", "low", "high", "p", "seeds"]
     return Drawn(figure, pl.DataFrame(data, schema=names, orient="row", infer_schema_length=None))

@@ -8,6 +8,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 
+from pipeline.core import targets
 from pipeline.report.plots.style import Drawn, suptitle
 from pipeline.score.tables import Table
 
@@ -47,7 +48,7 @@ def _panel(above: Axes, below: Axes, table: Table, name: str, predicted: np.ndar
     reach = reach or 1.0
     _points(above, true[inside], predicted[inside], (low, high, low, high), 32)
     _points(below, true[inside], residual, (low, high, -reach, reach), (32, 8))
-    unit = {"_ms": "ms", "_mj": "mJ"}.get(table.scored_on[-3:], "%")
+    unit = targets.unit(table.scored_on)
     above.plot([low, high], [low, high], color="#333333", lw=0.9, ls=(0, (4, 3)))
     above.set(xlim=(low, high), ylim=(low, high), ylabel=f"predicted, {unit}")
     above.tick_params(labelbottom=False)

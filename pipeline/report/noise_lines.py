@@ -1,0 +1,48 @@
+"""How well the labels of a section agree with themselves, in words."""
+
+from __future__ import annotations
+
+from pipeline.score.label_noise import SECOND, Noise
+from pipeline.score.tables import Table
+
+
+def noise_lines(table: Table, noise: list[Noise]) -> list[str]:
+    """The noise of a table's labels: measured with the scores, or as recorded in the config; [] where unknown."""
+    of_table = [n for n in noise if (n.dataset, n.scored_on) == (table.dataset, table.scored_on)]
+    of_table = [n for n in of_table if n.device in table.devices]
+    parts = [_two_labels(n) for n in of_table if n.kind != "repeats" and n.kind == table.target]
+    if len(table.devices) == 1:
+        parts += [_repeats(n, "timed" if table.is_cost else "trained") for n in of_table if n.kind == "repeats"][:1]
+    parts += [_second(n, len(table.devices) > 1) for n in of_table if n.kind == SECOND]
+    parts += _recorded(table, bool(of_table))
+    what = "Noise floor" if table.is_cost else "Noise ceiling"
+    return ["", f"{what}, how well labels agree with themselves: {'; '.join(parts)}."] if parts else []
+
+
+def _two_labels(n: Noise) -> str:
+    tau = n.values["kendall_tau"]
+    return f"`{n.kind}` and `{n.scored_on}` of the same {n.n:,} networks agree to τ {tau:.3f}"
+
+
+def _repeats(n: Noise, how: str) -> str:
+    return f"{n.n:,} networks {how} twice (isomorphic cells) agree to τ {n.values['kendall_tau']:.3f}{_errors(n)}"
+
+
+def _second(n: Noise, several_devices: bool) -> str:
+    where = f" on `{n.device}`" if several_devices else ""
+    return f"{n.n:,} networks measured again{where} agree to τ {n.values['kendall_tau']:.3f}{_errors(n)}"
+
+
+def _errors(n: Noise) -> str:
+    return f", MAPE {n.values['mape']:.2f} %, Acc(10 %) {n.values['acc10']:.1f} %" if "mape" in n.values else ""
+
+
+def _recorded(table: Table, measured: bool) -> list[str]:
+    """What config/datasets.yaml records; of labels of one data set only where nothing was measured."""
+    recorded = [c for c in table.about.ceilings if c.other_dataset or not measured]
+    return [
+        f"{c.labels[0]} and {f'{c.other_dataset} ' if c.other_dataset else ''}{c.labels[1]} agree to τ "
+        f"{c.kendall_tau:.3f} (recorded in config/datasets.yaml)"
+        for c in recorded
+        if table.scored_on in c.labels or table.target in c.labels
+    ]

@@ -1,0 +1,170 @@
+"""The committed boards: of their grids, following from their scores, small, each fact once; and their answers again."""
+
+import json
+import math
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from pipeline.config import grid as grids
+from pipeline.core.names import is_focus
+from pipeline.core.paths import ROOT
+from pipeline.core.targets import is_cost
+from pipeline.report import boards, front_page, questions
+from pipeline.score import score_table, scores
+
+RESULTS = ROOT / "results"
+BOARDS = ["ablation", "benchmark", "devices", "nasbench101", "nasbench201", "networks"]
+CELL = ["dataset", "protocol", "target", "device", "predictor", "fraction", "seed"]
+T = {3: 4.302653, 5: 2.776445}  # 97.5 % quantile of Student's t by the number of seeds
+
+
+@cache
+def board(name: str) -> scores.Scores:
+    return scores.load(ROOT / front_page.grid_file(name, ROOT / "config"), RESULTS / name / "scores.parquet")
+
+
+def answers(name: str) -> list[str]:
+    found = questions.answers(board(name).headline)
+    return [found.get(question, "") for question in questions.QUESTIONS]
+
+
+def test_there_are_these_boards():
+    folders = sorted(path.parent.name for path in RESULTS.glob("*/scores.parquet"))
+    assert [name for name in folders if name in BOARDS] == BOARDS
+    tracked = tracked_files()
+    assert not tracked or {path.parts[1] for path in tracked if path.name == "scores.parquet"} == set(BOARDS)
+
+
+def tracked_files() -> list[Path]:
+    """Files of results/ that git keeps; [] where this is no clone."""
+    done = subprocess.run(["git", "ls-files", "results"], cwd=ROOT, capture_output=True, text=True)
+    return [Path(line) for line in done.stdout.splitlines()]
+
+
+def test_git_keeps_little_of_them():
+    tracked = tracked_files()
+    if not tracked:
+        pytest.skip("not a clone: nothing is tracked")
+    assert sum((ROOT / path).stat().st_size for path in tracked) < 4e6
+    kinds = {path.suffix for path in tracked if path.parts[1] != "time_to_tau"}
+    assert kinds == {".md", ".json", ".parquet", ".png"}
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_the_scores_are_of_the_grid(name):
+    """Every cell of the grid, no other, each once."""
+    grid = grids.load_grid(front_page.grid_file(name, ROOT / "config"))
+    asked = {c.key for c in grid.cells}
+    scored = set(score_table.read(RESULTS / name / "scores.parquet").select(CELL).unique().iter_rows())
+    assert scored == asked, f"config/{name}.yaml has changed since {name} was scored: run that grid again"
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch) -> Path:
+    """A copy of results and config, the working folder: boards name no machine's paths."""
+    shutil.copytree(RESULTS, tmp_path / "results", ignore=shutil.ignore_patterns("predictions", "models", "html"))
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_every_page_follows_from_the_committed_scores(elsewhere, monkeypatch, capsys):
+    for folder in (path for path in Path("results").iterdir() if path.is_dir() and path.name not in BOARDS):
+        shutil.rmtree(folder)
+    monkeypatch.setattr("sys.argv", ["boards", "--check"])
+    boards.main()
+    said = capsys.readouterr().out
+    assert all(name in said for name in [*BOARDS, "the front page"])
+
+
+def test_a_cell_stands_on_one_board():
+    """But for the unchanged NN-Former, to which the ablation compares its variants: it has the same numbers there."""
+    seen: dict[tuple, tuple[str, pl.DataFrame]] = {}
+    for name in BOARDS:
+        for cell, rows in board(name).rows.group_by(CELL):
+            if cell in seen:
+                other, theirs = seen[cell]
+                assert "ablation" in (name, other) and cell[4] == "nn_former"
+                assert rows.sort(*score_table.KEY).equals(theirs.sort(*score_table.KEY))
+            seen[cell] = name, rows
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_pictures_and_links_of_a_board_are_there(name):
+    text = (RESULTS / name / "leaderboard.md").read_text(encoding="utf-8")
+    shown = {part.partition(")")[0] for part in text.split("](plots/")[1:]}
+    assert shown == {path.name for path in (RESULTS / name / "plots").iterdir()} and len(shown) >= 3
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_metrics_json_has_the_numbers_of_the_scores(name):
+    numbers = json.loads((RESULTS / name / "metrics.json").read_text(encoding="utf-8"))
+    assert set(numbers) == {"headline"} | {
+        f"{t.dataset}/{'' if t.protocol == 'direct' else f'{t.protocol}/'}{t.scored_on}" for t in board(name).tables
+    }
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_the_best_and_the_cheapest_follow_from_the_committed_scores(name):
+    """Once more, from the rows alone."""
+    rows, (best_said, cheapest_said, *_) = board(name).rows, answers(name)
+    costs = [target for target in rows["target"].unique() if is_cost(target)]
+    last = pl.col("scored_on") == pl.when(pl.col("protocol") == "tnasp").then(pl.lit("test_acc")).otherwise("target")
+    accuracy = rows.filter(last, ~pl.col("target").is_in(costs), metric="kendall_tau", split="all")
+    for fraction, text in (("0.01", "1 %"), ("0.05", "5 %")):
+        of_size = accuracy.filter(fraction=fraction)
+        if of_size.is_empty():
+            assert f"{text} (" not in best_said
+            continue
+        assert of_size["dataset"].n_unique() == 1  # the mean over several is tested on made-up scores
+        count = pl.count("value").alias("n")
+        means = of_size.group_by("predictor").agg(pl.mean("value"), pl.std("value").alias("sd"), count, pl.len())
+        means = means.filter(pl.col("n") == pl.col("len")).sort("value", descending=True)
+        best, tau, sd, n, _ = means.row(0)
+        half = T[n] * sd / math.sqrt(n)
+        assert f"**`{best}`**, τ {tau:.3f} ± {half:.3f}" in best_said
+        cost = rows.filter(metric="fit_cpu_s", fraction=fraction, target=of_size["target"][0])
+        cost = cost.group_by("predictor").agg(pl.mean("value").alias("s"))
+        near = means.filter(pl.col("value") >= tau - half).join(cost, on="predictor").sort("s")
+        assert f"{text}: **`{near[0, 'predictor']}`**" in cheapest_said
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_the_best_on_an_unseen_family_follows_from_the_committed_scores(name):
+    errors = board(name).rows.filter(protocol="leave_one_family_out", metric="mape", split="test")
+    if errors.is_empty():
+        assert answers(name)[2] == ""
+        return
+    whole = errors.group_by("predictor").agg(pl.mean("value"), pl.col("value").null_count().alias("gaps"))
+    best, mape, _ = whole.filter(gaps=0).sort("value").row(0)
+    assert answers(name)[2].startswith(f"**`{best}`**, MAPE {mape:.2f}")
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_whether_nn_former_reproduces_follows_from_the_committed_scores(name):
+    """Each published tau under tnasp beside the mean of our seeds, counted by hand; no other is of these data."""
+    rows, answer = board(name).rows, answers(name)[3]
+    ours = rows.filter(protocol="tnasp", predictor="nn_former", scored_on="test_acc", metric="kendall_tau", split="all")
+    others = [c for t in board(name).tables for c in board(name).comparisons[t.name] if t.protocol != "tnasp"]
+    assert not [comparison for comparison in others if is_focus(comparison.label)]
+    if ours.is_empty():
+        assert answer == ""
+        return
+    counts = {"agrees": 0, "better": 0, "worse": 0}
+    theirs = pl.read_csv(ROOT / "config" / "published.csv", infer_schema_length=None)
+    theirs = theirs.filter(protocol="tnasp", predictor="nn_former", metric="kendall_tau", statistic="mean")
+    for dataset, n_train, value in theirs.select("dataset", "n_train", "value").iter_rows():
+        taus = ours.filter(dataset=dataset, n_train=n_train)["value"]
+        if len(taus):
+            half = T[len(taus)] * taus.std() / math.sqrt(len(taus))
+            apart = taus.mean() - value
+            counts["agrees" if abs(apart) <= half else "better" if apart > 0 else "worse"] += 1
+    word = "yes" if not counts["worse"] else "no" if counts["worse"] == sum(counts.values()) else "in part"
+    assert f"`nn_former`: **{word}**" in answer and f"of {sum(counts.values())} published figure" in answer
+    for verdict, k in counts.items():
+        assert (f"{k} {'agree' if verdict == 'agrees' and k > 1 else verdict}" in answer) == (k > 0)

@@ -1,0 +1,105 @@
+"""The front page of all boards: made-up boards, word for word."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.errors import BenchError
+from pipeline.report import boards, front_page
+from pipeline.score import score_table, scores
+from tests.helpers.board_fixtures import ABOUT, RANKED, contents, costs_of, grid_of, scores_of, table_of
+from tests.helpers.score_fixtures import DATASET, score_rows_of
+
+WORDS = ("without-a", "without-b")
+FAMILIES = {(p, w, 0): mape for p, mape in (("nn_former-latency", 9.0), ("gbdt", 12.0)) for w in WORDS}
+
+
+def families_table():
+    rows, changes = costs_of(FAMILIES, "leave_one_family_out")
+    return table_of(FAMILIES, rows, replace(ABOUT, families=("a", "b")), **changes)
+
+
+def test_a_row_a_predictor_and_a_column_a_task():
+    text = front_page.page({"cells": scores_of([table_of(RANKED)]), "nets": scores_of([families_table()])}, {})
+    lines = text.splitlines()
+    head = lines.index("## Predictors") + 2
+    assert lines[head] == (
+        "| Predictor | [synthetic_toy](cells/leaderboard.md#synthetic_toy-test_acc)<br>τ, 50 labels (5 %) "
+        "| [synthetic_toy](nets/leaderboard.md#synthetic_toy-lat_ms-leave_one_family_out-protocol)"
+        "<br>MAPE, %, mean of 2 families left out |"
+    )
+    assert lines[head + 2 : head + 5] == [
+        "| `nn_former`[^1] | **0.910 ± 0.025** | **9.00** |",
+        "| `gbdt` | 0.860 ± 0.025 | 12.00 |",
+        "| `mlp` | 0.750 ± 0.025 | – |",
+    ]
+    assert lines[-1] == "[^1]: As `nn_former-latency` on synthetic_toy."
+
+
+def test_every_board_answers_what_it_can():
+    table = front_page.answers_table({"cells": scores_of([table_of(RANKED)]), "nets": scores_of([families_table()])})
+    assert table[2].startswith("| Which predictor is best at 1 % and at 5 % of the labels? | [cells](cells/leaderboard")
+    assert "**`nn_former`**, τ 0.810 ± 0.025" in table[2] and "[nets]" not in table[2]
+    assert table[4].endswith("[nets](nets/leaderboard.md): **`nn_former-latency`**, MAPE 9.00 %, mean over families "
+                             "of synthetic_toy |")  # fmt: skip
+    assert table[5] == "| Do NN-Former's published figures reproduce? | no board has such data |"
+
+
+def test_variants_of_one_predictor_are_a_board_but_no_row():
+    variants = table_of({("nn_former-x", "0.05", 0): 0.99, ("nn_former", "0.05", 0): 0.5})
+    text = front_page.page({"cells": scores_of([table_of(RANKED)]), "parts": scores_of([variants])}, {})
+    assert "[parts](parts/leaderboard.md) |" in text and "0.990" not in text and "nn_former-x" not in text
+
+
+def test_made_up_labels_are_left_out_where_there_are_others():
+    made_up = scores_of([table_of(RANKED, about=replace(ABOUT, synthetic=True))])
+    both = front_page.page({"made_up": made_up, "cells": scores_of([table_of(RANKED)])}, {})
+    assert "made_up" not in both and "SYNTHETIC" not in both
+    assert "SYNTHETIC LABELS: test only" in front_page.page({"made_up": made_up}, {})
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch) -> Path:
+    """Two boards with grids, and one without; the working folder is their root."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(scores.grids, "load_grid", lambda path: grid_of(RANKED, Path(path).stem))
+    monkeypatch.setattr(scores.datasets, "load", lambda: {DATASET: ABOUT})
+    for name in ("benchmark", "another", "of_no_grid"):
+        score_table.write(f"results/{name}/scores.parquet", score_rows_of(RANKED))
+    for grid in ("config/benchmark.yaml", "config/full/another.yaml"):
+        Path(grid).parent.mkdir(parents=True, exist_ok=True)
+        Path(grid).touch()
+    return Path("results")
+
+
+def command(monkeypatch, *arguments: str) -> None:
+    monkeypatch.setattr("sys.argv", ["boards", *arguments])
+    boards.main()
+
+
+def test_one_command_makes_all_boards_and_checks_them(results, monkeypatch):
+    command(monkeypatch)
+    made = contents(results)
+    assert {name for name in made if name.endswith("leaderboard.md")} == {
+        "results/benchmark/leaderboard.md", "results/another/leaderboard.md", "results/leaderboard.md",
+    }  # fmt: skip
+    front = made["results/leaderboard.md"]
+    assert front.index(b"[benchmark]") < front.index(b"[another]")
+    command(monkeypatch, "--check")
+    command(monkeypatch)
+    assert contents(results) == made
+
+
+@pytest.mark.parametrize("name", ["leaderboard.md", "another/metrics.json"])
+def test_an_edited_page_is_found_out(results, monkeypatch, name):
+    command(monkeypatch)
+    path = results / name
+    path.write_text(path.read_text().replace("0.81", "0.91"))
+    with pytest.raises(BenchError, match=rf"{Path(name).name}: line \d+ does not follow from the scores"):
+        command(monkeypatch, "--check")
+
+
+def test_the_front_page_alone(results, monkeypatch):
+    command(monkeypatch, "--front-page")
+    assert (results / "leaderboard.md").is_file() and not list(results.glob("*/leaderboard.md"))
