@@ -78,7 +78,8 @@ def test_every_page_follows_from_the_committed_scores(elsewhere, monkeypatch, ca
         shutil.rmtree(folder)
     monkeypatch.setattr("sys.argv", ["boards", "--check"])
     boards.main()
-    assert all(name in capsys.readouterr().out for name in [*BOARDS, "the front page"])
+    said = capsys.readouterr().out
+    assert all(name in said for name in [*BOARDS, "the front page"])
 
 
 def test_a_cell_stands_on_one_board():
