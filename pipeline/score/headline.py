@@ -131,7 +131,7 @@ def mean_over_tasks(tasks: list[tuple[Table, Size]], predictor: str) -> Stat:
     complete = [seed for seed in wanted if all(seed in stat.seeds for stat in by_task)]
     why = {seed: status for stat in by_task for seed, status in stat.failed}
     failed = tuple((seed, why.get(seed, "missing")) for seed in wanted if seed not in complete)
-    values = np.array([stat.at(complete) for stat in by_task]).mean(0)
+    values = np.array([stat.values_of(complete) for stat in by_task]).mean(0)
     return Stat(tuple(map(float, values)), len(wanted), failed, tuple(complete))
 
 

@@ -67,8 +67,8 @@ def measure(data, about: Dataset, scored_on: str, device: str) -> list[Noise]:
     if device in about.targets.get(f"second_{scored_on}", ()):
         agreements.append(_with(data, about, scored_on, device, f"second_{scored_on}", SECOND))
     for ceiling in about.ceilings:
-        here = not ceiling.other_dataset and all(device in about.targets.get(name, ()) for name in ceiling.labels)
-        if here and scored_on in ceiling.labels:
+        both = not ceiling.other_dataset and all(device in about.targets.get(name, ()) for name in ceiling.labels)
+        if both and scored_on in ceiling.labels:
             other = next(name for name in ceiling.labels if name != scored_on)
             agreements.append(_with(data, about, scored_on, device, other, other))
     return [noise for noise in agreements if noise]

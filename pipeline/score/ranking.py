@@ -119,7 +119,7 @@ def _has_all(table: Table, predictor: str, seeds: tuple[int, ...]) -> bool:
 def _values(table: Table, predictor: str, seeds: tuple[int, ...]) -> np.ndarray:
     """The main metric at the shared sizes, more being better: (sizes, seeds)."""
     sign = table.better(table.metric, 1.0)
-    return sign * np.array([table.main(predictor, size).at(seeds) for size in table.shared_sizes])
+    return sign * np.array([table.main(predictor, size).values_of(seeds) for size in table.shared_sizes])
 
 
 def _common_seeds(table: Table, a: str, b: str) -> tuple[int, ...]:
@@ -174,7 +174,9 @@ def variant_effects(table: Table) -> list[VariantEffect]:
             for name in names:
                 ours, theirs = table.main(name, size), table.main(base, size)
                 seeds = sorted(set(ours.seeds) & set(theirs.seeds))
-                pair = stats.paired([sign * np.array(ours.at(seeds))], [sign * np.array(theirs.at(seeds))])
+                pair = stats.paired(
+                    [sign * np.array(ours.values_of(seeds))], [sign * np.array(theirs.values_of(seeds))]
+                )
                 if pair:
                     effects.append(VariantEffect(base, name, size, pair, len(seeds)))
     return effects

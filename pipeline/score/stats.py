@@ -62,10 +62,10 @@ def stratified(groups: Sequence[ArrayLike], level: float = LEVEL) -> tuple[float
 
 def interval(groups: Sequence[ArrayLike], level: float = LEVEL) -> Interval | None:
     """t interval of a stratified mean; None where `stratified` is."""
-    found = stratified(groups)
-    if found is None:
+    estimate = stratified(groups)
+    if estimate is None:
         return None
-    mean, se, df = found
+    mean, se, df = estimate
     half = t_quantile(df, level) * se
     return Interval(mean, mean - half, mean + half)
 
@@ -78,10 +78,10 @@ def paired(best: Sequence[ArrayLike], other: Sequence[ArrayLike]) -> Paired | No
     2021, with pairs formed seed by seed). None with fewer than two seeds in a stratum.
     """
     differences = [np.atleast_2d(np.subtract(a, b)) for a, b in zip(best, other, strict=True)]
-    found = stratified([d.mean(0) for d in differences])
-    if found is None:
+    estimate = stratified([d.mean(0) for d in differences])
+    if estimate is None:
         return None
-    mean, se, df = found
+    mean, se, df = estimate
     half = t_quantile(df) * se
     p = 2.0 * float(stdtr(df, -abs(mean) / se)) if se > 0 else float(mean == 0)
     signs = np.concatenate([np.sign(d).ravel() for d in differences])

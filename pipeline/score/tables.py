@@ -37,7 +37,7 @@ class Stat:
         """True when every seed of the grid has a number."""
         return 0 < self.expected == len(self.values)
 
-    def at(self, seeds: Sequence[int]) -> list[float]:
+    def values_of(self, seeds: Sequence[int]) -> list[float]:
         """The values of some of its seeds, in their order."""
         by_seed = dict(zip(self.seeds, self.values, strict=True))
         return [by_seed[seed] for seed in seeds]

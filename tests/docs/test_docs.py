@@ -69,10 +69,8 @@ def copy(tmp_path_factory) -> Path:
     shutil.copy(ROOT / "config/benchmark.yaml", folder / "config/benchmark.yaml")
     shutil.copy(ROOT / "Makefile", folder / "Makefile")
     shutil.copytree(ROOT / "benchmarks", folder / "benchmarks")
-    for scores in ROOT.glob("results/*/scores.parquet"):
-        target = folder / scores.relative_to(ROOT)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(scores, target)
+    made_here = shutil.ignore_patterns("predictions", "models", "html", "smoke")
+    shutil.copytree(ROOT / "results", folder / "results", ignore=made_here)
     data = write_tables(folder / "made_up", device=DEVICE)
     save(data, folder / "results/models", "nn_former", device=DEVICE)
     (folder / "MODEL.onnx").write_bytes(networks(1)[0][1])

@@ -47,6 +47,14 @@ def test_curves_need_two_budgets():
     assert curves.by_size(table_of(values, rows, **changes)) is None
 
 
+def test_curves_show_those_with_every_budget_where_there_are_three():
+    values = {(p, f, 0): 0.5 for p in "abc" for f in ("0.01", "0.05")} | {("d", "0.05", 0): 0.9}
+    shown = curves.by_size(table_of(values))
+    texts = {t.get_text() for t in shown.figure.findobj(plot_style.matplotlib.text.Annotation)}
+    assert {"a", "b", "c"} <= texts and "d" not in texts
+    assert any("1 other was run at some" in text for text in texts)
+
+
 def test_the_pareto_front_by_hand():
     """gbdt is cheaper and better than mlp, which is not on it."""
     points = [(10.0, 0.8), (1.0, 0.7), (2.0, 0.6)]

@@ -76,6 +76,13 @@ def test_counts_and_fractions_of_one_size_are_named():
     ]
 
 
+def test_unequal_seeds_are_said():
+    values = {(p, "n20", s): 0.5 for p in ("a", "b") for s in range(2)} | {("c", "n20", s): 0.5 for s in range(5)}
+    assert format.seed_counts(table_of(values)) == "2 seeds (5: `c`)"
+    assert format.seed_counts(table_of({("a", "n20", 0): 0.5})) == "one seed"
+    assert format.seed_counts(table_of({**values, ("c", "n30", 0): 0.5})) == "2 seeds (1 to 5: `c`)"
+
+
 def test_a_mape_decided_by_labels_near_zero_is_pointed_out():
     rows = score_rows_of({("gbdt", "0.01", 0): 0.5}, scored_on="lat_ms", target="lat_ms", device="phone")
     quality = rows.filter(metric="kendall_tau", split="test")

@@ -74,8 +74,8 @@ def siblings(n: int, edges: list[tuple[int, int]]) -> tuple[list[tuple[int, int]
     a = np.zeros((n, n), dtype=int)
     for i, j in edges:
         a[i, j] = 1
-    found = (np.triu(a @ a.T, 1), np.triu(a.T @ a, 1))
-    return tuple([(int(i), int(j)) for i, j in np.argwhere(pairs)] for pairs in found)
+    shared = (np.triu(a @ a.T, 1), np.triu(a.T @ a, 1))
+    return tuple([(int(i), int(j)) for i, j in np.argwhere(pairs)] for pairs in shared)
 
 
 def layout(n: int, edges: list[tuple[int, int]]) -> np.ndarray:

@@ -73,7 +73,7 @@ def by_size(table: Table) -> Drawn | None:
     whose = " of the best" if len(best) > MANY else ""
     band = f"Bands{whose}: 95 % interval of the mean over seeds. " if len(table.seeds) > 1 else ""
     others = len(table.predictors) - len(drawn)
-    some = f"{others} others were run at some of these sizes. " if others else ""
+    some = f"{others} other{'s were' if others > 1 else ' was'} run at some of these sizes. " if others else ""
     note_below(ax, band + some + off_scale(table, far, means))
     text_labels.label_ends(ax, ends)
     return Drawn(figure, _by_size_data(table, sizes))

@@ -63,10 +63,10 @@ def label_ends(ax: Axes, ends: list[Label], points: float = 11.5) -> None:
     box, scale = ax.get_window_extent(), ax.figure.dpi / 72
     pixels = [ax.transData.transform((end.x, end.y))[1] for end in ends]
     placed = spread(pixels, points * scale, box.y0 + 4 * scale, box.y1 - 4 * scale)
-    for end, at, pixel in zip(ends, placed, pixels, strict=True):
+    for end, place, pixel in zip(ends, placed, pixels, strict=True):
         right = (box.x1 - ax.transData.transform((end.x, end.y))[0]) / scale + 6
         ax.annotate(
-            end.text, (end.x, end.y), xytext=(right, (at - pixel) / scale), textcoords="offset points",
+            end.text, (end.x, end.y), xytext=(right, (place - pixel) / scale), textcoords="offset points",
             color=end.colour, va="center", fontsize=9, fontweight="bold" if end.strong else "normal",
             annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": end.colour, "lw": 0.7, "alpha": 0.6, "shrinkA": 1, "shrinkB": 4},
@@ -144,11 +144,11 @@ def _square(x: float, y: float, side: float) -> Bbox:
 
 def _along(corners: list[np.ndarray], step: float) -> list[np.ndarray]:
     """Points at most `step` apart along a polyline."""
-    found = []
+    points = []
     for start, end in zip(corners, corners[1:], strict=False):
         parts = max(int(np.hypot(*(end - start)) / step), 1)
-        found += [start + (end - start) * k / parts for k in range(parts + 1)]
-    return found
+        points += [start + (end - start) * k / parts for k in range(parts + 1)]
+    return points
 
 
 def _outside(box: Bbox, frame: Bbox) -> float:
