@@ -42,9 +42,9 @@ class Mutation:
 MUTATIONS = (
     Mutation(
         "every label of the device reaches fit, those held out included", CELL,
-        "_fit_and_predict(predictor, graphs, labels, timeout_s, about)",
+        "_fit_and_predict(predictor, graphs, labels, about)",
         "_fit_and_predict(predictor, graphs, replace(labels, n_train=10**6, rows=tables.targets.filter("
-        "(pl.col('target') == spec.target) & (pl.col('device') == spec.device))), timeout_s, about)",
+        "(pl.col('target') == spec.target) & (pl.col('device') == spec.device))), about)",
         PLAN,
     ),
     Mutation(
