@@ -89,7 +89,7 @@ def rows(of: grids.Grid, seed: int = 0) -> pl.DataFrame:
                 row = {
                     "dataset": cell.dataset, "dataset_version": "0", "protocol": cell.protocol, "target": cell.target,
                     "scored_on": scored_on, "device": cell.device, "predictor": cell.label,
-                    "config_hash": f"{place:08x}", "fraction": str(cell.budget),
+                    "config_hash": f"{place:08x}", "budget": str(cell.budget),
                     "n_train": n, "n_val": 0, "n_source": 0,
                     "seed": cell.seed, "split": split, "metric": metric, "value": value, "status": "ok",
                     "torch_device": "cpu", "host_cpu": "Made-up CPU, 2 cores", "host_gpu": None,

@@ -101,13 +101,13 @@ def _task_cells(
     chosen = list(labels) if task.predictors is None else task.predictors
     for label in chosen:
         _check_known(where, "predictor", label, labels)
-    for position, budget in enumerate(task.train):
-        _check_budget(f"{where}.train[{position}]", budget, dataset)
+    for position, budget in enumerate(task.budgets):
+        _check_budget(f"{where}.budgets[{position}]", budget, dataset)
         _check_protocol(where, task, budget)
     for device in task.devices:
         sources = _sources(where, task, device, dataset)
         for label in chosen:
-            for budget in task.train:
+            for budget in task.budgets:
                 for seed in range(task.seeds or file.seeds):
                     yield CellSpec.of(
                         task.dataset, task.target, label, str(budget), seed, device, labels[label], sources,

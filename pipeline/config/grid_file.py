@@ -53,7 +53,7 @@ class Task(Strict):
     dataset: StrictStr
     protocol: Protocol
     target: StrictStr
-    train: Annotated[list[Annotated[Budget, BeforeValidator(_budget)]], Field(min_length=1)]
+    budgets: Annotated[list[Annotated[Budget, BeforeValidator(_budget)]], Field(min_length=1)]
     devices: Names = ["any"]
     sources: SourceDevices | None = None
     predictors: Annotated[list[Label], Field(min_length=1)] | None = None

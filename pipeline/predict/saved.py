@@ -20,7 +20,7 @@ from pipeline.predict.neighbours import Neighbours
 
 MODELS = ROOT / "results" / "models"
 ABOUT, NETWORKS = "about.json", "networks.safetensors"
-TEXTS = ("status", "message", "dataset", "dataset_version", "target", "device", "predictor", "train", "finished_at")
+TEXTS = ("status", "message", "dataset", "dataset_version", "target", "device", "predictor", "budget", "finished_at")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from pipeline.config.budget import Kind
 from pipeline.score.tables import Size, Stat, Table
 
 MISSING = "–"
@@ -68,18 +69,16 @@ def slashed(stats: list[tuple[str, Stat]], bold: tuple[bool, ...] = ()) -> str:
     return " / ".join(texts)
 
 
-def percent(word: str) -> str:
+def percent(fraction: str | Decimal) -> str:
     """A fraction as a percentage: 0.005 is `0.5 %`."""
-    return f"{(Decimal(word) * 100).normalize():f} %"
+    return f"{(Decimal(fraction) * 100).normalize():f} %"
 
 
 def size_name(size: Size) -> str:
     """A training size as the grid gives it: `1 %`, `without vgg`, `marked train`; empty for a count."""
-    if size.word == "stage":
-        return "marked train"
-    if not size.is_count:
-        return size.word.replace("-", " ")
-    return "" if size.word.startswith("n") else percent(size.word)
+    budget = size.budget
+    names = {Kind.MARKED: "marked train", Kind.FAMILY: f"without {budget.amount}", Kind.COUNT: ""}
+    return percent(budget.amount) if budget.kind is Kind.FRACTION else names[budget.kind]
 
 
 def labels(size: Size) -> str:

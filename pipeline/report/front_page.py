@@ -123,10 +123,10 @@ def predictors_table(boards: dict[str, Scores], notes: Notes) -> list[str]:
 
 def _column(board: str, table: Table) -> Column:
     """The number that stands for a table: at 5 % of the labels or else the most, or the mean over families left out."""
-    if not any(size.is_count for size in table.sizes) and len(table.sizes) > 1:
+    if not any(size.budget.is_drawn for size in table.sizes) and len(table.sizes) > 1:
         return Column(board, table, "mape" if table.is_cost else table.metric, None)
     sizes = table.shared_sizes
-    return Column(board, table, table.metric, next((s for s in sizes if s.fraction == "0.05"), sizes[-1]))
+    return Column(board, table, table.metric, next((s for s in sizes if str(s.budget) == "0.05"), sizes[-1]))
 
 
 def _representatives(table: Table) -> dict[str, str]:
@@ -172,7 +172,7 @@ def boards_table(boards: dict[str, Scores]) -> list[str]:
     for name, scores in boards.items():
         tables = list(dict.fromkeys(f"{table.dataset} {table.scored_on}" for table in scores.compared_tables))
         predictors = {label for table in scores.tables for label in table.predictors}
-        runs = scores.rows.select("dataset", "target", "device", "predictor", "fraction", "seed").unique().height
+        runs = scores.rows.select("dataset", "target", "device", "predictor", "budget", "seed").unique().height
         seeds = "; ".join(dict.fromkeys(seed_counts(table) for table in scores.compared_tables))
         finished = str(scores.rows["finished_at"].drop_nulls().max() or MISSING).partition("T")[0]
         rows.append([_link(name), ", ".join(tables), str(len(predictors)), f"{runs:,}", seeds, finished])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from pipeline.config.budget import Kind
 from pipeline.core.names import focus_first, is_focus
 from pipeline.report import sections
 from pipeline.report.format import (
@@ -89,14 +90,14 @@ def rank_text(rank: stats.Interval | float) -> str:
 
 def _accuracy_columns(tables: list[Table]) -> list[Column]:
     """Tau at each size that accuracy tables have, averaged over those that have it."""
-    by_word: dict[str, list[tuple[Table, Size]]] = {}
+    by_budget: dict[tuple[Kind, Decimal], list[tuple[Table, Size]]] = {}
     for table in tables:
         for size in table.sizes:
-            by_word.setdefault(size.word, []).append((table, size))
+            by_budget.setdefault((size.budget.kind, Decimal(size.budget.amount)), []).append((table, size))
     columns = []
-    for word, tasks in sorted(by_word.items(), key=lambda item: _amount(item[0])):
+    for (kind, amount), tasks in sorted(by_budget.items(), key=lambda item: (item[0][0] is Kind.COUNT, item[0][1])):
         budgets = list(dict.fromkeys(labels(size) for _, size in tasks))
-        heading = f"τ, {percent(word)}" if not word.startswith("n") else "τ"
+        heading = f"τ, {percent(amount)}" if kind is Kind.FRACTION else "τ"
         heading += f"<br>{' or '.join(budgets)} labels"
         if len(tables) > 1:
             heading += f"<br>{len(tasks)} data sets" if len(tasks) > 1 else f"<br>{tasks[0][0].dataset}"
@@ -112,10 +113,6 @@ def _best_bold(stats_of: dict[str, Stat], metric: str) -> dict[str, str]:
     return {p: cell(stat, metric, best is not None and texts.get(p) == best) for p, stat in stats_of.items()}
 
 
-def _amount(word: str) -> tuple[int, Decimal]:
-    return (1, Decimal(word[1:])) if word.startswith("n") else (0, Decimal(word))
-
-
 def _cost_columns(table: Table, notes: Notes, noise: list[Noise]) -> list[Column]:
     """MAPE / Acc(10 %) at the largest size, by device where there are few; else over families left out."""
     places = table.devices if len(table.devices) <= FEW_DEVICES else [None]
@@ -123,7 +120,7 @@ def _cost_columns(table: Table, notes: Notes, noise: list[Noise]) -> list[Column
     for device in places:
         where = device or f"mean of {len(table.devices)} devices"
         last = table.sizes[-1]
-        if all(size.word.startswith("without-") for size in table.sizes):
+        if all(size.budget.family for size in table.sizes):
             budget = f"{labels(last)} labels, mean of {len(table.sizes)} families left out"
         else:
             budget = " ".join(
@@ -139,7 +136,7 @@ def _cost_columns(table: Table, notes: Notes, noise: list[Noise]) -> list[Column
         for p in table.predictors:
             pair = []
             for metric in ("mape", "acc10"):
-                whole = not last.is_count and len(table.sizes) > 1
+                whole = not last.budget.is_drawn and len(table.sizes) > 1
                 args = (metric, table.split, device)
                 pair.append((metric, table.over_sizes(p, *args) if whole else table.stat(p, last, *args)))
             texts[p] = slashed(pair)
@@ -184,7 +181,7 @@ def _mark(tables: list[Table], predictor: str, notes: Notes) -> str:
         if table.overrides.get(predictor, "{}") != "{}":
             words[f"`{predictor}` has the settings `{table.overrides[predictor]}` over its defaults."] = None
         for status in ("diverged", "timeout", "unsupported"):
-            n = runs.filter(status=status).select("device", "fraction", "seed").unique().height
+            n = runs.filter(status=status).select("device", "budget", "seed").unique().height
             if n:
                 text = f"`{predictor}`, {title(table)}: {n} run{'s' if n > 1 else ''} ended as {status}."
                 words[text] = None

@@ -188,7 +188,7 @@ def provenance_facts(scores: Scores) -> list[tuple[str, str]]:
         return ", ".join(values) if values else MISSING
 
     versions = {table.dataset: table.version for table in scores.tables}
-    cells = rows.select("dataset", "target", "device", "predictor", "fraction", "seed").unique().height
+    cells = rows.select("dataset", "target", "device", "predictor", "budget", "seed").unique().height
     return [
         ("Command", command(scores.grid)),
         ("Grid", f"{path}: {cells} runs"),

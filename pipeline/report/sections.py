@@ -121,7 +121,7 @@ def failures(table: Table) -> list[str]:
                 for status in dict.fromkeys(status for _, status in failed if status != "undefined"):
                     seeds = ", ".join(str(seed) for seed, why in failed if why == status)
                     where = f" on {device}" if len(table.devices) > 1 else ""
-                    named = f", {size_name(size)}" if not size.is_count else ""
+                    named = f", {size_name(size)}" if not size.budget.is_drawn else ""
                     lines.append(f"- `{predictor}`, {labels(size)} labels{named}{where}: {status} (seed {seeds})")
     return lines
 
@@ -148,7 +148,7 @@ def _published_row(table: Table, comparison: published.Comparison, notes: Notes)
     source = figure.source if figure.predictor == comparison.label else f"`{figure.predictor}`: {figure.source}"
     ours, theirs = "mean of all families", f"{figure.n_train:,}"
     if size is not None:
-        ours = labels(size) if size.is_count else f"{labels(size)} ({size_name(size)})"
+        ours = labels(size) if size.budget.is_drawn else f"{labels(size)} ({size_name(size)})"
     if figure.n_val:
         words = "labels of the test set" if figure.val_is_test else "validation labels"
         theirs += f" + {figure.n_val:,} {'test' if figure.val_is_test else 'val'}"

@@ -116,7 +116,7 @@ def best_on(tasks: list[tuple[Table, Size]], metric: str) -> Best | None:
 def accuracy_tasks(tables: list[Table], fraction: str) -> list[tuple[Table, Size]]:
     """The accuracy tasks of some tables at a fraction of the labels."""
     accuracy = [table for table in tables if not table.is_cost]
-    return [(table, size) for table in accuracy for size in table.sizes if size.fraction == fraction]
+    return [(table, size) for table in accuracy for size in table.sizes if str(size.budget) == fraction]
 
 
 def mean_over_tasks(tasks: list[tuple[Table, Size]], predictor: str) -> Stat:

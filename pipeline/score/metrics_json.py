@@ -20,7 +20,7 @@ def metrics_json(scores: Scores) -> dict:
             for size in table.sizes:
                 mean = table.stat(predictor, size, "kendall_tau", table.split).mean
                 if mean is not None:
-                    by_predictor.setdefault(predictor, {})[size.fraction] = _rounded(mean)
+                    by_predictor.setdefault(predictor, {})[str(size.budget)] = _rounded(mean)
     return nested
 
 

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.config.budget import Kind
 from pipeline.core.errors import BenchError
 from pipeline.core.names import predictor_of
 from pipeline.core.paths import ROOT
@@ -170,8 +171,8 @@ def compare(table: Table, figures: list[Figure]) -> list[Comparison]:
 
 def has_all_families(table: Table) -> bool:
     """True when the sizes of the table leave out each family of its data set once."""
-    left_out = sorted(size.word.removeprefix("without-") for size in table.sizes)
-    return bool(left_out) and left_out == sorted(table.about.families)
+    left_out = [size.budget.family for size in table.sizes]
+    return bool(left_out) and None not in left_out and sorted(left_out) == sorted(table.about.families)
 
 
 def _protocol(figure: Figure) -> str:
@@ -181,5 +182,5 @@ def _protocol(figure: Figure) -> str:
 def _is_of(figure: Figure, size: Size) -> bool:
     if figure.protocol.startswith(LEAVE_OUT):
         family = figure.protocol.removeprefix(LEAVE_OUT)
-        return size.word == f"without-{FAMILIES.get(family, family)}"
-    return size.word == "stage" or figure.n_train == size.n_train
+        return size.budget.family == FAMILIES.get(family, family)
+    return size.budget.kind is Kind.MARKED or figure.n_train == size.n_train

@@ -114,7 +114,7 @@ def check_meta(path: Path, meta: dict, cell: CellSpec, data: Data) -> None:
         "target": cell.target,
         "device": cell.device,
         "predictor": cell.label,
-        "train": str(cell.budget),
+        "budget": str(cell.budget),
         "n_train": trained.n_train,
         "seed": cell.seed,
     }
@@ -170,7 +170,7 @@ def score_cell(cell: CellSpec, data: Data) -> list[dict]:
             "device": cell.device,
             "predictor": cell.label,
             "config_hash": meta["config_hash"],
-            "fraction": str(cell.budget),
+            "budget": str(cell.budget),
             "n_train": meta["n_train"],
             "n_val": meta["n_val"],
             "n_source": meta["n_source"],

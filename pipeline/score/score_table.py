@@ -19,7 +19,7 @@ SCHEMA = pl.Schema(
         "device": pl.String,
         "predictor": pl.String,  # label in the grid: <predictor> or <predictor>-<variant>
         "config_hash": pl.String,
-        "fraction": pl.String,  # the label budget as a word: see pipeline.config.budget
+        "budget": pl.String,  # the label budget as a word: see pipeline.config.budget
         "n_train": pl.UInt32,
         "n_val": pl.UInt32,
         "n_source": pl.UInt32,  # labels of other devices
@@ -38,7 +38,7 @@ SCHEMA = pl.Schema(
 )
 KEY = (
     "dataset", "protocol", "target", "scored_on", "device", "predictor",
-    "config_hash", "fraction", "seed", "split", "metric",
+    "config_hash", "budget", "seed", "split", "metric",
 )  # fmt: skip
 NULLABLE = frozenset({"value", "host_cpu", "host_gpu", "torch_device", "torch_version", "code_rev", "finished_at"})
 STATUSES = ("ok", "diverged", "timeout", "unsupported", "error")

@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.config import grid as grids
+from pipeline.config.budget import Budget
 from pipeline.config.cell_spec import CellSpec
 from pipeline.config.datasets import Dataset
 from pipeline.core.errors import BenchError
@@ -65,22 +66,12 @@ class Stat:
 
 @dataclass(frozen=True)
 class Size:
-    """A training size: the grid's word; labels trained on, for validation (range over predictors), of other devices."""
+    """A budget as it came out: labels trained on, for validation (range over predictors), of other devices."""
 
-    fraction: str
+    budget: Budget
     n_train: int
     n_val: tuple[int, int]
     n_source: int = 0
-
-    @property
-    def word(self) -> str:
-        """The word without the mark of other devices' labels: `0.05`, `n900`, `stage`, `without-vgg16`."""
-        return self.fraction.partition("-from-")[0]
-
-    @property
-    def is_count(self) -> bool:
-        """True for a fraction or a number of labels, which a curve over label budgets can show."""
-        return self.word != "stage" and not self.word.startswith("without-")
 
 
 class Table:
@@ -104,10 +95,10 @@ class Table:
         # Papers score accuracy on the whole space, training cells included (GATES does not), cost on what was held out.
         self.split = "test" if self.is_cost or self.protocol == "gates" else "all"
         self._stats: dict[tuple, Stat] = {}
-        self._seeds: dict[tuple, set[int]] = {}  # that the grid asks for, by (predictor, fraction, device)
+        self._seeds: dict[tuple, set[int]] = {}  # that the grid asks for, by (predictor, budget, device)
         for cell in cells:
             self._seeds.setdefault((cell.label, str(cell.budget), cell.device), set()).add(cell.seed)
-        columns = ("predictor", "fraction", "device", "split", "metric", "seed", "value", "status")
+        columns = ("predictor", "budget", "device", "split", "metric", "seed", "value", "status")
         self._values: dict[tuple, dict[int, tuple[float | None, str]]] = {}  # (value, status) by seed
         for *key, seed, value, status in rows.select(columns).iter_rows():
             self._values.setdefault(tuple(key), {})[seed] = (value, status)
@@ -124,7 +115,7 @@ class Table:
 
     def seeds_of(self, predictor: str, sizes: Sequence[Size], devices: Sequence[str] | None = None) -> set[int]:
         """The seeds that the grid asks of a predictor at all of some sizes, on all of some devices (default: all)."""
-        places = [(predictor, size.fraction, device) for size in sizes for device in devices or self.devices]
+        places = [(predictor, str(size.budget), device) for size in sizes for device in devices or self.devices]
         return set.intersection(*(self._seeds.get(place, set()) for place in places))
 
     @cached_property
@@ -149,10 +140,10 @@ class Table:
     ) -> Stat:
         """The mean of a metric over some sizes (default: all) and devices, over the seeds that have them all."""
         sizes = self.sizes if sizes is None else sizes
-        key = (predictor, tuple(size.fraction for size in sizes), metric, split, device)
+        key = (predictor, tuple(str(size.budget) for size in sizes), metric, split, device)
         if key not in self._stats:
             devices = [device] if device else self.devices
-            places = [(size.fraction, d) for size in sizes for d in devices]
+            places = [(str(size.budget), d) for size in sizes for d in devices]
             self._stats[key] = self._mean(predictor, metric, split, places, self.seeds_of(predictor, sizes, devices))
         return self._stats[key]
 
@@ -160,7 +151,7 @@ class Table:
         """The mean over (size, device) places, seed by seed."""
         values, complete, failed = [], [], []
         for seed in sorted(seeds):
-            cells = [self._value(predictor, fraction, device, split, metric, seed) for fraction, device in places]
+            cells = [self._value(predictor, budget, device, split, metric, seed) for budget, device in places]
             bad = next((status for value, status in cells if value is None), None)
             if bad is None:
                 values.append(statistics.fmean(value for value, _ in cells))
@@ -169,8 +160,8 @@ class Table:
                 failed.append((seed, bad))
         return Stat(tuple(values), len(seeds), tuple(failed), tuple(complete))
 
-    def _value(self, predictor, fraction, device, split, metric, seed) -> tuple[float | None, str]:
-        by_seed = self._values.get((predictor, fraction, device, split, metric), {})
+    def _value(self, predictor, budget, device, split, metric, seed) -> tuple[float | None, str]:
+        by_seed = self._values.get((predictor, budget, device, split, metric), {})
         value, status = by_seed.get(seed, (None, "missing"))
         return (value, status) if value is not None or status != "ok" else (None, "undefined")
 
@@ -209,7 +200,7 @@ class Table:
 
     def summary_sizes(self) -> list[Size]:
         """The sizes of a short summary: 1 % and 5 % of the data set, or else the smallest and the largest."""
-        chosen = [size for size in self.sizes if size.fraction in ("0.01", "0.05")]
+        chosen = [size for size in self.sizes if str(size.budget) in ("0.01", "0.05")]
         if len(chosen) == 2 or len(self.sizes) < 2:
             return chosen if len(chosen) == 2 else list(self.sizes)
         return [self.sizes[0], self.sizes[-1]]
@@ -218,8 +209,8 @@ class Table:
 def _sizes(rows: pl.DataFrame) -> list[Size]:
     """The training sizes in `rows`, smallest first."""
     aggregates = {"n": pl.max("n_train"), "low": pl.min("n_val"), "high": pl.max("n_val"), "source": pl.max("n_source")}
-    grouped = rows.group_by("fraction").agg(**aggregates).sort("n", "fraction")
-    return [Size(fraction, n, (low, high), source) for fraction, n, low, high, source in grouped.iter_rows()]
+    grouped = rows.group_by("budget").agg(**aggregates).sort("n", "budget")
+    return [Size(Budget.parse(word), n, (low, high), source) for word, n, low, high, source in grouped.iter_rows()]
 
 
 def tables_of(grid: grids.Grid, rows: pl.DataFrame, known: dict[str, Dataset], where: Path | str) -> list[Table]:
@@ -247,7 +238,7 @@ def tables_of(grid: grids.Grid, rows: pl.DataFrame, known: dict[str, Dataset], w
 
 
 def _refuse_strangers(rows: pl.DataFrame, known: Iterable[tuple], where: Path | str) -> None:
-    columns = ["dataset", "protocol", "target", "device", "predictor", "fraction", "seed"]
+    columns = ["dataset", "protocol", "target", "device", "predictor", "budget", "seed"]
     for cell in rows.select(columns).unique(maintain_order=True).iter_rows():
         if cell not in known:
             raise BenchError(f"{where}: {' '.join(map(str, cell))} is not a cell of the grid; score the grid again")

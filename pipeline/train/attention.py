@@ -129,7 +129,7 @@ def write(path: Path, spec: CellSpec, tables: Tables) -> None:
     about = {
         "kind": "attention", "status": "ok",
         "dataset": spec.dataset, "dataset_version": tables.meta["version"], "target": spec.target,
-        "predictor": spec.label, "config_hash": base.config_hash(predictor.config), "train": str(spec.budget),
+        "predictor": spec.label, "config_hash": base.config_hash(predictor.config), "budget": str(spec.budget),
         "n_train": labels.n_train, "seed": spec.seed, "graph_id": network,
         "network": tables.frame.row(by_predicate=pl.col("graph_id") == network, named=True)["name"],
         "true": float(values[chosen]), "predicted": float(predictor.predict(graph)),

@@ -117,7 +117,7 @@ def train(spec: CellSpec, tables: Tables, torch_device: str = "auto", tell: Tell
     graphs = from_frame(tables.frame, tables.meta).on(spec.device, (*others, spec.device))
     about = {
         "dataset": spec.dataset, "dataset_version": tables.meta["version"], "target": spec.target,
-        "device": spec.device, "predictor": spec.label, "config_hash": "", "config": {}, "train": str(spec.budget),
+        "device": spec.device, "predictor": spec.label, "config_hash": "", "config": {}, "budget": str(spec.budget),
         "n_train": labels.n_train, "n_val": labels.val_rows.height, "n_source": 0, "seed": spec.seed,
         "torch_device": torch_device, "host_cpu": provenance.cpu(), "host_gpu": provenance.gpu(),
         "torch_version": torch.__version__, "code_rev": provenance.code_rev(), "status": "ok", "message": "",

@@ -26,7 +26,7 @@ GOOD = {
             "protocol": "direct",
             "target": "test_acc",
             "devices": ["any"],
-            "train": ["0.1", 60],
+            "budgets": ["0.1", 60],
         },
     ],
     "predictors": {"mean": {}, "nn_former": {}},
@@ -49,7 +49,7 @@ def changed(**task_or_top) -> dict:
     """`GOOD` with some keys replaced: those of a task in the first task, the others at the top."""
     config = copy.deepcopy(GOOD)
     for key, value in task_or_top.items():
-        of_task = key in ("dataset", "protocol", "target", "devices", "train") or key.startswith("task_")
+        of_task = key in ("dataset", "protocol", "target", "devices", "budgets") or key.startswith("task_")
         (config["tasks"][0] if of_task else config)[key.removeprefix("task_")] = value
     return config
 
@@ -80,7 +80,7 @@ def test_an_ensemble_is_an_override_like_any_other(write):
 
 
 def test_path_does_not_depend_on_the_grid_or_the_protocol(write):
-    task = {"dataset": "nasbench201", "target": "val_acc", "train": ["0.05"]}
+    task = {"dataset": "nasbench201", "target": "val_acc", "budgets": ["0.05"]}
     tasks = [{**task, "protocol": "tnasp"}, {**task, "protocol": "direct"}]
     cells = load_grid(write(changed(tasks=tasks, seeds=1, predictors={"mean": {}}))).cells
     assert [cell.protocol for cell in cells] == ["tnasp", "direct"]
@@ -88,7 +88,7 @@ def test_path_does_not_depend_on_the_grid_or_the_protocol(write):
 
 
 def test_task_may_choose_predictors_and_seeds(write):
-    cells = load_grid(write(changed(task_predictors=["mean"], task_seeds=1, train=[10]))).cells
+    cells = load_grid(write(changed(task_predictors=["mean"], task_seeds=1, budgets=[10]))).cells
     assert [(cell.label, cell.seed) for cell in cells] == [("mean", 0)]
 
 
@@ -128,28 +128,28 @@ def test_shipped_grids_count():
         (changed(predictors={"../mean": {}}), "../mean"),
         (changed(predictors={"mean": None}), "predictors.mean"),
         (changed(task_predictors=["gbdt"]), "unknown predictor 'gbdt'; known: mean, nn_former"),
-        (changed(train=["0.0"]), "fraction 0.0 is not above 0"),
-        (changed(train=["1.5"]), "fraction 1.5 is not above 0 and at most 1"),
-        (changed(train=["-0.1"]), "'-0.1' is no label budget"),
-        (changed(train=["a tenth"]), "'a tenth' is no label budget"),
-        (changed(train=["1"]), "'1' is no label budget"),
-        (changed(train=["nan"]), "'nan' is no label budget"),
-        (changed(train=["0.1\n"]), "is no label budget"),
-        (changed(train=[0.1]), "0.1 is not quoted"),
-        (changed(train=[0]), "train[0]"),
-        (changed(train=[-5]), "train[0]"),
-        (changed(train=[True]), "train[0]"),
-        (changed(train=[]), "train"),
-        (changed(train=["0.00001"]), "less than one label"),
-        (changed(train=[241]), "241 is 241 labels, the pool of synthetic201 has 240"),
-        (changed(train=["0.9"]), "0.9 is 270 labels, the pool of synthetic201 has 240"),
+        (changed(budgets=["0.0"]), "fraction 0.0 is not above 0"),
+        (changed(budgets=["1.5"]), "fraction 1.5 is not above 0 and at most 1"),
+        (changed(budgets=["-0.1"]), "'-0.1' is no label budget"),
+        (changed(budgets=["a tenth"]), "'a tenth' is no label budget"),
+        (changed(budgets=["1"]), "'1' is no label budget"),
+        (changed(budgets=["nan"]), "'nan' is no label budget"),
+        (changed(budgets=["0.1\n"]), "is no label budget"),
+        (changed(budgets=[0.1]), "0.1 is not quoted"),
+        (changed(budgets=[0]), "budgets[0]"),
+        (changed(budgets=[-5]), "budgets[0]"),
+        (changed(budgets=[True]), "budgets[0]"),
+        (changed(budgets=[]), "budgets"),
+        (changed(budgets=["0.00001"]), "less than one label"),
+        (changed(budgets=[241]), "241 is 241 labels, the pool of synthetic201 has 240"),
+        (changed(budgets=["0.9"]), "0.9 is 270 labels, the pool of synthetic201 has 240"),
         (changed(dataset="cifar"), "unknown data set 'cifar'; known: "),
         (changed(target="val_loss"), "unknown target 'val_loss'; known: test_acc, latency_ms"),
         (changed(devices=["phone"]), "unknown device 'phone'; known: any"),
         (changed(target="latency_ms", devices=["any"]), "unknown device 'any'; known: virtual"),
         (changed(protocol="tnasp"), "protocol tnasp trains on val_acc"),
         (changed(protocol="guess"), "protocol"),
-        (changed(train=[30, "0.1"]), "duplicate cell: synthetic201 direct test_acc any mean, 30 labels, seed 0"),
+        (changed(budgets=[30, "0.1"]), "duplicate cell: synthetic201 direct test_acc any mean, 30 labels, seed 0"),
         (changed(tasks=GOOD["tasks"] * 2), "duplicate cell"),
         (changed(devices=["any", "any"]), "duplicate cell"),
         (changed(seeds=0), "seeds"),
@@ -157,7 +157,7 @@ def test_shipped_grids_count():
         (changed(torch_device="cuda:1"), "torch_device: 'cuda:1'"),
         (changed(predictors=["nn_former-no_such"]), "nn_former-no_such is not in"),
         (changed(predictors={"nn_former-latency": {}}), "predictors.nn_former-latency: defined in"),
-        (changed(train=["0.1-val250"]), "0.1 is 30 labels and 250 for validation, the pool of synthetic201 has 240"),
+        (changed(budgets=["0.1-val250"]), "0.1 is 30 labels and 250 for validation, the pool of synthetic201 has 240"),
         (changed(timeout_s=0), "timeout_s"),
         (changed(grid="../elsewhere"), "grid"),
         (changed(tasks=[]), "tasks"),
@@ -211,13 +211,13 @@ def test_sources_belong_to_the_cell_and_its_path(write):
         "dataset": "help_nasbench201",
         "devices": ["fpga", "pixel2"],
     }
-    config = changed(**task, train=[10], task_sources={"devices": ["pixel3", "fpga"], "labels": 900})
+    config = changed(**task, budgets=[10], task_sources={"devices": ["pixel3", "fpga"], "labels": 900})
     cells = load_grid(write(config)).cells
     assert {str(cell.budget) for cell in cells} == {str(cells[0].budget)}
     assert str(cells[0].budget).startswith("n10-from-")
     assert cells[0].path.startswith(f"results/predictions/help_nasbench201/latency_ms/fpga/mean/{cells[0].budget}/")
     other = load_grid(
-        write(changed(**task, train=[10], task_sources={"devices": ["pixel3"], "labels": 50}, task_devices=["fpga"]))
+        write(changed(**task, budgets=[10], task_sources={"devices": ["pixel3"], "labels": 50}, task_devices=["fpga"]))
     )
     assert other.cells[0].path != cells[0].path
 
@@ -227,9 +227,9 @@ def test_sources_belong_to_the_cell_and_its_path(write):
     [
         ({"protocol": "few_shot"}, "needs sources"),
         ({"task_sources": {"labels": 5}}, "takes no sources"),
-        ({"train": ["stage"]}, "cannot train on 'stage'"),
+        ({"budgets": ["stage"]}, "cannot train on 'stage'"),
         ({"protocol": "leave_one_family_out"}, "cannot train on '0.1'"),
-        ({"protocol": "leave_one_family_out", "train": ["without-vgg"]}, "unknown family 'vgg'"),
+        ({"protocol": "leave_one_family_out", "budgets": ["without-vgg"]}, "unknown family 'vgg'"),
         ({"protocol": "few_shot", "task_sources": {"labels": 5}}, "no device is left besides any"),
         ({"protocol": "few_shot", "task_sources": {"devices": ["moon"], "labels": 5}}, "unknown device 'moon'"),
     ],

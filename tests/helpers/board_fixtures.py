@@ -46,7 +46,7 @@ RANKED = {
 
 
 def grid_of(taus: dict, name: str = "tiny", **changes) -> grids.Grid:
-    """The grid whose cells are the keys of `taus`: (predictor, fraction, seed)."""
+    """The grid whose cells are the keys of `taus`: (predictor, budget, seed)."""
     cells = tuple(
         make_cell(**{"target": "test_acc", "label": label, "budget": budget, "seed": seed, **changes})
         for label, budget, seed in taus
@@ -86,7 +86,7 @@ def costs_of(values: dict, protocol: str = "direct", device: str = "phone") -> t
         rows = score_rows_of(
             {(predictor, words[word], seed): counts[predictor, word, seed]}, scored_on="lat_ms", **changes
         )
-        rows = rows.with_columns(fraction=pl.lit(word))
+        rows = rows.with_columns(budget=pl.lit(word))
         quality = rows.filter(metric="kendall_tau")
         parts += [rows] + [
             quality.with_columns(metric=pl.lit(name), value=pl.lit(value))

@@ -25,7 +25,7 @@ GRID = {
     "seeds": 1,
     "torch_device": "cpu",
     "timeout_s": 120,
-    "tasks": [{"dataset": "synthetic201", "protocol": "direct", "target": "test_acc", "train": [60]}],
+    "tasks": [{"dataset": "synthetic201", "protocol": "direct", "target": "test_acc", "budgets": [60]}],
     "predictors": {"mean": {}, "op_counts": {}},
 }
 NOTHING = "Nothing to be done"

@@ -58,7 +58,7 @@ def write_predictions(cell: CellSpec, values, frame: pl.DataFrame | None = None,
     """Write the predictions file of `cell` under the working folder; `changes` replace metadata."""
     meta = {
         "dataset": cell.dataset, "dataset_version": VERSION, "target": cell.target, "device": cell.device,
-        "predictor": cell.label, "config_hash": "c0ffee00", "config": {"depth": 2}, "train": str(cell.budget),
+        "predictor": cell.label, "config_hash": "c0ffee00", "config": {"depth": 2}, "budget": str(cell.budget),
         "n_train": cell.budget.n_labels(N_GRAPHS), "n_val": 0, "n_source": 0,
         "seed": cell.seed, "status": "ok", "message": "",
         "fit_s": 1.5, "fit_cpu_s": 2.5, "predict_s": 0.25, "predict_cpu_s": 0.5, "n_params": 7, "peak_mem_mb": 64.0,
@@ -78,7 +78,7 @@ def write_predictions(cell: CellSpec, values, frame: pl.DataFrame | None = None,
 
 
 def score_rows_of(values: dict, **common) -> pl.DataFrame:
-    """Hand-made score rows: `values` maps (predictor, fraction, seed) to a tau, None, or a status other than ok.
+    """Hand-made score rows: `values` maps (predictor, budget, seed) to a tau, None, or a status other than ok.
 
     Splits test, all and novel get the tau minus 0.02, the tau, and the tau minus 0.05; every run costs 10 CPU-seconds.
     """
@@ -90,11 +90,11 @@ def score_rows_of(values: dict, **common) -> pl.DataFrame:
         "finished_at": "2025-01-01T00:00:00+00:00", **common,
     }  # fmt: skip
     rows = []
-    for (predictor, fraction, seed), value in values.items():
+    for (predictor, budget, seed), value in values.items():
         status = value if isinstance(value, str) else "ok"
         tau = None if isinstance(value, str) else value
-        row = {**base, "predictor": predictor, "fraction": fraction, "seed": seed, "status": status}
-        row["n_train"] = Budget.parse(fraction).n_labels(1000)
+        row = {**base, "predictor": predictor, "budget": budget, "seed": seed, "status": status}
+        row["n_train"] = Budget.parse(budget).n_labels(1000)
         for split, less in (("test", 0.02), ("all", 0.0), ("novel", 0.05)):
             shown = None if tau is None else tau - less
             rows.append({**row, "split": split, "metric": "kendall_tau", "value": shown})

@@ -19,7 +19,7 @@ from pipeline.score import score_table, scores
 
 RESULTS = ROOT / "results"
 BOARDS = ["ablation", "benchmark", "devices", "nasbench101", "nasbench201", "networks"]
-CELL = ["dataset", "protocol", "target", "device", "predictor", "fraction", "seed"]
+CELL = ["dataset", "protocol", "target", "device", "predictor", "budget", "seed"]
 T = {3: 4.302653, 5: 2.776445}  # 97.5 % quantile of Student's t by the number of seeds
 
 
@@ -117,7 +117,7 @@ def test_the_best_and_the_cheapest_follow_from_the_committed_scores(name):
     last = pl.col("scored_on") == pl.when(pl.col("protocol") == "tnasp").then(pl.lit("test_acc")).otherwise("target")
     accuracy = rows.filter(last, ~pl.col("target").is_in(costs), metric="kendall_tau", split="all")
     for fraction, text in (("0.01", "1 %"), ("0.05", "5 %")):
-        of_size = accuracy.filter(fraction=fraction)
+        of_size = accuracy.filter(budget=fraction)
         if of_size.is_empty():
             assert f"{text} (" not in best_said
             continue
@@ -128,7 +128,7 @@ def test_the_best_and_the_cheapest_follow_from_the_committed_scores(name):
         best, tau, sd, n, _ = means.row(0)
         half = T[n] * sd / math.sqrt(n)
         assert f"**`{best}`**, τ {tau:.3f} ± {half:.3f}" in best_said
-        cost = rows.filter(metric="fit_cpu_s", fraction=fraction, target=of_size["target"][0])
+        cost = rows.filter(metric="fit_cpu_s", budget=fraction, target=of_size["target"][0])
         cost = cost.group_by("predictor").agg(pl.mean("value").alias("s"))
         near = means.filter(pl.col("value") >= tau - half).join(cost, on="predictor").sort("s")
         assert f"{text}: **`{near[0, 'predictor']}`**" in cheapest_said

@@ -65,7 +65,7 @@ def test_two_code_revisions_stand_in_the_line_below_the_table():
 
 
 def test_a_missing_cell_prints_as_a_dash_and_is_named():
-    rows = score_rows_of(TAUS).filter(~((pl.col("predictor") == "gbdt") & (pl.col("fraction") == "0.05")))
+    rows = score_rows_of(TAUS).filter(~((pl.col("predictor") == "gbdt") & (pl.col("budget") == "0.05")))
     table = table_of(TAUS, rows)
     row = next(line for line in sections.main_table(table) if "`gbdt`" in line)
     assert row == "| `gbdt` | 0.710 ± 0.127 | – | – | – | – | – |"

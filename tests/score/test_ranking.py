@@ -58,7 +58,7 @@ def test_predictors_are_ranked_on_the_sizes_and_seeds_they_share():
     """Two sizes times two predictors are fewer cells than one size times five; c, d and e have two seeds."""
     (found,) = ranking.rankings(tables_of(UNEQUAL))
     (table,) = found.tables
-    assert [size.fraction for size in table.shared_sizes] == ["0.05"] and found.seeds == {table: (0, 1)}
+    assert [str(size.budget) for size in table.shared_sizes] == ["0.05"] and found.seeds == {table: (0, 1)}
     assert {p: ranking.point(r) for p, r in found.mean_ranks.items()} == {"a": 1, "b": 3, "c": 2, "d": 4, "e": 5}
     assert found.leaves_out and [len(v) for v in found.values] == [5]
     assert found.coverage("a") == (6, 6) and found.coverage("c") == (2, 2)

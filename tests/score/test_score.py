@@ -96,7 +96,7 @@ def test_a_missing_file_is_named(data):
     ("name", "wrong"),
     [
         ("dataset", "other"), ("dataset_version", "v1"), ("target", "test_acc"), ("device", "phone"), ("seed", 1),
-        ("predictor", "mean"), ("train", "n5"), ("n_train", 5), ("status", "fine"),
+        ("predictor", "mean"), ("budget", "n5"), ("n_train", 5), ("status", "fine"),
     ],
 )  # fmt: skip
 def test_a_file_of_another_cell_is_refused(data, name, wrong):

@@ -22,11 +22,11 @@ GRID = {
     "tasks": [
         {
             "dataset": "measured", "protocol": "in_domain", "target": "latency_ms", "devices": [PLATFORM],
-            "train": ["0.4", "0.8"],
+            "budgets": ["0.4", "0.8"],
         },
         {
             "dataset": "measured", "protocol": "leave_one_family_out", "target": "latency_ms", "devices": [PLATFORM],
-            "train": [f"without-{family}" for family in FAMILIES],
+            "budgets": [f"without-{family}" for family in FAMILIES],
         },
     ],
     "predictors": {"mean": {}, "flops": {}},

@@ -60,9 +60,9 @@ GRID = {
     "timeout_s": 120,
     "tasks": [
         {"dataset": "made_up", "protocol": "in_domain", "target": "latency_ms", "devices": ["fast", "slow"],
-         "train": [12, 24], "predictors": ["flops", "nn_former"]},
+         "budgets": [12, 24], "predictors": ["flops", "nn_former"]},
         {"dataset": "made_up", "protocol": "leave_one_family_out", "target": "latency_ms", "devices": ["fast"],
-         "train": ["without-vit"], "seeds": 1, "predictors": ["flops"]},
+         "budgets": ["without-vit"], "seeds": 1, "predictors": ["flops"]},
     ],
     "predictors": {"flops": {}, "nn_former": {"preset": "latency", "steps": 20, "dim": 16, "heads": 4}},
 }  # fmt: skip

@@ -73,12 +73,12 @@ def by_family(table: Table, comparisons: list[published.Comparison]) -> Drawn | 
 
     None where the table leaves out no families, or without a number.
     """
-    sizes = [size for size in table.sizes if size.word.startswith("without-")]
+    sizes = [size for size in table.sizes if size.budget.family]
     order = [p for p in table.ranked() if any(table.stat(p, s, "mape", table.split).values for s in sizes)]
     if not sizes or not order:
         return None
     theirs = {(c.label, c.size): c.figure.value for c in comparisons if c.figure.metric == "mape"}
-    panels = [(size.word.removeprefix("without-"), size) for size in sizes]
+    panels = [(size.budget.family, size) for size in sizes]
     if len(sizes) > 1:
         panels.append((f"mean of {len(sizes)} families", None))
     stats = {

@@ -59,7 +59,15 @@ def scatter_panels(table: Table, data: Path, cells: tuple[CellSpec, ...]) -> lis
         wanted = [(p, table.devices[0]) for p in [order[0], *(focus or order[1:])[:1]]]
     panels = []
     for predictor, device in wanted:
-        key = (table.dataset, table.protocol, table.target, device, predictor, table.sizes[-1].fraction, table.seeds[0])
+        key = (
+            table.dataset,
+            table.protocol,
+            table.target,
+            device,
+            predictor,
+            str(table.sizes[-1].budget),
+            table.seeds[0],
+        )
         cell = next(c for c in cells if c.key == key)
         if not Path(cell.path).is_file():
             return []
