@@ -16,7 +16,8 @@ from tqdm import tqdm
 
 from pipeline.core.errors import BenchError, run_cli
 from pipeline.measure import families
-from pipeline.predict.model import PREDICTOR, Prediction, load, measure
+from pipeline.predict.model import PREDICTOR, load, measure
+from pipeline.predict.prediction import Prediction
 from pipeline.report.format import markdown
 
 HEADER = ["Network", "Predicted, ms", "90 % interval", "Measured, ms", "Error, %", "Inside"]

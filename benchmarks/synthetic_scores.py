@@ -67,7 +67,7 @@ def grid(seeds: int = 3) -> grids.Grid:
          PREDICTORS[:14]),
     ]  # fmt: skip
     cells = tuple(
-        CellSpec.of(dataset, target, label, word, seed, device, protocol=protocol)
+        CellSpec.from_values(dataset, target, label, word, seed, device, protocol=protocol)
         for dataset, protocol, target, devices, sizes, labels in tasks
         for device in devices
         for label in labels

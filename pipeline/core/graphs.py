@@ -66,7 +66,7 @@ class Graphs:
         picked |= {k: getattr(self, k)[edges] for k in ("src", "dst")}
         return replace(self, **picked)
 
-    def on(self, platform: str, platforms: tuple[str, ...]) -> Graphs:
+    def on_platform(self, platform: str, platforms: tuple[str, ...]) -> Graphs:
         """The same graphs, asked about on one of ``platforms``."""
         ids = torch.full((len(self),), platforms.index(platform))
         return replace(self, platforms=platforms, platform=ids)

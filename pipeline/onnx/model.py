@@ -58,7 +58,7 @@ class Loaded:
         raise BenchError(f"{self.where}: {what}; {remedy}")
 
 
-def words(text: str) -> frozenset[str]:
+def name_set(text: str) -> frozenset[str]:
     """The names in a text, separated by white space."""
     return frozenset(text.split())
 

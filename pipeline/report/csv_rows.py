@@ -64,7 +64,7 @@ def _row(table: Table, size: Size, predictor: str, device: str | None) -> dict:
     return {
         "dataset": table.dataset, "version": table.version, "protocol": table.protocol, "trained_on": table.target,
         "scored_on": table.scored_on, "device": device or f"mean of {len(table.devices)}", "predictor": predictor,
-        "size": size.budget.own, "labels": labels(size), "n_train": size.n_train, "n_source": size.n_source,
+        "size": size.budget.own_labels, "labels": labels(size), "n_train": size.n_train, "n_source": size.n_source,
         "metric": table.metric, "split": table.split, "mean": stat.mean, "half_interval": stat.half, "sd": stat.sd,
         "test": mean(table.metric, "test"), "novel": mean(table.metric, "novel"),
         "kendall_tau": mean("kendall_tau", table.split), "mape": mean("mape", table.split),

@@ -30,7 +30,9 @@ def page(content: Content, rows: pl.DataFrame) -> str:
     """The whole page, as results/<grid>/html/leaderboard.html beside leaderboard.csv and the figures."""
     scores = content.scores
     tables = {(t.dataset, t.protocol, t.scored_on): t for t in scores.tables}
-    headers = {(t.name, s.budget.own): size_header(s).replace("<br>", ": ") for t in scores.tables for s in t.sizes}
+    headers = {
+        (t.name, s.budget.own_labels): size_header(s).replace("<br>", ": ") for t in scores.tables for s in t.sizes
+    }
     starts = {(t.name, _start(t)) for t in scores.tables}
     best = _best(rows)
     lines = []
@@ -65,7 +67,7 @@ def page(content: Content, rows: pl.DataFrame) -> str:
 
 def _start(table: Table) -> str:
     """The size a reader sees first: 5 % of the labels, or else the largest."""
-    words = [size.budget.own for size in table.sizes]
+    words = [size.budget.own_labels for size in table.sizes]
     return "0.05" if "0.05" in words else words[-1] if words else ""
 
 

@@ -96,13 +96,13 @@ def _listen(pipe, limit_s: float) -> tuple[dict | None, bool, bool]:
     """The last row told, whether the child was done, and whether it took longer than `limit_s`."""
     about, unread, deadline = None, b"", None
     while True:
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        if not select.select([pipe], [], [], left)[0]:
+        wait_s = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if not select.select([pipe], [], [], wait_s)[0]:
             return about, False, True
-        part = pipe.read(65536)
-        if not part:
+        received = pipe.read(65536)
+        if not received:
             return about, False, False
-        *lines, unread = (unread + part).split(b"\n")
+        *lines, unread = (unread + received).split(b"\n")
         for line in lines:
             if line == DONE:
                 return about, True, False

@@ -104,7 +104,7 @@ def test_few_labels_of_a_new_platform_are_learned_from_the_others(name):
     settings = {"preset": "latency", "dim": 16} if name == "nn_former" else {}
     predictor = base.load(name)({**settings, "steps": 60, "batch_size": 8}, "cost")
     predictor.fit(train, torch.cat([y[p][index] for p, index in rows]))
-    mape = (predictor.predict(graphs.on("new", platforms)) / y["new"] - 1).abs().mean()
+    mape = (predictor.predict(graphs.on_platform("new", platforms)) / y["new"] - 1).abs().mean()
     floor = (y["new"].log().mean().exp() / y["new"] - 1).abs().mean()
     assert mape < 0.7 * floor
 
