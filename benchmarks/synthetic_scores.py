@@ -46,13 +46,13 @@ def about(name: str, targets: dict[str, tuple[str, ...]], families: tuple[str, .
 
 def datasets() -> dict[str, Dataset]:
     """The data sets of the made-up grid, by name."""
-    found = [
+    made_up = [
         about("synthetic_cells", {"val_acc": ("any",), "test_acc": ("any",)}),
         about("synthetic_more", {"test_acc": ("any",)}),
         about("synthetic_latency", {"latency_ms": tuple(DEVICES)}),
         about("synthetic_families", {"latency_ms": ("gpu",)}, FAMILIES),
     ]
-    return {dataset.name: dataset for dataset in found}
+    return {dataset.name: dataset for dataset in made_up}
 
 
 def grid(seeds: int = 3) -> grids.Grid:
@@ -77,11 +77,11 @@ def grid(seeds: int = 3) -> grids.Grid:
     return grids.Grid("synthetic", "config/synthetic.yaml", "cpu", 60, None, cells)
 
 
-def rows(of: grids.Grid, seed: int = 0) -> pl.DataFrame:
+def rows(board: grids.Grid, seed: int = 0) -> pl.DataFrame:
     """Score rows of every cell: predictors early in the list are better, more labels help, costs grow."""
     random = np.random.default_rng(seed)
-    found: dict[str, list] = {name: [] for name in score_table.SCHEMA}
-    for cell in of.cells:
+    columns: dict[str, list] = {name: [] for name in score_table.SCHEMA}
+    for cell in board.cells:
         place = PREDICTORS.index(cell.label)
         n = _n_train(str(cell.budget))
         for scored_on in score_table.scored_on(cell.protocol, cell.target):
@@ -95,9 +95,9 @@ def rows(of: grids.Grid, seed: int = 0) -> pl.DataFrame:
                     "torch_device": "cpu", "host_cpu": "Made-up CPU, 2 cores", "host_gpu": None,
                     "torch_version": "0", "code_rev": "0000000000", "finished_at": "2000-01-01T00:00:00+00:00",
                 }  # fmt: skip
-                for name, column in found.items():
+                for name, column in columns.items():
                     column.append(row[name])
-    return pl.DataFrame(found, schema=score_table.SCHEMA)
+    return pl.DataFrame(columns, schema=score_table.SCHEMA)
 
 
 def attention() -> tuple[pl.DataFrame, dict]:

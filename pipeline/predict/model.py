@@ -3,7 +3,8 @@
     python -m pipeline.predict MODEL.onnx --device ort-cpu-fp32-1t --predictor nn_former
     python -m pipeline.predict --list
 
-or from Python: ``from pipeline.predict.model import load``, then ``load(device="ort-cpu-fp32-1t").predict("MODEL.onnx")``.
+or from Python: ``from pipeline.predict.model import load``, then
+``load(device="ort-cpu-fp32-1t").predict("MODEL.onnx")``.
 """
 
 from __future__ import annotations

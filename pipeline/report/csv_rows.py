@@ -28,7 +28,7 @@ def rows(scores: Scores) -> pl.DataFrame:
     flat = []
     for table in scores.tables:
         shown = [c for c in scores.comparisons[table.name] if c.figure.metric in (table.metric, "mape")]
-        theirs = {(c.label, c.size): c for c in shown}
+        published = {(c.label, c.size): c for c in shown}
         facts = {key: _distinct(table, column) for key, column in (("machine", "host_cpu"), ("code", "code_rev"))}
         n_val = dict(table.rows.group_by("predictor").agg(pl.col("n_val").max()).iter_rows())
         for size in table.sizes:
@@ -36,7 +36,7 @@ def rows(scores: Scores) -> pl.DataFrame:
             for predictor in (p for p in table.predictors if table.seeds_of(p, [size])):
                 for device in (*table.devices, None) if len(table.devices) > 1 else table.devices:
                     row = _row(table, size, predictor, device)
-                    comparison = theirs.get((predictor, size)) if device is None or len(table.devices) == 1 else None
+                    comparison = published.get((predictor, size)) if device is None or len(table.devices) == 1 else None
                     if comparison:
                         row |= {
                             "published": comparison.figure.value,

@@ -183,6 +183,6 @@ def _link(name: str) -> str:
     return f"[{name}]({name}/leaderboard.md)"
 
 
-def made(results: Path) -> dict[Path, bytes]:
+def pages(results: Path) -> dict[Path, bytes]:
     """The page by its path, from the scores in a folder."""
     return {results / "leaderboard.md": page(load(results), tuned_on.load()).encode()}

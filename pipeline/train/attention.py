@@ -52,9 +52,9 @@ def attention(predictor: Predictor, graph: Graphs) -> Tensor:
     weights: list[Tensor] = []
 
     def record(module: ASMA, inputs: tuple) -> None:
-        x, bias, rows = inputs
-        (b, n), d = rows.shape, x.shape[-1]
-        q, k, _ = rows.pad(module.qkv(x)).view(b, n, 3, module.heads, d // module.heads).permute(2, 0, 3, 1, 4)
+        x, bias, packing = inputs
+        (b, n), d = packing.shape, x.shape[-1]
+        q, k, _ = packing.pad(module.qkv(x)).view(b, n, 3, module.heads, d // module.heads).permute(2, 0, 3, 1, 4)
         weights.append((q @ k.mT * (d // module.heads) ** -0.5 + bias).softmax(-1)[0])
 
     hooks = [block.attention.register_forward_pre_hook(record) for block in predictor.module.blocks]

@@ -16,9 +16,9 @@ from pipeline.report.plots.style import (
     MANY,
     Drawn,
     at_least,
+    colours_and_markers,
     heading,
     lay_out,
-    look,
     note_below,
     off_scale,
     suptitle,
@@ -42,7 +42,7 @@ def by_size(table: Table) -> Drawn | None:
     if not shown or len({size.n_train for size in sizes}) < 2:
         return None
     figure, ax = plt.subplots(figsize=(7.2, 4.4 if len(shown) <= 16 else 5.6))
-    looks, ends = look(table), []
+    looks, ends = colours_and_markers(table), []
     best = [p for p in table.ranked() if p in shown]
     banded = best if len(best) <= MANY else [*best[:3], FOCUS]
     for predictor in sorted(shown, key=is_focus):
@@ -131,7 +131,7 @@ def _cost_panel(ax: Axes, table: Table, size: Size) -> tuple[list[text_labels.La
     front = _pareto([points[p] for p in shown], table)
     x, y = zip(*front, strict=True)
     ax.plot(x, y, color="#aaaaaa", lw=1.2, zorder=1)
-    looks = look(table)
+    looks = colours_and_markers(table)
     for predictor in shown:
         colour, marker = looks[predictor]
         ax.plot(*points[predictor], marker, color=colour, ms=6 if colour == GREY else 8, mec="white", mew=0.8)

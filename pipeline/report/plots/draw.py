@@ -53,12 +53,12 @@ def scatter_panels(table: Table, data: Path, cells: tuple[CellSpec, ...]) -> lis
     if not order:
         return []
     if len(table.devices) > 1:
-        wanted = [(order[0], device) for device in table.devices[:6]]
+        shown_pairs = [(order[0], device) for device in table.devices[:6]]
     else:
         focus = [p for p in order if is_focus(p) and p != order[0]]
-        wanted = [(p, table.devices[0]) for p in [order[0], *(focus or order[1:])[:1]]]
+        shown_pairs = [(p, table.devices[0]) for p in [order[0], *(focus or order[1:])[:1]]]
     panels = []
-    for predictor, device in wanted:
+    for predictor, device in shown_pairs:
         key = (
             table.dataset,
             table.protocol,
