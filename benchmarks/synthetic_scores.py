@@ -32,7 +32,6 @@ FAMILIES = (
     "squeezenet", "vgg16",
 )  # fmt: skip
 FRACTIONS = ["0.005", "0.01", "0.03", "0.05", "0.1"]
-SPLITS = ("test", "all", "novel")
 
 
 def about(name: str, targets: dict[str, tuple[str, ...]], families: tuple[str, ...] = ()) -> Dataset:
@@ -126,7 +125,7 @@ def _values(random: np.random.Generator, cell: CellSpec, place: int, n: int, sco
     tau = float(np.clip(0.95 - 0.02 * place - 0.9 / n**0.4 + random.normal(0, 0.012), -0.2, 0.97))
     tau = None if cell.label == "mean" else tau
     error = float(np.exp(0.9 + 0.12 * place + 6.0 / n**0.5 + 0.25 * (hash_of(cell) % 7) + random.normal(0, 0.06)))
-    for split in SPLITS:
+    for split in score_table.QUALITY_SPLITS:
         less = {"test": 0.01, "all": 0.0, "novel": 0.04}[split]
         yield split, "kendall_tau", None if tau is None else tau - less
         yield split, "spearman", None if tau is None else min(1.15 * (tau - less), 0.99)

@@ -10,8 +10,8 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from benchmarks.time_to_tau_runs import DATASET, MISSION, SCORED_ON, full_epochs, longest, resolved
-from pipeline.core.names import is_focus
+from benchmarks.time_to_tau_runs import DATASET, SCORED_ON, full_epochs, longest, resolved
+from pipeline.core.names import FOCUS, is_focus
 from pipeline.report.format import compact
 from pipeline.report.plots import style, text_labels
 from pipeline.report.plots.style import GREY, MARKERS, VERMILION, Drawn
@@ -39,7 +39,7 @@ def means(rows: pl.DataFrame, target: str) -> pl.DataFrame:
 
 def figures() -> dict[int, published.Figure]:
     """Published tau of NN-Former by number of labels."""
-    wanted = (DATASET, "tnasp", MISSION, "kendall_tau")
+    wanted = (DATASET, "tnasp", FOCUS, "kendall_tau")
     return {f.n_train: f for f in published.load() if (f.dataset, f.protocol, f.predictor, f.metric) == wanted}
 
 
@@ -53,7 +53,7 @@ def summary(rows: pl.DataFrame, rate: float) -> list[str]:
     lines, known = [], figures()
     for n in sorted(set(rows["n_train"])):
         for target in SCORED_ON:
-            points = means(rows, target).filter(pl.col("n_train") == n, pl.col("predictor") == MISSION)
+            points = means(rows, target).filter(pl.col("n_train") == n, pl.col("predictor") == FOCUS)
             if points.height:
                 text = reached(points, known[n], released_seconds(n, rate)) if n in known else "no published tau"
                 lines.append(f"{n} labels, {target}: {text}")
@@ -133,7 +133,7 @@ def line_looks(labels: list[str]) -> dict[str, tuple[str, str, str]]:
     loud = [label for label in labels if is_focus(label)]
     colours = [*palette, *[GREY] * len(others)]
     looks = {p: (colours[i], MARKERS[i % len(MARKERS)], "-") for i, p in enumerate(others)}
-    looks |= {p: (VERMILION, MARKERS[i % len(MARKERS)], "-" if p == MISSION else "--") for i, p in enumerate(loud)}
+    looks |= {p: (VERMILION, MARKERS[i % len(MARKERS)], "-" if p == FOCUS else "--") for i, p in enumerate(loud)}
     return looks
 
 
@@ -152,7 +152,7 @@ def _panel(ax: Axes, data: pl.DataFrame, n: int, rate: float, looks: dict) -> tu
         width = 2.4 if is_focus(label) else 1.4
         ax.plot(x, y, dashes, color=colour, marker=marker, ms=6, lw=width, mec="white", mew=0.6)
         ends.append(text_labels.Label(label, x[-1], y[-1], colour, is_focus(label)))
-        line = list(zip(x, y, strict=True)) if label == MISSION else line
+        line = list(zip(x, y, strict=True)) if label == FOCUS else line
     figure = figures().get(n)
     if figure:
         released_s = released_seconds(n, rate)

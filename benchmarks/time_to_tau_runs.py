@@ -15,7 +15,6 @@ from predictors import base
 
 DATASET, TARGET = "nasbench201", "val_acc"
 SCORED_ON = ("test_acc", "val_acc")
-MISSION = "nn_former"
 LENGTHS = ("steps", "pretrain_steps", "rounds")
 SCHEMA = {
     "predictor": pl.String, "n_train": pl.Int64, "seed": pl.Int64, "budget": pl.String, "overrides": pl.String,

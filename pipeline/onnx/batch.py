@@ -11,9 +11,8 @@ import math
 from collections.abc import Callable, Sequence
 
 from pipeline.core.errors import BenchError
-from pipeline.onnx.model import Loaded, Node
+from pipeline.onnx.model import Loaded, Node, Shape
 
-Shape = tuple[int, ...]
 Place = tuple[int, int]  # batch axis of a tensor, and the product of what is merged into that axis before the batch
 RESHAPES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 Attribute = Callable[[Node, str], tuple | None]

@@ -14,9 +14,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from pipeline.onnx.model import name_set
+from pipeline.onnx.model import Shape, name_set
 
-Shape = tuple[int, ...]
 Attributes = dict[str, tuple]
 
 _ONE = name_set(

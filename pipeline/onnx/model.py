@@ -19,6 +19,7 @@ INFERENCE_ERRORS = (
     ValueError,
     TypeError,
 )
+Shape = tuple[int, ...]
 MAX_DIM = 2**31 - 1
 MAX_ELEMENTS = 2**40
 

@@ -24,6 +24,7 @@ PLUMBING = {
     "pipeline/core/errors.py",
     "pipeline/core/io.py",
     "pipeline/core/memory.py",
+    "pipeline/core/parent.py",
     "pipeline/core/paths.py",
     "pipeline/core/provenance.py",
     "pipeline/core/workers.py",

@@ -54,7 +54,7 @@ class Model:
         """Latency of an ONNX model, given as a path or as bytes.
 
         `batch_size` replaces the file's own, `dims` sizes open dimensions by name, `nearest` networks are listed. The
-        network is taken as in the file or as runtimes run it (`onnx_run`), whichever lies nearer to a training network.
+        network is taken as in the file or as runtimes run it (`as_run`), whichever lies nearer to a training network.
         Raises BenchError: no good model, a level that can't be had, or operations that the predictor can't take.
         """
         from pipeline.onnx.as_run import as_run

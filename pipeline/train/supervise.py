@@ -7,7 +7,6 @@ parent what is known of the row before it runs code that may fail; the parent co
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import select
@@ -18,9 +17,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipeline.core.parent import die_with_parent
+
 Tell = Callable[[dict | None], None]  # what is known of the row; None: from here on nothing is limited
 
-PR_SET_PDEATHSIG = 1
 # Threads that polars' import starts. They hold no locks while they wait, and a forked process needs none of them.
 HARMLESS = ("jemalloc_bg_thd", "polars-ooc")
 DONE = b"null"
@@ -82,14 +82,6 @@ def threads() -> list[str]:
         with contextlib.suppress(OSError):
             names.append((task / "comm").read_text().strip() if int(task.name) != os.getpid() else "")
     return [name for name in names if name and not name.startswith(HARMLESS)]
-
-
-def die_with_parent(parent: int) -> None:
-    """Have the system kill this process when `parent`, which forked it, ends in any way. On Linux."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
 
 
 def _listen(pipe, limit_s: float) -> tuple[dict | None, bool, bool]:

@@ -61,11 +61,7 @@ def by_size(table: Table) -> Drawn | None:
     flat = [value for p in shown for value in means[p]]
     room = 0.06 * (max(flat) - min(flat)) or 0.01
     ax.set_ylim(min(flat) - room, max(flat) + room)
-    ax.set_xscale("log")
-    ax.xaxis.set_major_locator(FixedLocator(sorted({size.n_train for size in sizes})))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    ax.set_xlabel("labels trained on (log scale)")
+    _label_axis(ax, sizes)
     ax.set_ylabel(TITLES[table.metric])
     devices = f", mean of {len(table.devices)} devices" if len(table.devices) > 1 else ""
     ax.set_title(heading(table, f"{table.scored_on} from few labels{devices}"))
@@ -77,6 +73,15 @@ def by_size(table: Table) -> Drawn | None:
     note_below(ax, band + some + off_scale(table, far, means))
     text_labels.label_ends(ax, ends)
     return Drawn(figure, _by_size_data(table, sizes))
+
+
+def _label_axis(ax: Axes, sizes: list[Size]) -> None:
+    """A logarithmic axis of the labels trained on, with a tick at every size."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(FixedLocator(sorted({size.n_train for size in sizes})))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    ax.set_xlabel("labels trained on (log scale)")
 
 
 def _by_size_data(table: Table, sizes: list[Size]) -> pl.DataFrame:

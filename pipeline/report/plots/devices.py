@@ -5,6 +5,7 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
+from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize, to_rgba
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
@@ -105,15 +106,19 @@ def by_family(table: Table, comparisons: list[published.Comparison]) -> Drawn | 
         ax.grid(axis="y", visible=False)
         ax.tick_params(axis="y", length=0)
     for ax in axes[:, 0]:
-        ax.set_yticks(places, order, fontsize=8)
-    for label in (label for ax in axes[:, 0] for label in ax.get_yticklabels()):
-        label.set_fontweight("bold" if is_focus(label.get_text()) else "normal")
+        _name_bars(ax, places, order)
     rings = "; rings: published" if published_mape else ""
     figure.supxlabel(f"MAPE, % (lower is better); whiskers: 95 % interval{rings}", fontsize=9)
     suptitle(figure, table, f"{table.scored_on}, each family left out of training")
     rows = [(n, p, stats[p, s].mean, stats[p, s].half, published_mape.get((p, s))) for n, s in panels for p in order]
     names = ["family", "predictor", "mape", "half_interval", "published"]
     return Drawn(figure, pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None))
+
+
+def _name_bars(ax: Axes, places: np.ndarray, predictors: list[str]) -> None:
+    ax.set_yticks(places, predictors, fontsize=8)
+    for label in ax.get_yticklabels():
+        label.set_fontweight("bold" if is_focus(label.get_text()) else "normal")
 
 
 def _bars(ax, places: np.ndarray, stats: list[Stat], colours: list[str], published: list[float | None], limit: float):
