@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-leaderboard: $(INSTALLED) ## run the default grid and write results/leaderboard.md (CORES=2 limits the cores)
+leaderboard: $(INSTALLED) ## run the default grid, write its board and results/leaderboard.md (CORES=2 limits the cores)
 	@snakemake --cores $(CORES)
 
 test: $(INSTALLED) ## run all tests

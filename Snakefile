@@ -2,6 +2,7 @@
 #   snakemake --cores 2                                        the default grid, config/benchmark.yaml
 #   snakemake --cores 2 --configfile config/nasbench201.yaml   another grid
 #   snakemake data --cores 2                                   only the data; likewise train, models, report
+#   snakemake boards --cores 2                                 every board and the front page, from their scores
 from snakemake.utils import min_version
 
 min_version("9.0")

@@ -86,8 +86,8 @@ class Budget:
         match = WORD.fullmatch(word)
         if not match:
             raise BenchError(
-                f'{word!r} is no label budget; write a fraction such as "0.05", a number of labels, stage, or '
-                "without-FAMILY"
+                f'{word!r} is no label budget; write a fraction such as "0.05", a number of labels such as n900, '
+                "stage, or without-FAMILY"
             )
         parts = match.groupdict()
         kind = next(kind for kind in Kind if parts[kind] is not None)

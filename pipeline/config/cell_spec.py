@@ -102,12 +102,12 @@ class CellSpec:
         parser.add_argument("dataset", help="name in config/datasets.yaml")
         parser.add_argument("target", help="label to learn, such as test_acc")
         parser.add_argument("label", help="<predictor> or <predictor>-<variant>")
-        parser.add_argument("budget", help="0.005, n900, stage or without-FAMILY: see pipeline/config/budget.py")
+        parser.add_argument("budget", help="0.005, n900, stage or without-FAMILY: see docs/protocols.md")
         parser.add_argument("--seed", type=int, default=0, help="default: 0")
         parser.add_argument(
             "--device", default="any", help="device whose cost is predicted (default: any, for accuracies)"
         )
-        parser.add_argument("--overrides", default="{}", help="settings as JSON, over the predictor's defaults")
+        parser.add_argument("--overrides", default="{}", help="settings as JSON; the label brings none")
         parser.add_argument("--sources", default="{}", help="other devices that are known, as JSON")
 
     @classmethod

@@ -66,6 +66,9 @@ def load_grid(path: str | Path) -> Grid:
                     f"{where}: duplicate cell: {name}, {n} labels, seed {cell.seed}; remove one of the two"
                 )
             cells[key] = cell
+    unused = [label for label in labels if label not in {cell.label for cell in cells.values()}]
+    if unused:
+        raise BenchError(f"{path}: predictors.{unused[0]}: no task trains it; name it in one, or take it out")
     return Grid(file.grid, str(path), file.torch_device, file.timeout_s, file.mirror, tuple(cells.values()))
 
 

@@ -29,9 +29,12 @@ def _budget(value: object) -> Budget:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is no label budget; write a quoted fraction or a number of labels of at least 1")
     try:
-        return Budget.parse(value)
+        budget = Budget.parse(value)
     except BenchError as error:
         raise ValueError(str(error)) from None
+    if budget.sources:
+        raise ValueError(f"{value!r}: other devices stand under `sources` of the task, not in a budget")
+    return budget
 
 
 class Strict(BaseModel):
@@ -68,12 +71,14 @@ class Overrides(BaseModel):
 
 
 class GridFile(Strict):
-    """A grid as written. `predictors` maps labels to overrides, or lists labels that need none of their own."""
+    """A grid as written. `predictors` maps labels to overrides, or lists labels that need none of their own; it may
+    be left out where every task lists its own.
+    """
 
     grid: Annotated[StrictStr, Field(pattern=r"\A[a-z][a-z0-9_]*\z")]
     seeds: Count
     tasks: Annotated[list[Task], Field(min_length=1)]
-    predictors: Annotated[dict[Label, Overrides] | list[Label], Field(min_length=1)]
+    predictors: Annotated[dict[Label, Overrides] | list[Label], Field(min_length=1)] | None = None
     torch_device: Literal["auto", "cpu", "cuda"] = "auto"
     timeout_s: PositiveInt = 3600
     mirror: StrictStr | None = None
@@ -86,12 +91,19 @@ class GridFile(Strict):
             if twice:
                 raise BenchError(f"{path}: predictors.{twice[0]}: defined in {variants_path} too; list it by name")
             return {label: overrides.model_dump(exclude_unset=True) for label, overrides in self.predictors.items()}
-        lost = [label for label in self.predictors if "-" in label and label not in variants]
+        listed = self.predictors if self.predictors is not None else self._listed_by_tasks(path)
+        lost = [label for label in listed if "-" in label and label not in variants]
         if lost:
             raise BenchError(
                 f"{path}: predictors: {lost[0]} is not in {variants_path}; define it there, or here as a mapping"
             )
-        return {label: variants.get(label, {}) for label in self.predictors}
+        return {label: variants.get(label, {}) for label in listed}
+
+    def _listed_by_tasks(self, path: str | Path) -> list[str]:
+        for position, task in enumerate(self.tasks):
+            if task.predictors is None:
+                raise BenchError(f"{path}: tasks[{position}]: no predictors; list them here, or for the whole grid")
+        return list(dict.fromkeys(label for task in self.tasks for label in task.predictors))
 
 
 def read(path: str | Path) -> GridFile:

@@ -1,4 +1,5 @@
 """Numbers to words and pictures; no new numbers.
 
-In: scores.parquet. Out: leaderboards and figures. May import core, config and score.
+In: scores.parquet; predictions and labels for one kind of figure. Out: leaderboards and figures. May
+import core, config and score.
 """

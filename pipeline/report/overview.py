@@ -180,7 +180,7 @@ def _mark(tables: list[Table], predictor: str, notes: Notes) -> str:
             words[f"`{predictor}` also had labels held back for validation; every column counts them."] = None
         if table.overrides.get(predictor, "{}") != "{}":
             words[f"`{predictor}` has the settings `{table.overrides[predictor]}` over its defaults."] = None
-        for status in ("diverged", "timeout", "unsupported"):
+        for status in ("error", "diverged", "timeout", "unsupported"):
             n = runs.filter(status=status).select("device", "budget", "seed").unique().height
             if n:
                 text = f"`{predictor}`, {title(table)}: {n} run{'s' if n > 1 else ''} ended as {status}."

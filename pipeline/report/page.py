@@ -126,7 +126,7 @@ def section(table: Table, content: Content, notes: Notes) -> list[str]:
     lines += [*sections.pair_table(table, [(table.metric, "test"), (table.metric, "novel")]), ""]
     if len(table.devices) > 1:
         lines += _device_tables(table, content)
-    failed = sections.failures(table)
+    failed = sections.failures(table, scores.messages)
     if failed:
         lines += folded(f"Cells without a number: {len(failed)}", failed, len(failed) <= MANY)
     compared = sections.published_table(table, scores.comparisons[table.name], notes)

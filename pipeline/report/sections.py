@@ -21,7 +21,10 @@ from pipeline.report.format import (
 from pipeline.score import published
 from pipeline.score.label_noise import SECOND, Noise
 from pipeline.score.label_noise import floor as noise_floor
+from pipeline.score.messages import Messages
 from pipeline.score.tables import Size, Table
+
+LONGEST = 200  # characters of a message
 
 
 def costs(table: Table, predictor: str) -> list[str]:
@@ -111,19 +114,29 @@ def near_zero_devices(table: Table) -> list[str]:
     return near_zero
 
 
-def failures(table: Table) -> list[str]:
-    """One line for every cell whose run did not end well or is missing, with its seeds and the reason."""
+def failures(table: Table, messages: Messages) -> list[str]:
+    """One line for every cell whose run did not end well or is missing, with its seeds, the reason and its message."""
     lines = []
     for predictor in table.predictors:
         for size in table.sizes:
             for device in table.devices:
-                failed = table.main(predictor, size, device).failed
-                for status in dict.fromkeys(status for _, status in failed if status != "undefined"):
-                    seeds = ", ".join(str(seed) for seed, why in failed if why == status)
-                    where = f" on {device}" if len(table.devices) > 1 else ""
-                    named = f", {size_name(size)}" if not size.budget.is_drawn else ""
-                    lines.append(f"- `{predictor}`, {labels(size)} labels{named}{where}: {status} (seed {seeds})")
+                where = f" on {device}" if len(table.devices) > 1 else ""
+                named = f", {size_name(size)}" if not size.budget.is_drawn else ""
+                key = (table.dataset, table.target, device, predictor, str(size.budget))
+                seeds: dict[tuple[str, str], list[str]] = {}  # of each status and message
+                for seed, status in table.main(predictor, size, device).failed:
+                    if status != "undefined":
+                        seeds.setdefault((status, messages.get((*key, seed), "")), []).append(str(seed))
+                for (status, message), failed in seeds.items():
+                    line = f"- `{predictor}`, {labels(size)} labels{named}{where}: {status} (seed {', '.join(failed)})"
+                    lines.append(line + (f": {_quoted(message)}" if message else ""))
     return lines
+
+
+def _quoted(message: str) -> str:
+    """A message as code, on one line and not longer than two."""
+    text = " ".join(message.replace("`", "'").split())
+    return f"`{text if len(text) <= LONGEST else text[: LONGEST - 1] + '…'}`"
 
 
 def published_table(table: Table, comparisons: list[published.Comparison], notes: Notes) -> list[str]:

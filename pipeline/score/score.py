@@ -20,7 +20,7 @@ from pipeline.config import grid as grids
 from pipeline.config.cell_spec import CellSpec
 from pipeline.core import io
 from pipeline.core.errors import BenchError
-from pipeline.score import label_noise, metrics, score_table
+from pipeline.score import label_noise, messages, metrics, score_table
 from pipeline.split import training_set
 
 PROVENANCE = ("torch_device", "host_cpu", "host_gpu", "torch_version", "code_rev", "finished_at")
@@ -238,4 +238,5 @@ def main() -> None:
     if args.strict:
         refuse_failures(cells)
     rows = score(cells, data)
-    score_table.write(args.out, rows, label_noise.dump(noise_of(cells, data)))
+    noise, failed = label_noise.dump(noise_of(cells, data)), messages.dump(messages.of_cells(cells))
+    score_table.write(args.out, rows, noise, failed)

@@ -71,10 +71,14 @@ def check(rows: pl.DataFrame, where: Path | str) -> None:
         raise BenchError(f"{where}: {duplicate.height} rows share their key, for one {first}; list each cell once")
 
 
-def write(path: Path | str, rows: pl.DataFrame, noise: list[dict] | None = None) -> None:
-    """Check `rows` and write them atomically; `noise` of the labels goes into the metadata."""
+def write(
+    path: Path | str, rows: pl.DataFrame, noise: list[dict] | None = None, messages: list[list] | None = None
+) -> None:
+    """Check `rows` and write them atomically; the labels' `noise` and the failed cells' `messages` are metadata."""
     check(rows, path)
-    io.write_parquet(path, rows, {"kind": "scores", "noise": noise or []})
+    io.write_parquet(
+        path, rows, {"kind": "scores", "noise": noise or [], **({"messages": messages} if messages else {})}
+    )
 
 
 def read(path: Path | str) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -13,18 +13,24 @@ from pipeline.config import grid as grids
 from pipeline.core import io
 from pipeline.score import label_noise, published, ranking, score_table
 from pipeline.score.headline import Headline, headline
+from pipeline.score.messages import Messages
+from pipeline.score.messages import parse as parse_messages
 from pipeline.score.tables import Table, tables_of
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """`rows`: the table of scores; `tables`: its rows by task; `figures`: published ones; `noise`: of the labels."""
+    """`rows`: the table of scores; `tables`: its rows by task; `figures`: published ones; `noise`: of the labels.
+
+    `messages`: of the cells that failed.
+    """
 
     grid: grids.Grid
     rows: pl.DataFrame
     tables: list[Table]
     figures: list[published.Figure]
     noise: list[label_noise.Noise]
+    messages: Messages = field(default_factory=dict)
 
     @cached_property
     def rankings(self) -> list[ranking.Ranking]:
@@ -56,4 +62,6 @@ def load(grid: Path | str, scores: Path | str) -> Scores:
     """The scores of a grid. Raises BenchError when a file is missing or damaged, or the two are of different cells."""
     asked, rows = grids.load_grid(grid), score_table.read(scores)
     tables = tables_of(asked, rows, datasets.load(), scores)
-    return Scores(asked, rows, tables, published.load(), label_noise.parse(io.read_meta(scores).get("noise")))
+    meta = io.read_meta(scores)
+    noise, messages = label_noise.parse(meta.get("noise")), parse_messages(meta.get("messages"))
+    return Scores(asked, rows, tables, published.load(), noise, messages)

@@ -88,8 +88,22 @@ def test_path_does_not_depend_on_the_grid_or_the_protocol(write):
 
 
 def test_task_may_choose_predictors_and_seeds(write):
-    cells = load_grid(write(changed(task_predictors=["mean"], task_seeds=1, budgets=[10]))).cells
+    task = {"task_predictors": ["mean"], "task_seeds": 1, "budgets": [10]}
+    cells = load_grid(write(changed(**task, predictors={"mean": {}}))).cells
     assert [(cell.label, cell.seed) for cell in cells] == [("mean", 0)]
+
+
+def test_where_each_task_lists_its_predictors_the_grid_need_not(write):
+    config = changed(task_predictors=["mean", "nn_former-latency"], seeds=1, budgets=[10])
+    del config["predictors"]
+    cells = load_grid(write(config)).cells
+    assert [(cell.label, cell.settings.get("preset")) for cell in cells] == [
+        ("mean", None),
+        ("nn_former-latency", "latency"),
+    ]
+    config["tasks"].append({**GOOD["tasks"][0], "target": "latency_ms", "devices": ["virtual"]})
+    with pytest.raises(BenchError, match=r"tasks\[1\]: no predictors; list them here, or for the whole grid"):
+        load_grid(write(config))
 
 
 SHIPPED = [path for path in (ROOT / "config").glob("*.yaml") if "grid" in read_yaml(path)]
@@ -128,6 +142,8 @@ def test_shipped_grids_count():
         (changed(predictors={"../mean": {}}), "../mean"),
         (changed(predictors={"mean": None}), "predictors.mean"),
         (changed(task_predictors=["gbdt"]), "unknown predictor 'gbdt'; known: mean, nn_former"),
+        (changed(task_predictors=["mean"]), "predictors.nn_former: no task trains it"),
+        (changed(budgets=["0.1-from-0a1b2c3d"]), "other devices stand under `sources`"),
         (changed(budgets=["0.0"]), "fraction 0.0 is not above 0"),
         (changed(budgets=["1.5"]), "fraction 1.5 is not above 0 and at most 1"),
         (changed(budgets=["-0.1"]), "'-0.1' is no label budget"),

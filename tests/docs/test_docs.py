@@ -7,7 +7,7 @@ the project that has saved predictors (of made-up latencies) and the example dat
 - what installs, needs the network, or takes more than seconds (`SLOW`), and commands with a placeholder (a word in
   capitals that is no file), with ``--help``: the module must be there and have every option that is named;
 - ``pytest``: the files that are named must be there;
-- any other ``python -m pipeline...`` as it stands.
+- any other ``python -m pipeline...`` as it stands, with the tables of the data set of tests at hand.
 
 A command that no rule fits fails the test.
 """
@@ -22,11 +22,16 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
+import polars as pl
 import pytest
 import torch
 import yaml
 
+from pipeline.config.budget import Budget, Kind
+from pipeline.config.grid import BUDGETS, DRAWN
+from pipeline.config.grid_file import Protocol
 from pipeline.core.paths import ROOT
 from pipeline.predict import saved
 from pipeline.score import metrics
@@ -68,7 +73,8 @@ def copy(tmp_path_factory) -> Path:
     folder = copy_project(tmp_path_factory.mktemp("docs") / "bench")
     shutil.copy(ROOT / "config/benchmark.yaml", folder / "config/benchmark.yaml")
     shutil.copy(ROOT / "Makefile", folder / "Makefile")
-    shutil.copytree(ROOT / "benchmarks", folder / "benchmarks")
+    for part in ("benchmarks", "tests"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     made_here = shutil.ignore_patterns("predictions", "models", "html", "smoke")
     shutil.copytree(ROOT / "results", folder / "results", ignore=made_here)
     data = write_tables(folder / "made_up", device=DEVICE)
@@ -81,6 +87,12 @@ def copy(tmp_path_factory) -> Path:
     (folder / "mirror/mine").mkdir(parents=True)
     (folder / "mirror/mine/cells.csv").write_text(blocks(page, "csv")[0])
     (folder / "config/mine.yaml").write_text(blocks(ROOT / "docs/quick_start.md", "yaml")[0])
+    (folder / "predictors/nearest.py").write_text(blocks(ROOT / "README.md", "python")[0])
+    (folder / "predictors/bag.py").write_text(blocks(ROOT / "docs/adding_a_predictor.md", "python")[0])
+    tables = "data/parquet/synthetic201"
+    run(folder, ["python", "-m", "pipeline.convert.synthetic201", "--raw", ".", "--out", tables])
+    split = ["python", "-m", "pipeline.split", "--dataset", "synthetic201", "--seed", "0"]
+    run(folder, [*split, "--graphs", f"{tables}/graphs.parquet", "--out", "data/splits/synthetic201/0.parquet"])
     return folder
 
 
@@ -134,8 +146,55 @@ def test_the_three_lines_of_python(copy, monkeypatch, capsys):
     assert float(capsys.readouterr().out) > 0
 
 
+def test_a_cell_from_python_is_the_cell_of_the_command(copy, monkeypatch):
+    page = ROOT / "docs/adding_a_predictor.md"
+    (command,) = [words for line in commands(page) if "pipeline.train" in (words := shlex.split(line))]
+    run(copy, command)
+    monkeypatch.chdir(copy)
+    names = {}
+    exec(compile(blocks(page, "python")[1], page.name, "exec"), names)
+    trained, written = names["trained"], pl.read_parquet(copy / "one_cell.parquet")
+    assert trained.about["status"] == "ok"
+    assert trained.prediction.float().tolist() == written["prediction"].to_list()
+
+
+@pytest.mark.slow
+def test_the_example_predictors_keep_the_contract(copy):
+    output = run(copy, ["python", "-m", "pytest", "-q", "tests/contract", "-k", "bag or nearest"])
+    assert "failed" not in output and "[100%]" in output
+
+
+def table(path: Path, first: str) -> dict[str, list[str]]:
+    """The rows of the table of a page whose heading begins with `first`: their first cell, and the others."""
+    lines = path.read_text(encoding="utf-8").partition(f"| {first} |")[2].partition("\n\n")[0].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {row[0]: row[1:] for row in rows}
+
+
+def test_the_protocols_page_has_every_protocol_with_the_budgets_it_takes():
+    words = {"fraction": Kind.FRACTION, "number": Kind.COUNT, "`stage`": Kind.MARKED, "`without-<family>`": Kind.FAMILY}
+    said = {}
+    for names, (*_, budgets) in table(ROOT / "docs/protocols.md", "Protocol").items():
+        kinds = tuple(words[word] for word in budgets.split(", "))
+        said |= dict.fromkeys(re.findall(r"`(\w+)`", names), kinds)
+    assert said == {protocol: BUDGETS.get(protocol, DRAWN) for protocol in get_args(Protocol)}
+
+
+def test_the_protocols_page_has_every_kind_of_budget_by_its_word():
+    rows = table(ROOT / "docs/protocols.md", "In a grid").values()
+    found = [Budget.parse(word.strip("`")) for word, *_ in rows]
+    assert [budget.kind for budget in found] == list(Kind)[:2] + [Kind.MARKED, Kind.FAMILY]
+    assert [f"`{budget}`" for budget in found] == [word for word, *_ in rows]
+
+
+def test_every_benchmark_is_listed():
+    text = (ROOT / "docs/architecture.md").read_text()
+    there = {f.stem for f in (ROOT / "benchmarks").glob("*.py") if '__name__ == "__main__"' in f.read_text()}
+    assert set(re.findall(r"`benchmarks\.(\w+)`", text)) == there
+
+
 def test_the_neural_example_learns_and_keeps_the_contract(tmp_path):
-    (code,) = blocks(ROOT / "docs/adding_a_predictor.md", "python")
+    code, _ = blocks(ROOT / "docs/adding_a_predictor.md", "python")
     path = tmp_path / "bag.py"
     path.write_text(code)
     spec = importlib.util.spec_from_file_location("predictors.bag", path)

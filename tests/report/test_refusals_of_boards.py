@@ -69,7 +69,7 @@ def test_a_missing_cell_prints_as_a_dash_and_is_named():
     table = table_of(TAUS, rows)
     row = next(line for line in sections.main_table(table) if "`gbdt`" in line)
     assert row == "| `gbdt` | 0.710 ± 0.127 | – | – | – | – | – |"
-    assert "- `gbdt`, 50 labels: missing (seed 0, 1)" in sections.failures(table)
+    assert "- `gbdt`, 50 labels: missing (seed 0, 1)" in sections.failures(table, {})
 
 
 def command(monkeypatch, out: Path, *more: str) -> None:

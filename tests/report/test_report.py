@@ -46,7 +46,26 @@ def test_the_glance_names_the_best_and_nn_former():
 
 
 def test_a_failed_run_is_named_below_the_table():
-    assert sections.failures(table_of(TAUS)) == ["- `nn_former`, 50 labels: timeout (seed 1)"]
+    table = table_of(TAUS)
+    line = "- `nn_former`, 50 labels: timeout (seed 1)"
+    assert sections.failures(table, {}) == [line]
+    key = (table.dataset, table.target, "any", "nn_former", str(table.sizes[1].budget))
+    assert sections.failures(table, {(*key, 0): "another", (*key, 1): "took `much`\ntoo long"}) == [
+        line + ": `took 'much' too long`"
+    ]
+    (long,) = sections.failures(table, {(*key, 1): "o" * 999})
+    assert len(long) < 300 and long.endswith("o…`")
+
+
+def test_seeds_that_failed_in_other_ways_are_told_apart():
+    taus = {("gbdt", "0.01", seed): "error" for seed in range(3)} | {("mean", "0.01", 0): 0.5}
+    table = table_of(taus)
+    key = (table.dataset, table.target, "any", "gbdt", "0.01")
+    found = sections.failures(table, {(*key, 0): "no luck", (*key, 1): "no memory", (*key, 2): "no luck"})
+    assert found == [
+        "- `gbdt`, 10 labels: error (seed 0, 2): `no luck`",
+        "- `gbdt`, 10 labels: error (seed 1): `no memory`",
+    ]
 
 
 def test_a_status_stands_where_no_seed_has_a_number():

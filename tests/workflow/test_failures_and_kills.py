@@ -79,6 +79,9 @@ def test_failed_cells_are_rows_and_block_nothing(copy):
     for name, (status, message) in SAYS.items():
         assert messages[name].startswith(message)
         assert f"{status}: {message}" in output
+    board = (copy / "results/benchmark/leaderboard.md").read_text()
+    for name, (status, message) in SAYS.items():
+        assert f"- `{name}`, 60 labels: {status} (seed 0): `{message}" in board
     assert "node_count" in (copy / "results/leaderboard.md").read_text()
     assert not leftovers(copy)
     assert NOTHING in snakemake(copy).stdout

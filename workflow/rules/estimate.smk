@@ -1,4 +1,5 @@
-# What the grid will cost, from the timings of committed scores: snakemake estimate --configfile config/full/paper.yaml
+# What the grid will cost, from the timings in the scores at hand:
+# snakemake estimate --cores 1 --configfile config/full/paper.yaml
 rule estimate:
     input:
         grid=GRID.path,
