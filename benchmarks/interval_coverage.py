@@ -37,6 +37,7 @@ def truth() -> np.ndarray:
 
 
 def covers(interval: stats.Interval, true: float) -> bool:
+    """Whether an interval holds the true value, rounding aside."""
     return interval.low - 1e-12 <= true <= interval.high + 1e-12
 
 

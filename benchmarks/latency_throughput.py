@@ -86,6 +86,7 @@ def speed(model: nn.Module, inputs, n: int, steps: int, consistency: float = 0.0
 
 
 def main() -> None:
+    """Print the throughputs."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--networks", type=int, default=200)

@@ -40,6 +40,7 @@ def space(n: int) -> Graphs:
 
 
 def main() -> None:
+    """Print a line for each configuration."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--steps", type=int, default=30)
     steps = parser.parse_args().steps
