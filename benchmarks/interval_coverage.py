@@ -55,11 +55,11 @@ def coverage(boards: int, datasets: int, seeds: int, skewed: bool = False, seed:
             hits["overall"].append(covers(stats.interval(list(over_sizes[:, :, p])), truth().mean(0)[p]))
             hits["rank"].append(covers(stats.interval(list(rank[:, :, p])), true_rank[p]))
             if p:
-                found = stats.paired(list(board[..., 0]), list(board[..., p]))
-                hits["paired"].append(covers(found.difference, (truth()[:, 0] - truth()[:, p]).mean()))
+                paired = stats.paired(list(board[..., 0]), list(board[..., p]))
+                hits["paired"].append(covers(paired.difference, (truth()[:, 0] - truth()[:, p]).mean()))
         drawn, _ = stratified_bootstrap(list(over_sizes[:, :, 0]), 500)
         hits["bootstrap"].append(covers(drawn, truth().mean(0)[0]))
-    return {name: float(np.mean(found)) for name, found in hits.items()}
+    return {name: float(np.mean(covered)) for name, covered in hits.items()}
 
 
 def stratified_bootstrap(

@@ -61,11 +61,11 @@ MUTATIONS = (
     ),
     Mutation(
         "labels for validation are trained on", TRAINING_SET,
-        "pl.concat([*parts, own.head(n_train)])", "pl.concat([*parts, own])", PLAN,
+        "pl.concat([*source_labels, own_labels.head(n_train)])", "pl.concat([*source_labels, own_labels])", PLAN,
     ),
     Mutation(
         "the checkpoint is picked by training labels", TRAINING_SET,
-        "own.tail(budget.n_val)", "own.head(budget.n_val)", PLAN,
+        "own_labels.tail(budget.n_val)", "own_labels.head(budget.n_val)", PLAN,
     ),
     Mutation(
         "the labels of another device are trained on", TRAINING_SET,
@@ -79,7 +79,8 @@ MUTATIONS = (
     ),
     Mutation(
         "predictions are asked for on another device", CELL,
-        ".on(spec.device, (*others, spec.device))", ".on((*others, spec.device)[0], (*others, spec.device))", PLAN,
+        ".on_platform(spec.device, (*source_devices, spec.device))",
+        ".on_platform((*source_devices, spec.device)[0], (*source_devices, spec.device))", PLAN,
     ),
     Mutation(
         "labels of other devices go to predictors that do not transfer", CELL,

@@ -47,21 +47,21 @@ def main() -> None:
 
 def space(n: int) -> Graphs:
     """``n`` cells drawn from the enumerated space."""
-    every = space101.enumerate_cells()
-    rows = np.random.default_rng(0).permutation(len(every.n))[:n]
-    drawn = space101.Space(*(column[rows] for column in every))
-    names = [str(row) for row in rows]
-    table = _nasbench101.Table(drawn, space101.parameters(drawn), names, rows.astype(np.uint64), {})
+    all_cells = space101.enumerate_cells()
+    picked = np.random.default_rng(0).permutation(len(all_cells.n))[:n]
+    sample = space101.Space(*(column[picked] for column in all_cells))
+    names = [str(row) for row in picked]
+    table = _nasbench101.Table(sample, space101.parameters(sample), names, picked.astype(np.uint64), {})
     return from_frame(
         nasbench101.graphs_frame(table), {"op_vocab": list(cells.VOCAB_101), "attr_names": [], "out_shape_rank": 0}
     )
 
 
-def clocked(what: str, function):
+def clocked(name: str, function):
     """The function's result; prints the CPU-seconds it took."""
     start = time.process_time()
     result = function()
-    print(f"{time.process_time() - start:7.2f} CPU-seconds: {what}", flush=True)
+    print(f"{time.process_time() - start:7.2f} CPU-seconds: {name}", flush=True)
     return result
 
 

@@ -43,10 +43,10 @@ def main() -> None:
         path, out = Path(folder) / "synthetic.tfrecord", Path(folder) / "parquet"
         write(path, records(space101.enumerate_cells(), epochs))
         print(f"{path.stat().st_size:,} bytes; the official file has {OFFICIAL_BYTES.get(epochs)}", flush=True)
-        before, start = _cpu_seconds(), time.perf_counter()
+        cpu_before, start = _cpu_seconds(), time.perf_counter()
         with PeakMemory() as peak:
             table = _nasbench101.read(path, epochs, args.workers)
-            read = time.perf_counter() - start
+            read_s = time.perf_counter() - start
             values = {name: table.means[max(epochs), name] for name in _nasbench101.VALUES}
             graphs, targets = nasbench101.graphs_frame(table), nasbench101.targets_frame(values)
             facts = nasbench101.space_facts
@@ -55,8 +55,8 @@ def main() -> None:
             )
         seconds = time.perf_counter() - start
         parquet = sum(file.stat().st_size for file in out.iterdir())
-    print(f"{graphs.height:,} cells, {args.workers} workers: {seconds:.1f} s, of these {read:.1f} s reading")
-    cpu = _cpu_seconds() - before
+    print(f"{graphs.height:,} cells, {args.workers} workers: {seconds:.1f} s, of these {read_s:.1f} s reading")
+    cpu = _cpu_seconds() - cpu_before
     print(f"{cpu:.1f} CPU-seconds, peak memory {peak.bytes / 1e6:.0f} MB, Parquet {parquet / 1e6:.1f} MB")
 
 

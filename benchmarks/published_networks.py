@@ -16,19 +16,20 @@ from tqdm import tqdm
 
 from pipeline.core.errors import BenchError, run_cli
 from pipeline.measure import families
-from pipeline.predict.model import PREDICTOR, Prediction, load, measure
+from pipeline.predict.model import PREDICTOR, load, measure
+from pipeline.predict.prediction import Prediction
 from pipeline.report.format import markdown
 
 HEADER = ["Network", "Predicted, ms", "90 % interval", "Measured, ms", "Error, %", "Inside"]
 
 
-def row(found: Prediction) -> list[str]:
+def row(prediction: Prediction) -> list[str]:
     """The cells of a line of the table."""
-    real = found.measured
+    real = prediction.measured
     return [
-        f"{Path(found.model).stem}{' (far)' if found.far else ''}",
-        f"{found.latency_ms:.2f}",
-        f"{found.low_ms:.2f} to {found.high_ms:.2f}",
+        f"{Path(prediction.model).stem}{' (far)' if prediction.far else ''}",
+        f"{prediction.latency_ms:.2f}",
+        f"{prediction.low_ms:.2f} to {prediction.high_ms:.2f}",
         f"{real.median_ms:.2f}",
         f"{real.error_percent:+.1f}",
         "yes" if real.in_interval else "no",
@@ -44,17 +45,17 @@ def main() -> None:
     parser.add_argument("--models", type=Path, help="folder of saved predictors (default: results/models)")
     args = parser.parse_args()
     model = load(args.device, args.predictor, models=args.models)
-    found = []
+    predictions = []
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{family}.onnx" for family in families.FAMILIES]
         for path in paths:
             path.write_bytes(families.unvaried(path.stem).SerializeToString())
         for path in tqdm([*paths, *args.files], disable=None, unit="network"):
-            found.append(measure(path, model.predict(path)))
-            if found[-1].measured.status != "ok":
-                raise BenchError(f"{path}: not timed ({found[-1].measured.message})")
-    print("\n".join(markdown(HEADER, [row(each) for each in found], "lrrrrl")))
-    errors = [abs(each.measured.error_percent) for each in found]
+            predictions.append(measure(path, model.predict(path)))
+            if predictions[-1].measured.status != "ok":
+                raise BenchError(f"{path}: not timed ({predictions[-1].measured.message})")
+    print("\n".join(markdown(HEADER, [row(prediction) for prediction in predictions], "lrrrrl")))
+    errors = [abs(prediction.measured.error_percent) for prediction in predictions]
     print(f"mean error {statistics.mean(errors):.1f} %, median {statistics.median(errors):.1f} %")
 
 

@@ -32,7 +32,6 @@ FAMILIES = (
     "squeezenet", "vgg16",
 )  # fmt: skip
 FRACTIONS = ["0.005", "0.01", "0.03", "0.05", "0.1"]
-SPLITS = ("test", "all", "novel")
 
 
 def about(name: str, targets: dict[str, tuple[str, ...]], families: tuple[str, ...] = ()) -> Dataset:
@@ -46,13 +45,13 @@ def about(name: str, targets: dict[str, tuple[str, ...]], families: tuple[str, .
 
 def datasets() -> dict[str, Dataset]:
     """The data sets of the made-up grid, by name."""
-    found = [
+    made_up = [
         about("synthetic_cells", {"val_acc": ("any",), "test_acc": ("any",)}),
         about("synthetic_more", {"test_acc": ("any",)}),
         about("synthetic_latency", {"latency_ms": tuple(DEVICES)}),
         about("synthetic_families", {"latency_ms": ("gpu",)}, FAMILIES),
     ]
-    return {dataset.name: dataset for dataset in found}
+    return {dataset.name: dataset for dataset in made_up}
 
 
 def grid(seeds: int = 3) -> grids.Grid:
@@ -67,7 +66,7 @@ def grid(seeds: int = 3) -> grids.Grid:
          PREDICTORS[:14]),
     ]  # fmt: skip
     cells = tuple(
-        CellSpec.of(dataset, target, label, word, seed, device, protocol=protocol)
+        CellSpec.from_values(dataset, target, label, word, seed, device, protocol=protocol)
         for dataset, protocol, target, devices, sizes, labels in tasks
         for device in devices
         for label in labels
@@ -77,11 +76,11 @@ def grid(seeds: int = 3) -> grids.Grid:
     return grids.Grid("synthetic", "config/synthetic.yaml", "cpu", 60, None, cells)
 
 
-def rows(of: grids.Grid, seed: int = 0) -> pl.DataFrame:
+def rows(board: grids.Grid, seed: int = 0) -> pl.DataFrame:
     """Score rows of every cell: predictors early in the list are better, more labels help, costs grow."""
     random = np.random.default_rng(seed)
-    found: dict[str, list] = {name: [] for name in score_table.SCHEMA}
-    for cell in of.cells:
+    columns: dict[str, list] = {name: [] for name in score_table.SCHEMA}
+    for cell in board.cells:
         place = PREDICTORS.index(cell.label)
         n = _n_train(str(cell.budget))
         for scored_on in score_table.scored_on(cell.protocol, cell.target):
@@ -95,9 +94,9 @@ def rows(of: grids.Grid, seed: int = 0) -> pl.DataFrame:
                     "torch_device": "cpu", "host_cpu": "Made-up CPU, 2 cores", "host_gpu": None,
                     "torch_version": "0", "code_rev": "0000000000", "finished_at": "2000-01-01T00:00:00+00:00",
                 }  # fmt: skip
-                for name, column in found.items():
+                for name, column in columns.items():
                     column.append(row[name])
-    return pl.DataFrame(found, schema=score_table.SCHEMA)
+    return pl.DataFrame(columns, schema=score_table.SCHEMA)
 
 
 def attention() -> tuple[pl.DataFrame, dict]:
@@ -126,7 +125,7 @@ def _values(random: np.random.Generator, cell: CellSpec, place: int, n: int, sco
     tau = float(np.clip(0.95 - 0.02 * place - 0.9 / n**0.4 + random.normal(0, 0.012), -0.2, 0.97))
     tau = None if cell.label == "mean" else tau
     error = float(np.exp(0.9 + 0.12 * place + 6.0 / n**0.5 + 0.25 * (hash_of(cell) % 7) + random.normal(0, 0.06)))
-    for split in SPLITS:
+    for split in score_table.QUALITY_SPLITS:
         less = {"test": 0.01, "all": 0.0, "novel": 0.04}[split]
         yield split, "kendall_tau", None if tau is None else tau - less
         yield split, "spearman", None if tau is None else min(1.15 * (tau - less), 0.99)

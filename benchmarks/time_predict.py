@@ -1,4 +1,4 @@
-"""How long pipeline.predict.model takes, process start included: python -m benchmarks.time_predict [--models FOLDER]
+"""How long pipeline.predict takes, process start included: python -m benchmarks.time_predict [--models FOLDER]
 
 Times every model packaged in onnx, and NNLQP's ResNet-18 where the mirror is at hand, with each saved predictor given
 or nn_former. Prints the least wall and CPU seconds of some runs: on a busy machine the CPU seconds are what tells.

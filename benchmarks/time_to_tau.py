@@ -92,27 +92,27 @@ def train(
 
 def fill(path: Path, runs: list[Run], fit: Callable[[Run, dict], tuple[dict, dict]]) -> pl.DataFrame:
     """Do what is missing of ``runs`` and return the rows of all of them; each goes to ``path`` as it is finished."""
-    done = read(path)
+    finished = read(path)
     wanted = {run.key: run for run in runs}
-    finished = set(done.select(KEY).iter_rows())
-    print(f"{path}: {len(finished & wanted.keys())} of {len(wanted)} runs are there")
+    finished_keys = set(finished.select(KEY).iter_rows())
+    print(f"{path}: {len(finished_keys & wanted.keys())} of {len(wanted)} runs are there")
     for number, (key, run) in enumerate(wanted.items(), 1):
-        if key in finished:
+        if key in finished_keys:
             continue
         place = f"[{number}/{len(wanted)}] {run.label}, {run.n_train} labels, seed {run.seed}, {run.budget}"
-        config = overrides(run, done)
+        config = overrides(run, finished)
         if config is None:
             print(f"{place}: left out, two epochs do not fit")
             continue
         about, taus = fit(run, config)
         row = {name: about.get(name) for name in SCHEMA} | dict(zip(KEY, key, strict=True))
         row |= {f"tau_{target}": tau for target, tau in taus.items()} | {"overrides": json.dumps(config)}
-        done = pl.concat([done, pl.DataFrame([row], schema=SCHEMA)])
-        io.write_bytes(path, done.write_csv().encode())
+        finished = pl.concat([finished, pl.DataFrame([row], schema=SCHEMA)])
+        io.write_bytes(path, finished.write_csv().encode())
         shown = ", ".join(f"tau {tau:.4f} on {name}" for name, tau in taus.items() if tau is not None)
         print(f"{place}: {about.get('fit_cpu_s') or 0:.2f} CPU-s, {shown or about['status']}", flush=True)
-    asked = pl.DataFrame(list(wanted), schema={name: SCHEMA[name] for name in KEY}, orient="row")
-    return done.join(asked, on=KEY, how="semi", maintain_order="left")
+    keys = pl.DataFrame(list(wanted), schema={name: SCHEMA[name] for name in KEY}, orient="row")
+    return finished.join(keys, on=KEY, how="semi", maintain_order="left")
 
 
 def main() -> None:

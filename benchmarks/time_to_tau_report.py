@@ -10,8 +10,8 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from benchmarks.time_to_tau_runs import DATASET, MISSION, SCORED_ON, full_epochs, longest, resolved
-from pipeline.core.names import is_focus
+from benchmarks.time_to_tau_runs import DATASET, SCORED_ON, full_epochs, longest, resolved
+from pipeline.core.names import FOCUS, is_focus
 from pipeline.report.format import compact
 from pipeline.report.plots import style, text_labels
 from pipeline.report.plots.style import GREY, MARKERS, VERMILION, Drawn
@@ -28,18 +28,18 @@ def means(rows: pl.DataFrame, target: str) -> pl.DataFrame:
     ``low`` and ``high`` are those of the seeds. Budgets that not every seed has finished well are left out.
     """
     tau = pl.col(f"tau_{target}")
-    found = rows.group_by("predictor", "n_train", "budget", maintain_order=True).agg(
+    by_budget = rows.group_by("predictor", "n_train", "budget", maintain_order=True).agg(
         pl.col("fit_cpu_s").mean(), tau.mean().alias("tau"), tau.min().alias("low"), tau.max().alias("high"),
         tau.count().alias("seeds"),
     )  # fmt: skip
     seeds = rows.group_by("n_train").agg(pl.col("seed").n_unique().alias("all"))
-    whole = found.join(seeds, on="n_train").filter(pl.col("seeds") == pl.col("all")).drop("all")
+    whole = by_budget.join(seeds, on="n_train").filter(pl.col("seeds") == pl.col("all")).drop("all")
     return whole.sort("n_train", "predictor", "fit_cpu_s")
 
 
 def figures() -> dict[int, published.Figure]:
     """Published tau of NN-Former by number of labels."""
-    wanted = (DATASET, "tnasp", MISSION, "kendall_tau")
+    wanted = (DATASET, "tnasp", FOCUS, "kendall_tau")
     return {f.n_train: f for f in published.load() if (f.dataset, f.protocol, f.predictor, f.metric) == wanted}
 
 
@@ -53,9 +53,9 @@ def summary(rows: pl.DataFrame, rate: float) -> list[str]:
     lines, known = [], figures()
     for n in sorted(set(rows["n_train"])):
         for target in SCORED_ON:
-            mine = means(rows, target).filter(pl.col("n_train") == n, pl.col("predictor") == MISSION)
-            if mine.height:
-                text = reached(mine, known[n], released_seconds(n, rate)) if n in known else "no published tau"
+            points = means(rows, target).filter(pl.col("n_train") == n, pl.col("predictor") == FOCUS)
+            if points.height:
+                text = reached(points, known[n], released_seconds(n, rate)) if n in known else "no published tau"
                 lines.append(f"{n} labels, {target}: {text}")
         for label in extrapolated(rows, n):
             epochs, seconds = longest(rows, label, n)
@@ -74,13 +74,13 @@ def extrapolated(rows: pl.DataFrame, n: int) -> list[str]:
     return [label for label in ended.unique(maintain_order=True) if full_epochs(label)]
 
 
-def reached(mine: pl.DataFrame, figure: published.Figure, released: float) -> str:
-    """When the means ``mine`` of NN-Former first reach a published figure, and that against the released time."""
+def reached(points: pl.DataFrame, figure: published.Figure, released: float) -> str:
+    """When the means ``points`` of NN-Former first reach a published figure, and that against the released time."""
     goal = f"published tau {figure.value:.3f} ({published.CONFIDENCE[figure.confidence]})"
     recipe = f"the released recipe takes {released:,.0f} s (computed), the bar is 1/{BAR} of it, {released / BAR:.0f} s"
-    enough = mine.filter(pl.col("tau") >= figure.value)
+    enough = points.filter(pl.col("tau") >= figure.value)
     if not enough.height:
-        best = mine.sort("tau").row(-1, named=True)
+        best = points.sort("tau").row(-1, named=True)
         return f"{goal} is not reached: {best['tau']:.4f} after {best['fit_cpu_s']:.1f} CPU-s; {recipe}"
     first = enough.row(0, named=True)
     verdict = "met" if first["fit_cpu_s"] * BAR <= released else "missed"
@@ -103,7 +103,7 @@ def save(rows: pl.DataFrame, folder: Path, target: str, rate: float) -> None:
 def draw(data: pl.DataFrame, rows: pl.DataFrame, target: str, rate: float) -> plt.Figure:
     """One panel for each number of labels of ``data`` (see `means`)."""
     sizes = sorted(set(data["n_train"]))
-    looks = look(list(rows["predictor"].unique(maintain_order=True)))
+    looks = line_looks(list(rows["predictor"].unique(maintain_order=True)))
     figure, axes = plt.subplots(1, len(sizes), figsize=(5.6 * len(sizes), 5.4), squeeze=False, layout="constrained")
     named = [
         _panel(ax, data.filter(pl.col("n_train") == n), n, rate, looks) for ax, n in zip(axes[0], sizes, strict=True)
@@ -115,9 +115,9 @@ def draw(data: pl.DataFrame, rows: pl.DataFrame, target: str, rate: float) -> pl
             _upright(ax, seconds * full / epochs, f"{label}: {full} epochs (extrapolated)", looks[label][0])
     axes[0][0].set_ylabel(f"Kendall's τ of all cells, {target}")
     seeds = rows["seed"].n_unique()
-    of = f"mean and range of {seeds} seeds" if seeds > 1 else "one seed"
+    spread = f"mean and range of {seeds} seeds" if seeds > 1 else "one seed"
     figure.suptitle(
-        f"{DATASET}: quality against training time, {of}", x=0.01, ha="left", fontweight="bold", fontsize=11.5
+        f"{DATASET}: quality against training time, {spread}", x=0.01, ha="left", fontweight="bold", fontsize=11.5
     )
     style.lay_out(figure)
     for ax, (ends, line) in zip(axes[0], named, strict=True):
@@ -125,7 +125,7 @@ def draw(data: pl.DataFrame, rows: pl.DataFrame, target: str, rate: float) -> pl
     return figure
 
 
-def look(labels: list[str]) -> dict[str, tuple[str, str, str]]:
+def line_looks(labels: list[str]) -> dict[str, tuple[str, str, str]]:
     """Colour, marker and line style of each predictor; NN-Former and its presets share a colour."""
     palette = plt.rcParams["axes.prop_cycle"].by_key()["color"]
     palette = [colour if colour.startswith("#") else f"#{colour}" for colour in palette]
@@ -133,7 +133,7 @@ def look(labels: list[str]) -> dict[str, tuple[str, str, str]]:
     loud = [label for label in labels if is_focus(label)]
     colours = [*palette, *[GREY] * len(others)]
     looks = {p: (colours[i], MARKERS[i % len(MARKERS)], "-") for i, p in enumerate(others)}
-    looks |= {p: (VERMILION, MARKERS[i % len(MARKERS)], "-" if p == MISSION else "--") for i, p in enumerate(loud)}
+    looks |= {p: (VERMILION, MARKERS[i % len(MARKERS)], "-" if p == FOCUS else "--") for i, p in enumerate(loud)}
     return looks
 
 
@@ -142,27 +142,28 @@ def _panel(ax: Axes, data: pl.DataFrame, n: int, rate: float, looks: dict) -> tu
     floor = data["tau"].max() - SQUASHED
     ends, line, low = [], [], []
     for label in [label for label in looks if label in set(data["predictor"])]:
-        mine = data.filter(pl.col("predictor") == label)
-        shown = mine.filter(pl.col("tau") >= floor)
+        points = data.filter(pl.col("predictor") == label)
+        shown = points.filter(pl.col("tau") >= floor)
         if not shown.height:
-            low.append(f"{label} {mine['tau'].max():.2f}")
+            low.append(f"{label} {points['tau'].max():.2f}")
             continue
         (colour, marker, dashes), x, y = looks[label], shown["fit_cpu_s"].to_list(), shown["tau"].to_list()
         ax.vlines(x, shown["low"].clip(floor), shown["high"], color=colour, lw=1, alpha=0.5)
         width = 2.4 if is_focus(label) else 1.4
         ax.plot(x, y, dashes, color=colour, marker=marker, ms=6, lw=width, mec="white", mew=0.6)
         ends.append(text_labels.Label(label, x[-1], y[-1], colour, is_focus(label)))
-        line = list(zip(x, y, strict=True)) if label == MISSION else line
+        line = list(zip(x, y, strict=True)) if label == FOCUS else line
     figure = figures().get(n)
     if figure:
-        at = released_seconds(n, rate)
+        released_s = released_seconds(n, rate)
         ax.axhline(figure.value, color="#444444", lw=1, ls="--", zorder=1)
-        ax.plot(at, figure.value, "o", color="#444444", mfc="white", ms=6)
+        ax.plot(released_s, figure.value, "o", color="#444444", mfc="white", ms=6)
         ax.annotate(
-            f"published {figure.value:.3f}\nreleased recipe:\n{at:,.0f} s, computed", (at, figure.value),
+            f"published {figure.value:.3f}\nreleased recipe:\n{released_s:,.0f} s, computed",
+            (released_s, figure.value),
             xytext=(0, -9), textcoords="offset points", fontsize=8, color="#444444", ha="right", va="top",
         )  # fmt: skip
-        _upright(ax, at / BAR, f"1/{BAR} of the released recipe", "#444444")
+        _upright(ax, released_s / BAR, f"1/{BAR} of the released recipe", "#444444")
     ax.set_xscale("log")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
     ax.xaxis.set_minor_locator(NullLocator())

@@ -15,7 +15,6 @@ from predictors import base
 
 DATASET, TARGET = "nasbench201", "val_acc"
 SCORED_ON = ("test_acc", "val_acc")
-MISSION = "nn_former"
 LENGTHS = ("steps", "pretrain_steps", "rounds")
 SCHEMA = {
     "predictor": pl.String, "n_train": pl.Int64, "seed": pl.Int64, "budget": pl.String, "overrides": pl.String,
@@ -71,28 +70,32 @@ def budgets(label: str, fractions: list[Fraction], limits: list[float]) -> list[
     return [str(f) for f in sorted(fractions)] if lengths(label, 1) else ["1"]
 
 
-def overrides(run: Run, done: pl.DataFrame) -> dict | None:
+def overrides(run: Run, finished: pl.DataFrame) -> dict | None:
     """Settings of a run; None where its limit has no room for more than the one epoch that is run anyway.
 
     Epochs within a limit follow from the longest finished run of the same predictor and labels, None without any.
     """
-    own = settings(run.label)
+    base_settings = settings(run.label)
     if run.budget == "1 epoch":
-        return own | {"epochs": 1}
+        return base_settings | {"epochs": 1}
     if run.budget.endswith(" s"):
-        known = longest(done, run.label, run.n_train)
+        known = longest(finished, run.label, run.n_train)
         fit = math.floor(float(run.budget.removesuffix(" s")) * known[0] / known[1]) if known else 0
-        return own | {"epochs": min(fit, full_epochs(run.label))} if fit > 1 else None
+        return base_settings | {"epochs": min(fit, full_epochs(run.label))} if fit > 1 else None
     fraction = Fraction(run.budget)
     if fraction == 1:
-        return own
-    return own | {name: max(1, round(fraction * length)) for name, length in lengths(run.label, run.n_train).items()}
+        return base_settings
+    return base_settings | {
+        name: max(1, round(fraction * length)) for name, length in lengths(run.label, run.n_train).items()
+    }
 
 
-def longest(done: pl.DataFrame, label: str, n: int) -> tuple[int, float] | None:
+def longest(finished: pl.DataFrame, label: str, n: int) -> tuple[int, float] | None:
     """Epochs and CPU-seconds of the finished run with the most epochs."""
-    mine = done.filter(pl.col("predictor") == label, pl.col("n_train") == n, pl.col("status") == "ok")
-    runs = [(json.loads(text).get("epochs"), seconds) for text, seconds in mine.select("overrides", "fit_cpu_s").rows()]
+    ended = finished.filter(pl.col("predictor") == label, pl.col("n_train") == n, pl.col("status") == "ok")
+    runs = [
+        (json.loads(text).get("epochs"), seconds) for text, seconds in ended.select("overrides", "fit_cpu_s").rows()
+    ]
     return max((run for run in runs if run[0]), default=None)
 
 

@@ -12,12 +12,13 @@ import time
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import itertools
+from functools import partial
 
 import torch
 
 from pipeline.core.graphs import Graphs, from_frame
 from pipeline.spaces import cells
-from predictors.kit.train_loop import Recipe, train
+from predictors.kit.train_loop import Recipe, inputs_at, train
 from predictors.nn_former import Predictor
 
 CONFIGS = {
@@ -30,10 +31,10 @@ CONFIGS = {
 
 def space(n: int) -> Graphs:
     """``n`` NAS-Bench-201 cells drawn from the whole space."""
-    every = list(itertools.product(cells.OPS_201, repeat=6))
-    drawn = torch.randperm(len(every), generator=torch.Generator().manual_seed(0))[:n].tolist()
+    all_cells = list(itertools.product(cells.OPS_201, repeat=6))
+    sample = torch.randperm(len(all_cells), generator=torch.Generator().manual_seed(0))[:n].tolist()
     frame = cells.graphs_frame(
-        [str(i) for i in drawn], "nasbench201", [cells.cell_201(every[i]) for i in drawn], cells.VOCAB_201
+        [str(i) for i in sample], "nasbench201", [cells.cell_201(all_cells[i]) for i in sample], cells.VOCAB_201
     )
     return from_frame(frame, {"op_vocab": list(cells.VOCAB_201), "attr_names": [], "out_shape_rank": 0})
 
@@ -53,7 +54,7 @@ def main() -> None:
         for count in (3, steps):  # the first run warms up
             recipe = Recipe(loss=c.loss, epochs=0, steps=count, batch_size=128, ema=c.ema, consistency=c.consistency)
             start = time.process_time()
-            train(model, lambda i, t=inputs: tuple(x[i] for x in t), y, recipe, seed=0)
+            train(model, partial(inputs_at, inputs), y, recipe, seed=0)
             seconds = time.process_time() - start
         print(f"{name:20s} {steps * 128 / seconds:8.0f} samples per CPU-second")
 

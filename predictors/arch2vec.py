@@ -133,9 +133,9 @@ class Predictor(BasePredictor):
 
     def _pretrain(self, train: Graphs) -> None:
         c, generator = self.config, torch.Generator().manual_seed(self.seed)
-        own = train[train.distinct()[0]].dense()
-        made = mutated(own, c.pool, c.changes, generator)
-        pool = [torch.cat(pair).to(self.torch_device) for pair in zip(_parts(own), _parts(made), strict=True)]
+        cells = train[train.distinct()[0]].dense()
+        changed = mutated(cells, c.pool, c.changes, generator)
+        pool = [torch.cat(pair).to(self.torch_device) for pair in zip(_parts(cells), _parts(changed), strict=True)]
         self.module = GraphVAE(len(train.vocab), c).to(self.torch_device).train()
         optimiser = AdamW(self.module, 0.0)
         for step, index in enumerate(batches(len(pool[0]), c.batch_size, c.pretrain_steps, generator)):

@@ -33,7 +33,7 @@ class GCN(nn.Module):
         everywhere = F.pad(x.new_ones(len(batch), 1), (x.shape[1] - 1, 0))  # the global nodes, (b, n_node + 1)
         for step, (layer, norm, hop) in enumerate(zip(self.layers, self.norms, batch.hops, strict=True)):
             everywhere = self._activate(norm(layer(everywhere + sum_nodes(x, batch, step))))
-            x = self._activate(norm(layer(x[hop.own] + gather_sum(x, hop.pairs[0], len(hop.own)))))
+            x = self._activate(norm(layer(x[hop.own_row] + gather_sum(x, hop.pairs[0], len(hop.own_row)))))
         return self.heads(torch.cat([everywhere, batch.static], 1), batch.platform)
 
     def _activate(self, x: Tensor) -> Tensor:
@@ -56,12 +56,9 @@ class Predictor(GraphPredictor):
         dropout: float = 0.0
         loss: str = "l1"
         cost_loss: str = "l1"
-        epochs: int = 0
         steps: int = 1500
-        batch_size: int = 64
         lr: float = 1e-3
         weight_decay: float = 5e-4
-        ema: float = 0.99
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"width": 600, "epochs": 250, "batch_size": 10, "lr": 4e-4, "ema": 0.0},

@@ -11,9 +11,8 @@ from torch import Tensor, nn
 
 from pipeline.core.graphs import Dense
 from predictors.kit.layers import dropout
-from predictors.kit.neural import _rows
 from predictors.kit.own_loss import OwnLossPredictor
-from predictors.kit.train_loop import Recipe
+from predictors.kit.train_loop import Recipe, inputs_at
 
 
 class Comparator(nn.Module):
@@ -68,12 +67,8 @@ class Predictor(OwnLossPredictor):
         head: int = 64
         dropout: float = 0.1
         references: int = 128
-        epochs: int = 0
         steps: int = 2500
-        batch_size: int = 64
         lr: float = 1e-3
-        weight_decay: float = 0.01
-        ema: float = 0.99
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"layers": 2, "head": 0, "dropout": 0.0, "weight_decay": 0.0, "ema": 0.0},
@@ -101,7 +96,7 @@ class Predictor(OwnLossPredictor):
     def prepare(self, module: nn.Module, inputs, z: Tensor) -> None:
         spread = torch.linspace(0, len(z) - 1, len(module.references)).round().long()
         module.eval()
-        module.references.copy_(module.features(*_rows(inputs, z.argsort()[spread.to(z.device)])))
+        module.references.copy_(module.features(*inputs_at(inputs, z.argsort()[spread.to(z.device)])))
 
     @property
     def n_params(self) -> int:

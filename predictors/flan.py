@@ -47,12 +47,6 @@ class Predictor(NeuralPredictor):
         dropout: float = 0.1
         loss: str = "hinge"
         cost_loss: str = "l1"
-        epochs: int = 0
-        steps: int = 1000
-        batch_size: int = 64
-        lr: float = 2e-3
-        weight_decay: float = 0.01
-        ema: float = 0.99
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"width": 128, "layers": 5, "epochs": 150, "batch_size": 8, "lr": 1e-3, "ema": 0.0},

@@ -65,11 +65,11 @@ class Layer(nn.Module):
         self.ffn = FeedForward(c.dim, 2 * c.dim, c.dropout)
         self.norms = nn.ModuleList(nn.LayerNorm(c.dim) for _ in range(3))
 
-    def forward(self, x: Tensor, adj: Tensor, turns: list[Tensor], bias: Tensor, rows: Packing) -> Tensor:
-        wide = self.along(rows.pad(x).flatten(0, 1), adj.mT, turns)
+    def forward(self, x: Tensor, adj: Tensor, turns: list[Tensor], bias: Tensor, packing: Packing) -> Tensor:
+        wide = self.along(packing.pad(x).flatten(0, 1), adj.mT, turns)
         wide = self.against(dropout(wide, self.dropout, self.training), adj, turns[::-1])
-        local = rows.pack(F.relu(wide).view(*rows.shape, -1))
-        y = self.norms[0](x + local) + self.norms[1](x + self.attention(x, bias, rows))
+        local = packing.pack(F.relu(wide).view(*packing.shape, -1))
+        y = self.norms[0](x + local) + self.norms[1](x + self.attention(x, bias, packing))
         return self.norms[2](y + self.ffn(y))
 
 
@@ -83,13 +83,13 @@ class FlowerFormer(nn.Module):
         self.head = nn.Linear(c.dim, 1)
 
     def forward(self, op: Tensor, level: Tensor, adj: Tensor, flow: Tensor, mask: Tensor) -> Tensor:
-        rows, bias = Packing(mask), as_bias(flow)[:, None]
+        packing, bias = Packing(mask), as_bias(flow)[:, None]
         place = torch.where(mask, level, -1).flatten()
         turns = [(place == step).nonzero()[:, 0] for step in range(int(place.max()) + 1)]
-        x = rows.pack(self.embed(op) + self.depth(level))
+        x = packing.pack(self.embed(op) + self.depth(level))
         for layer in self.layers:
-            x = layer(x, adj, turns, bias, rows)
-        return self.head(mean_nodes(x, rows, mask)).squeeze(-1)
+            x = layer(x, adj, turns, bias, packing)
+        return self.head(mean_nodes(x, packing, mask)).squeeze(-1)
 
 
 class Predictor(CellPredictor):
@@ -108,13 +108,8 @@ class Predictor(CellPredictor):
         heads: int = 4
         dropout: float = 0.0
         loss: str = "hinge"
-        epochs: int = 0
         steps: int = 800
-        batch_size: int = 64
-        lr: float = 2e-3
-        weight_decay: float = 0.01
         grad_clip: float = 1.0
-        ema: float = 0.99
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"layers": 9, "heads": 8, "epochs": 600, "batch_size": 32, "lr": 8e-4, "weight_decay": 6e-5,

@@ -107,10 +107,10 @@ def subtrees(graphs: Graphs, depth: int) -> list[Tensor]:
     source, target = graphs.src + graphs.node_ptr[graph], graphs.dst + graphs.node_ptr[graph]
     levels = [_mixed(graphs.op, 1)]
     for _ in range(depth):
-        own = levels[-1]
-        above = torch.zeros_like(own).index_add_(0, target, _mixed(own[source], 2))
-        below = torch.zeros_like(own).index_add_(0, source, _mixed(own[target], 3))
-        levels.append(_mixed(_mixed(own, 4) + _mixed(above, 5) + _mixed(below, 6), 7))
+        level = levels[-1]
+        above = torch.zeros_like(level).index_add_(0, target, _mixed(level[source], 2))
+        below = torch.zeros_like(level).index_add_(0, source, _mixed(level[target], 3))
+        levels.append(_mixed(_mixed(level, 4) + _mixed(above, 5) + _mixed(below, 6), 7))
     return levels
 
 

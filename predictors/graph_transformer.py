@@ -36,11 +36,11 @@ class GraphTransformer(nn.Module):
     def forward(self, op: Tensor, neighbours: Tensor, position: Tensor, mask: Tensor) -> Tensor:
         if self.training:  # the sign of an eigenvector means nothing
             position = position * (torch.randint(2, (len(op), 1, position.shape[2]), device=op.device) * 2 - 1)
-        rows, bias = Packing(mask), as_bias(neighbours)[:, None]
-        x = rows.pack(self.embed(op) + self.position(position))
+        packing, bias = Packing(mask), as_bias(neighbours)[:, None]
+        x = packing.pack(self.embed(op) + self.position(position))
         for block in self.blocks:
-            x = block(x, bias, rows)
-        return self.head(mean_nodes(x, rows, mask)).squeeze(-1)
+            x = block(x, bias, packing)
+        return self.head(mean_nodes(x, packing, mask)).squeeze(-1)
 
 
 class Predictor(CellPredictor):
@@ -64,12 +64,6 @@ class Predictor(CellPredictor):
         dropout: float = 0.0
         eigenvectors: int = 4
         loss: str = "hinge"
-        epochs: int = 0
-        steps: int = 1000
-        batch_size: int = 64
-        lr: float = 2e-3
-        weight_decay: float = 0.01
-        ema: float = 0.99
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "mse": {"loss": "mse"},

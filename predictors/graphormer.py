@@ -48,11 +48,11 @@ class Graphormer(nn.Module):
         distance = F.pad(F.pad(distance, (0, 0, 1, 0), value=FROM_TOKEN), (1, 0), value=TO_TOKEN)
         mask = F.pad(mask, (1, 0), value=True)
         bias = self.spatial(distance).permute(0, 3, 1, 2) + as_bias(mask)[:, None, None]
-        rows = Packing(mask)
-        x = rows.pack(x)
+        packing = Packing(mask)
+        x = packing.pack(x)
         for block in self.blocks:
-            x = block(x, bias, rows)
-        return self.head(self.norm(rows.pad(x)[:, 0])).squeeze(-1)
+            x = block(x, bias, packing)
+        return self.head(self.norm(packing.pad(x)[:, 0])).squeeze(-1)
 
 
 class Predictor(CellPredictor):
@@ -75,12 +75,6 @@ class Predictor(CellPredictor):
         ffn_ratio: int = 2
         dropout: float = 0.1
         loss: str = "hinge"
-        epochs: int = 0
-        steps: int = 1000
-        batch_size: int = 64
-        lr: float = 2e-3
-        weight_decay: float = 0.01
-        ema: float = 0.99
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "mse": {"loss": "mse"},
@@ -92,5 +86,5 @@ class Predictor(CellPredictor):
         return Graphormer(n_ops, self.config)
 
     def encode(self, dense: Dense) -> tuple[Tensor, ...]:
-        degrees = (dense.adj.sum(at).clamp(max=MAX_DEGREE) for at in (1, 2))
+        degrees = (dense.adj.sum(axis).clamp(max=MAX_DEGREE) for axis in (1, 2))
         return dense.op, *degrees, distances(dense.adj), dense.mask

@@ -130,19 +130,21 @@ class Predictor(BasePredictor):
         require_cells(train_graphs)
         torch.manual_seed(self.seed)
         table = device_table(train_graphs, y)
-        shared = (~table.labels.isnan()).all(1).nonzero()[:, 0][: self.config.references]
-        if len(shared) < 2:
+        reference_rows = (~table.labels.isnan()).all(1).nonzero()[:, 0][: self.config.references]
+        if len(reference_rows) < 2:
             raise Unsupported("fewer than two cells are labelled on every device")
-        reference = table.labels[shared]
+        reference = table.labels[reference_rows]
         mean, scale = column_scale(reference)
         z = ((table.labels - mean) / scale).float().to(self.torch_device)
         cells = self._inputs(table.graphs)
-        learner = self._meta_train(cells, z[:, : max(len(table.devices) - 1, 1)], shared)
-        hardware = self._hardware(z[shared, -1:])
-        own = table.new_rows
-        weights = learner.eval().adapt(tuple(t[own][None] for t in cells), z[own, -1][None], hardware, c.inner_steps)
+        learner = self._meta_train(cells, z[:, : max(len(table.devices) - 1, 1)], reference_rows)
+        hardware = self._hardware(z[reference_rows, -1:])
+        new_rows = table.new_rows
+        weights = learner.eval().adapt(
+            tuple(t[new_rows][None] for t in cells), z[new_rows, -1][None], hardware, c.inner_steps
+        )
         self.tensors = {f"w.{k}": v.detach() for k, v in weights.items()} | {"hardware": hardware}
-        floor = float(table.labels[own, -1].min()) / 2
+        floor = float(table.labels[new_rows, -1].min()) / 2
         self.notes = {"vocab": list(train_graphs.vocab), "scale": [float(scale[-1]), float(mean[-1])], "floor": floor}
 
     def predict(self, graphs: Graphs) -> Tensor:
@@ -164,15 +166,15 @@ class Predictor(BasePredictor):
         """Embeddings (T, references) of T devices from standardised labels (cells, T); zeros where cells are few."""
         return F.pad(reference.T, (0, self.config.references - len(reference)))
 
-    def _meta_train(self, cells: tuple[Tensor, Tensor], z: Tensor, shared: Tensor) -> MetaLearner:
-        """Learn on episodes from the labels ``z`` (cells, devices); ``shared``: rows of the reference cells."""
+    def _meta_train(self, cells: tuple[Tensor, Tensor], z: Tensor, reference_rows: Tensor) -> MetaLearner:
+        """Learn on episodes from the labels ``z`` (cells, devices); ``reference_rows``: rows of the reference cells."""
         c = self.config
         n_ops = cells[0].shape[-1] - 1
         learner = MetaLearner(n_ops, c.references, c.width, c.layers, c.inner_lr).to(self.torch_device)
         optimiser, generator = AdamW(learner, 0.0), torch.Generator().manual_seed(self.seed)
         learner.train()
         for step in range(c.pretrain_steps):
-            rows, y, reference = self._episode(z, shared, generator)
+            rows, y, reference = self._episode(z, reference_rows, generator)
             hardware, size = self._hardware(reference), c.support
             x, links = (t[rows] for t in cells)  # each (T, support + query, ...)
             weights = learner.adapt((x[:, :size], links[:, :size]), y[:, :size], hardware, c.inner_steps)
@@ -184,7 +186,7 @@ class Predictor(BasePredictor):
             optimiser.step(c.lr * learning_rate(step, c.pretrain_steps, 0.1))
         return learner
 
-    def _episode(self, z: Tensor, shared: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def _episode(self, z: Tensor, reference_rows: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Rows of cells (T, support + query), their labels, and labels of the reference cells (cells, T)."""
         c = self.config
         rows, labels, references = [], [], []
@@ -193,5 +195,5 @@ class Predictor(BasePredictor):
             picked = have[torch.randint(len(have), (c.support + c.query,), generator=generator).to(have.device)]
             rows.append(picked)
             labels.append(z[picked, device])
-            references.append(z[shared, device])
+            references.append(z[reference_rows, device])
         return torch.stack(rows), torch.stack(labels), torch.stack(references, 1)

@@ -25,11 +25,10 @@ class Predictor(NeuralPredictor):
         layers: int = 3
         dropout: float = 0.1
         max_nodes: int = 8
-        epochs: int = 0
         steps: int = 2000
         batch_size: int = 32
+        lr: float = 1e-3
         weight_decay: float = 0.05
-        ema: float = 0.99
 
     def build(self, n_ops: int) -> nn.Module:
         c = self.config

@@ -71,13 +71,8 @@ class Predictor(OwnLossPredictor):
         trade_off: float = 0.8
         loss: str = "mse"
         cost_loss: str = "mse"
-        epochs: int = 0
-        steps: int = 1000
-        batch_size: int = 64
         lr: float = 1e-3
-        weight_decay: float = 0.01
         grad_clip: float = 5.0
-        ema: float = 0.99
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"epochs": 1000, "batch_size": 100, "weight_decay": 1e-4, "ema": 0.0},

@@ -96,11 +96,11 @@ class NARFormer(nn.Module):
             op, graph = op.gather(1, order), torch.arange(len(op), device=op.device)[:, None, None]
             adj = adj[graph, order[:, :, None], order[:, None, :]]
         x, mask = self.tokens(op, adj, mask), F.pad(mask, (1, 0), value=True)
-        rows, bias = Packing(mask), as_bias(mask)[:, None, None]
-        x = rows.pack(x)
+        packing, bias = Packing(mask), as_bias(mask)[:, None, None]
+        x = packing.pack(x)
         for block in self.blocks:
-            x = block(x, bias, rows)
-        nodes = rows.pad(x)
+            x = block(x, bias, packing)
+        nodes = packing.pad(x)
         y = self.stages[0](self.queries[0], nodes, bias)
         for fuse, stage, query in zip(self.fuse, self.stages[1:], self.queries[1:], strict=True):
             y = stage(query, fuse(y, nodes, bias))
@@ -134,12 +134,7 @@ class Predictor(CellPredictor):
         dropout: float = 0.0
         reorder: float = 0.5
         loss: str = "hinge"
-        epochs: int = 0
-        steps: int = 1000
-        batch_size: int = 64
         lr: float = 3e-3
-        weight_decay: float = 0.01
-        ema: float = 0.99
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "mse": LOSSES,

@@ -30,13 +30,13 @@ class GraphAttention(nn.Module):
         self.heard, self.own = nn.Linear(n_in, n_out), nn.Linear(n_in, n_out, bias=False)
 
     def forward(self, x: Tensor, hop: Hop) -> Tensor:
-        ((to, source),), n = hop.pairs, len(hop.own)
+        ((target, source),), n = hop.pairs, len(hop.own_row)
         s = self.likeness(x).sigmoid()
-        score = (s[hop.own[to]] * s[source]).sum(-1) * x.shape[1] ** -0.5  # (pairs,), positive
-        total = score.new_zeros(n).index_add_(0, to, score) + 1e-6
-        weighted = (score / total[to])[:, None] * x[source]
-        mixed = x.new_zeros(n, x.shape[1]).index_add_(0, to, weighted)
-        return F.normalize(self.heard(mixed) + self.own(x)[hop.own], dim=-1)
+        score = (s[hop.own_row[target]] * s[source]).sum(-1) * x.shape[1] ** -0.5  # (pairs,), positive
+        total = score.new_zeros(n).index_add_(0, target, score) + 1e-6
+        weighted = (score / total[target])[:, None] * x[source]
+        mixed = x.new_zeros(n, x.shape[1]).index_add_(0, target, weighted)
+        return F.normalize(self.heard(mixed) + self.own(x)[hop.own_row], dim=-1)
 
 
 class GroupedFFN(nn.Module):
@@ -112,13 +112,10 @@ class Predictor(GraphPredictor):
         dropout: float = 0.0
         loss: str = "mse+0.1*pair_l1"
         cost_loss: str = "mspe"
-        epochs: int = 0
         steps: int = 3000
         batch_size: int = 32
         lr: float = 1e-3
-        weight_decay: float = 0.01
         grad_clip: float = 5.0
-        ema: float = 0.99
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"dim": 512, "dropout": 0.05, "epochs": 50, "batch_size": 16, "ema": 0.0, "grad_clip": 0.0},

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pipeline.core.graphs import Graphs
 from predictors.kit.cells import require_cells
 from predictors.kit.devices import column_scale, device_table
-from predictors.kit.neural import NeuralPredictor, _line
+from predictors.kit.neural import NeuralPredictor, least_squares_line
 from predictors.kit.train_loop import Recipe, train
 
 
@@ -84,12 +84,9 @@ class Predictor(NeuralPredictor):
         head: int = 128
         loss: str = "mse+hinge"
         cost_loss: str = "mse+hinge"
-        epochs: int = 0
         steps: int = 1200
         batch_size: int = 128
-        lr: float = 2e-3
         weight_decay: float = 1e-4
-        ema: float = 0.99
         tune_steps: int = 100
         tune_lr: float = 3e-4
 
@@ -108,26 +105,31 @@ class Predictor(NeuralPredictor):
         require_cells(train_graphs)
         torch.manual_seed(self.seed)
         table = device_table(train_graphs, y)
-        new = len(table.devices) - 1
-        self.notes |= {"vocab": list(train_graphs.vocab), "devices": new + 1}
+        new_device = len(table.devices) - 1
+        self.notes |= {"vocab": list(train_graphs.vocab), "devices": new_device + 1}
         labels = table.labels.log() if self.task == "cost" else table.labels
         mean, scale = column_scale(labels)
         z = ((labels - mean) / scale).float().to(self.torch_device)
         inputs = self._inputs(table.graphs)[:-1]
         self.module = self.build(len(train_graphs.vocab)).to(self.torch_device)
         recipe = self.recipe(len(y))
-        cells, devices = (~z[:, : max(new, 1)].isnan()).nonzero(as_tuple=True)
+        cells, devices = (~z[:, : max(new_device, 1)].isnan()).nonzero(as_tuple=True)
         self._train(inputs, cells, devices, z, recipe)
-        if new:
-            rows = table.new_rows.to(self.torch_device)
-            nearest = self._nearest_source([t[rows] for t in inputs], z[rows, new])
+        if new_device:
+            new_rows = table.new_rows.to(self.torch_device)
+            nearest = self._nearest_source([t[new_rows] for t in inputs], z[new_rows, new_device])
             with torch.no_grad():
-                self.module.device.weight[new] = self.module.device.weight[nearest]
+                self.module.device.weight[new_device] = self.module.device.weight[nearest]
             tuning = replace(recipe, epochs=0, steps=self.config.tune_steps, lr=self.config.tune_lr)
-            self._train(inputs, rows, torch.full_like(rows, new), z, tuning)
-        own = self._inputs(table.graphs[table.new_rows])
-        slope, shift = _line(self._forward(self.module, own).double(), z[table.new_rows, new].cpu().double())
-        self.notes["scale"] = [slope * float(scale[new]), shift * float(scale[new]) + float(mean[new])]
+            self._train(inputs, new_rows, torch.full_like(new_rows, new_device), z, tuning)
+        new_inputs = self._inputs(table.graphs[table.new_rows])
+        slope, shift = least_squares_line(
+            self._forward(self.module, new_inputs).double(), z[table.new_rows, new_device].cpu().double()
+        )
+        self.notes["scale"] = [
+            slope * float(scale[new_device]),
+            shift * float(scale[new_device]) + float(mean[new_device]),
+        ]
         self.tensors = dict(self.module.state_dict())
 
     def _train(self, inputs: tuple[Tensor, ...], cells: Tensor, devices: Tensor, z: Tensor, recipe: Recipe) -> None:

@@ -63,11 +63,10 @@ class Predictor(NeuralPredictor):
         layers: int = 3
         head: int = 128
         dropout: float = 0.1
-        epochs: int = 0
         steps: int = 2000
         batch_size: int = 32
+        lr: float = 1e-3
         weight_decay: float = 0.001
-        ema: float = 0.99
 
     def build(self, n_ops: int) -> nn.Module:
         c = self.config

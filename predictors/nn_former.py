@@ -107,9 +107,9 @@ class Predictor(NeuralPredictor):
         return pretrained(module, module.width, graphs, c.pretrain_cells, self._inputs, recipe, self.seed)
 
     def encode(self, dense: Dense) -> tuple[Tensor, ...]:
-        masks = attention_masks(dense.adj, dense.mask, self.config.masks)
+        head_masks = attention_masks(dense.adj, dense.mask, self.config.masks)
         depths = depth(dense.adj).clamp(max=MAX_DEPTH)
-        tensors = (dense.op, dense.adj, masks, dense.mask, depths)
+        tensors = (dense.op, dense.adj, head_masks, dense.mask, depths)
         if self.config.laplacian:
             tensors += (laplacian_encoding(dense.adj, dense.mask, self.config.laplacian),)
         return tensors

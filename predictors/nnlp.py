@@ -23,11 +23,11 @@ class SAGE(nn.Module):
         self.own, self.parents = nn.Linear(n_in, n_out), nn.Linear(n_in, n_out, bias=False)
 
     def forward(self, x: Tensor, hop: Hop) -> Tensor:
-        (pairs,), n = hop.pairs, len(hop.own)
+        (pairs,), n = hop.pairs, len(hop.own_row)
         count = torch.bincount(pairs[0], minlength=n).clamp(min=1)[:, None]
         if x.shape[1] > self.own.out_features:
-            return F.normalize(self.own(x)[hop.own] + gather_sum(self.parents(x), pairs, n) / count, dim=-1)
-        return F.normalize(self.own(x[hop.own]) + self.parents(gather_sum(x, pairs, n) / count), dim=-1)
+            return F.normalize(self.own(x)[hop.own_row] + gather_sum(self.parents(x), pairs, n) / count, dim=-1)
+        return F.normalize(self.own(x[hop.own_row]) + self.parents(gather_sum(x, pairs, n) / count), dim=-1)
 
 
 class NNLP(nn.Module):
@@ -62,13 +62,11 @@ class Predictor(GraphPredictor):
         width: int = 128
         dropout: float = 0.0
         cost_loss: str = "mspe"
-        epochs: int = 0
         steps: int = 8000
         batch_size: int = 16
         lr: float = 1e-3
         weight_decay: float = 1e-4
         grad_clip: float = 5.0
-        ema: float = 0.99
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {"width": 512, "dropout": 0.05, "epochs": 50, "ema": 0.0, "grad_clip": 0.0},

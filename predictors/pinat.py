@@ -37,8 +37,8 @@ class InvariantConv(nn.Module):
         self.shift = nn.Parameter(torch.zeros(size, heads))
         self.scale = nn.Parameter(nn.init.xavier_uniform_(torch.empty(size, heads)))
 
-    def forward(self, x: Tensor, heard: Tensor, rows: Packing) -> Tensor:
-        x = rows.pack(heard @ rows.pad(F.leaky_relu(self.each(x), LEAK)))
+    def forward(self, x: Tensor, heard: Tensor, packing: Packing) -> Tensor:
+        x = packing.pack(heard @ packing.pad(F.leaky_relu(self.each(x), LEAK)))
         x = x.view(-1, self.size, self.heads).transpose(0, 1)  # (size, T, heads)
         x = torch.baddbmm(self.shift[:, None], x, self.mix).transpose(0, 1)
         x = F.leaky_relu(x, LEAK) * self.scale
@@ -60,9 +60,9 @@ class InvariantModule(nn.Module):
         )
         self.beside = nn.ModuleList([nn.Linear(dim, wide), nn.Linear(wide, wide), nn.Linear(wide, out)])
 
-    def forward(self, x: Tensor, heard: Tensor, rows: Packing) -> Tensor:
+    def forward(self, x: Tensor, heard: Tensor, packing: Packing) -> Tensor:
         for conv, beside in zip(self.convs, self.beside, strict=True):
-            x = conv(x, heard, rows) + beside(x)
+            x = conv(x, heard, packing) + beside(x)
             x = x if conv is self.convs[-1] else F.elu(x)
         return x
 
@@ -84,14 +84,14 @@ class PINAT(nn.Module):
         self.hidden, self.out = nn.Linear(c.dim, c.head), nn.Linear(c.head, 1)
 
     def forward(self, op: Tensor, adj: Tensor, laplacian: Tensor, mask: Tensor) -> Tensor:
-        rows, bias = Packing(mask), as_bias(mask)[:, None, None]
+        packing, bias = Packing(mask), as_bias(mask)[:, None, None]
         heard = adj.mT.float() + torch.eye(adj.shape[-1], device=adj.device)
-        one_hot = rows.pack(F.one_hot(op, self.n_ops).float())
-        x = rows.pack(self.embed(op) + self.position(laplacian))
-        x = self.norm(x + self.token(one_hot, heard, rows))
+        one_hot = packing.pack(F.one_hot(op, self.n_ops).float())
+        x = packing.pack(self.embed(op) + self.position(laplacian))
+        x = self.norm(x + self.token(one_hot, heard, packing))
         for pim, block in zip(self.pims, self.blocks, strict=True):
-            x = block(x, bias, rows, pim(x, heard, rows))
-        x = dropout(self.hidden(mean_nodes(x, rows, mask)), self.dropout, self.training)
+            x = block(x, bias, packing, pim(x, heard, packing))
+        x = dropout(self.hidden(mean_nodes(x, packing, mask)), self.dropout, self.training)
         return self.out(x).squeeze(-1)
 
 
@@ -121,12 +121,6 @@ class Predictor(CellPredictor):
         head: int = 96
         dropout: float = 0.1
         loss: str = "bce"
-        epochs: int = 0
-        steps: int = 1000
-        batch_size: int = 64
-        lr: float = 2e-3
-        weight_decay: float = 0.01
-        ema: float = 0.99
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {"mse": {"loss": "mse"}, "hinge": {"loss": "hinge"}, "paper": PAPER}
 

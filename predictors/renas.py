@@ -56,12 +56,8 @@ class Predictor(NeuralPredictor):
         one_hot: bool = True
         loss: str = "hinge"
         cost_loss: str = "l1"
-        epochs: int = 0
-        steps: int = 1000
-        batch_size: int = 64
         lr: float = 1e-3
         weight_decay: float = 0.05
-        ema: float = 0.99
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {"paper": {"one_hot": False}}
 

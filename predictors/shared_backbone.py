@@ -7,6 +7,7 @@ with NN-Former (Xu et al., CVPR 2025) as the backbone.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -20,7 +21,7 @@ from predictors.kit.cells import require_cells
 from predictors.kit.devices import above_zero, column_scale, device_table, ridge
 from predictors.kit.features import op_counts
 from predictors.kit.nn_former_cells import NNFormer
-from predictors.kit.train_loop import train
+from predictors.kit.train_loop import inputs_at, train
 
 
 class Backbone(nn.Module):
@@ -102,7 +103,7 @@ class Predictor(BasePredictor):
         inputs = self._inputs(table.graphs, known)
         recipe = replace(c, loss=c.cost_loss, steps=c.cost_steps) if self.task == "cost" else c
         target = z.nan_to_num().float().to(self.torch_device)
-        self.module = train(self.module, lambda i: tuple(t[i] for t in inputs), target, recipe, self.seed)
+        self.module = train(self.module, partial(inputs_at, inputs), target, recipe, self.seed)
         if alone:
             head = {"weight": scale, "shift": mean, "counts": torch.zeros(counts.shape[1], dtype=torch.float64)}
         else:
@@ -134,14 +135,14 @@ class Predictor(BasePredictor):
         Both groups of inputs are standardised over all graphs at hand and divided by the root of their number, so
         that the outputs have a prior variance of one in all, and the counts that of their weight, squared.
         """
-        rows = ~y.isnan()
+        labelled = ~y.isnan()
         groups = []
         for x, size in ((outputs, 1.0), (counts, self.config.counts)):
             deviation = x.std(0, correction=0)
             deviation[deviation < 1e-9] = float("inf")
             groups.append(size / (deviation * x.shape[1] ** 0.5))
         factor = torch.cat(groups)
-        weight, shift = ridge(torch.cat([outputs, counts], 1)[rows] * factor, y[rows])
+        weight, shift = ridge(torch.cat([outputs, counts], 1)[labelled] * factor, y[labelled])
         weight = weight * factor
         n = outputs.shape[1]
         return {"weight": weight[:n], "counts": weight[n:], "shift": shift.reshape(1)}

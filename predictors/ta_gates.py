@@ -47,12 +47,7 @@ class Predictor(NeuralPredictor):
         dropout: float = 0.1
         loss: str = "hinge"
         cost_loss: str = "l1"
-        epochs: int = 0
-        steps: int = 1000
         batch_size: int = 128
-        lr: float = 2e-3
-        weight_decay: float = 0.01
-        ema: float = 0.99
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": {

@@ -16,7 +16,7 @@ from predictors.kit.cells import CellPredictor, laplacian_rows, require_cells
 from predictors.kit.layers import Packing, dropout
 from predictors.kit.padded import SMALL
 from predictors.kit.pool import mutated
-from predictors.kit.train_loop import IN_UNITS, Recipe, train
+from predictors.kit.train_loop import IN_UNITS, Recipe, inputs_at, train
 
 PAPER = {
     "head_size": 64, "ffn": 512, "loss": "mse", "epochs": 300, "batch_size": 10, "lr": 1e-4, "weight_decay": 1e-3,
@@ -38,11 +38,11 @@ class TNASP(nn.Module):
         self.hidden, self.out = nn.Linear(c.dim, c.head), nn.Linear(c.head, 1)
 
     def forward(self, op: Tensor, laplacian: Tensor, mask: Tensor) -> Tensor:
-        rows, bias = Packing(mask), as_bias(mask)[:, None, None]
-        x = rows.pack(self.embed(op) + self.position(laplacian))
+        packing, bias = Packing(mask), as_bias(mask)[:, None, None]
+        x = packing.pack(self.embed(op) + self.position(laplacian))
         for block in self.blocks:
-            x = block(x, bias, rows)
-        x = dropout(self.hidden(mean_nodes(x, rows, mask)), self.dropout, self.training)
+            x = block(x, bias, packing)
+        x = dropout(self.hidden(mean_nodes(x, packing, mask)), self.dropout, self.training)
         return self.out(x).squeeze(-1)
 
 
@@ -76,12 +76,6 @@ class Predictor(CellPredictor):
         dropout: float = 0.1
         evolution: int = 0
         loss: str = "bce"
-        epochs: int = 0
-        steps: int = 1000
-        batch_size: int = 64
-        lr: float = 2e-3
-        weight_decay: float = 0.01
-        ema: float = 0.99
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "mse": {"loss": "mse"},
@@ -112,28 +106,23 @@ class Predictor(CellPredictor):
         generator = torch.Generator().manual_seed(self.seed)
         mean, std = self.standardise(y)
         self.notes |= {"vocab": list(train_graphs.vocab), "scale": [std, mean]}
-        target, own = self._scale(y, mean, std), train_graphs.dense()
-        made = mutated(own, len(y), CHANGES, generator)
-        labelled, pool = (tuple(t.to(self.torch_device) for t in self.encode(d)) for d in (own, made))
-        both = [torch.cat(pair) for pair in zip(labelled, pool, strict=True)]
+        target, cells = self._scale(y, mean, std), train_graphs.dense()
+        changed = mutated(cells, len(y), CHANGES, generator)
+        labelled, pool = (tuple(t.to(self.torch_device) for t in self.encode(d)) for d in (cells, changed))
+        joined = tuple(torch.cat(pair) for pair in zip(labelled, pool, strict=True))
         self.module = self.build(len(train_graphs.vocab)).to(self.torch_device)
         recipe = self.recipe(len(y))
         rounds = self.config.evolution + 1
         recipe = replace(recipe, steps=-(-recipe.steps // rounds), epochs=-(-recipe.epochs // rounds))
         guesses, past, errors = None, [], []
         for step in range(rounds):
-            inputs = labelled if guesses is None else both
+            inputs = labelled if guesses is None else joined
             labels = (target if guesses is None else torch.cat([target, guesses])).to(self.torch_device)
-            rows_of = partial(_rows, inputs)
-            self.module = train(self.module, rows_of, labels, recipe, self.seed + step)
+            self.module = train(self.module, partial(inputs_at, inputs), labels, recipe, self.seed + step)
             past.append(self._forward(self.module, pool))
             errors.append((self._forward(self.module, labelled) - target).square().mean())
             guesses = guess(torch.stack(past), torch.stack(errors))
         self.tensors = dict(self.module.state_dict())
-
-
-def _rows(inputs: tuple[Tensor, ...], index: Tensor) -> tuple[Tensor, ...]:
-    return tuple(t[index] for t in inputs)
 
 
 def guess(past: Tensor, errors: Tensor) -> Tensor:

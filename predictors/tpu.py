@@ -22,10 +22,10 @@ class SAGE(nn.Module):
         self.message, self.update = nn.Linear(width, width), nn.Linear(2 * width, width)
 
     def forward(self, x: Tensor, hop: Hop) -> Tensor:
-        n, message = len(hop.own), F.relu(self.message(x))
+        n, message = len(hop.own_row), F.relu(self.message(x))
         heard = sum(gather_sum(message, pairs, n) for pairs in hop.pairs)
         count = sum(torch.bincount(to, minlength=n) for to, _ in hop.pairs)
-        x = torch.cat([x[hop.own], heard / count.clamp(min=1)[:, None]], 1)
+        x = torch.cat([x[hop.own_row], heard / count.clamp(min=1)[:, None]], 1)
         return F.normalize(F.relu(self.update(x)), dim=-1)
 
 
@@ -44,7 +44,7 @@ class TPU(nn.Module):
         x = F.relu(self.embed(batch.x))
         for layer, hop in zip(self.layers, batch.hops, strict=True):
             x = dropout(layer(x, hop), self.dropout, self.training)
-        x = x[batch.rows[-1]]  # (nodes, width), topological order within each graph
+        x = x[batch.node_rows[-1]]  # (nodes, width), topological order within each graph
         counts = torch.bincount(batch.graph, minlength=len(batch)).cpu()
         padded = nn.utils.rnn.pad_sequence(x.split(counts.tolist()), batch_first=True)  # (b, N, width)
         packed = nn.utils.rnn.pack_padded_sequence(padded, counts, batch_first=True, enforce_sorted=False)
@@ -68,13 +68,10 @@ class Predictor(GraphPredictor):
         layers: int = 2
         dropout: float = 0.0
         cost_loss: str = "mse"
-        epochs: int = 0
         steps: int = 3000
         batch_size: int = 32
         lr: float = 1e-3
-        weight_decay: float = 0.01
         grad_clip: float = 5.0
-        ema: float = 0.99
 
     @property
     def folds(self) -> bool:

@@ -58,8 +58,8 @@ class Sources:
         """JSON that `parse` reads."""
         return json.dumps({"devices": self.devices, "labels": self.labels})
 
-    def others(self, device: str) -> tuple[str, ...]:
-        """The devices besides `device`."""
+    def besides(self, device: str) -> tuple[str, ...]:
+        """These devices but `device`."""
         return tuple(name for name in self.devices if name != device)
 
     @property
@@ -101,10 +101,10 @@ class Budget:
 
     def __str__(self) -> str:
         validation = f"-val{self.n_val}" if self.n_val else ""
-        return f"{self.own}{validation}{f'-from-{self.sources}' if self.sources else ''}"
+        return f"{self.own_labels}{validation}{f'-from-{self.sources}' if self.sources else ''}"
 
     @property
-    def own(self) -> str:
+    def own_labels(self) -> str:
         """The word of the labels of the cell's own device that are trained on: `0.05`, `n900`, `without-vgg16`."""
         prefix = {Kind.COUNT: "n", Kind.FAMILY: "without-"}.get(self.kind, "")
         return "stage" if self.kind is Kind.MARKED else f"{prefix}{self.amount}"

@@ -38,7 +38,7 @@ class CellSpec:
             raise BenchError(f"budget {self.budget} is not of the sources given; make it with Budget.with_sources")
 
     @classmethod
-    def of(
+    def from_values(
         cls,
         dataset: str,
         target: str,
@@ -52,9 +52,9 @@ class CellSpec:
     ) -> CellSpec:
         """A cell from plain values; an integer `budget` is a number of labels. Raises BenchError: no such budget."""
         word = f"n{budget}" if isinstance(budget, int) else budget
-        own = Budget.parse(word).with_sources(sources)
+        parsed = Budget.parse(word).with_sources(sources)
         text = json.dumps(overrides or {}, sort_keys=True)
-        return cls(dataset, target, device, label, own, seed, text, sources, protocol)
+        return cls(dataset, target, device, label, parsed, seed, text, sources, protocol)
 
     @property
     def predictor(self) -> str:
@@ -117,5 +117,5 @@ class CellSpec:
             overrides, sources = json.loads(args.overrides), Sources.parse(args.sources)
         except (ValueError, KeyError, TypeError) as error:
             raise BenchError(f"--overrides or --sources: not such JSON: {error}; mend it") from error
-        where = (args.dataset, args.target, args.label, args.budget, args.seed, args.device)
-        return cls.of(*where, overrides=overrides, sources=sources)
+        values = (args.dataset, args.target, args.label, args.budget, args.seed, args.device)
+        return cls.from_values(*values, overrides=overrides, sources=sources)

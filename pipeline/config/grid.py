@@ -112,7 +112,7 @@ def _task_cells(
         for label in chosen:
             for budget in task.budgets:
                 for seed in range(task.seeds or file.seeds):
-                    yield CellSpec.of(
+                    yield CellSpec.from_values(
                         task.dataset, task.target, label, str(budget), seed, device, labels[label], sources,
                         task.protocol,
                     )  # fmt: skip
@@ -137,7 +137,7 @@ def _sources(where: str, task: Task, device: str, dataset: datasets.Dataset) -> 
     for name in named:
         _check_known(f"{where}.sources", "device", name, known)
     sources = Sources(tuple(named), None if task.sources.labels == "all" else task.sources.labels)
-    if not sources.others(device):
+    if not sources.besides(device):
         raise BenchError(f"{where}.sources: no device is left besides {device}; name others")
     return sources
 

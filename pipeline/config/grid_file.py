@@ -83,18 +83,20 @@ class GridFile(Strict):
     timeout_s: PositiveInt = 3600
     mirror: StrictStr | None = None
 
-    def labels(self, path: str | Path, shared: Path) -> dict[str, dict[str, Any]]:
-        """Overrides by label; a listed variant is looked up in `shared`, where grids' common variants are defined."""
-        variants = read_yaml(shared)
+    def labels(self, path: str | Path, variants_path: Path) -> dict[str, dict[str, Any]]:
+        """Overrides by label; a listed variant is looked up in `variants_path`, which grids share."""
+        variants = read_yaml(variants_path)
         if isinstance(self.predictors, dict):
             twice = sorted(set(self.predictors) & set(variants))
             if twice:
-                raise BenchError(f"{path}: predictors.{twice[0]}: defined in {shared} too; list it by name")
+                raise BenchError(f"{path}: predictors.{twice[0]}: defined in {variants_path} too; list it by name")
             return {label: overrides.model_dump(exclude_unset=True) for label, overrides in self.predictors.items()}
         listed = self.predictors if self.predictors is not None else self._listed_by_tasks(path)
         lost = [label for label in listed if "-" in label and label not in variants]
         if lost:
-            raise BenchError(f"{path}: predictors: {lost[0]} is not in {shared}; define it there, or here as a mapping")
+            raise BenchError(
+                f"{path}: predictors: {lost[0]} is not in {variants_path}; define it there, or here as a mapping"
+            )
         return {label: variants.get(label, {}) for label in listed}
 
     def _listed_by_tasks(self, path: str | Path) -> list[str]:
@@ -110,15 +112,15 @@ def read(path: str | Path) -> GridFile:
     try:
         grid = GridFile.model_validate(raw)
     except ValidationError as error:
-        raise BenchError(f"{path}: {_first(error)}") from None
+        raise BenchError(f"{path}: {_deepest_mistake(error)}") from None
     if grid.grid in ("predictions", "models"):
         raise BenchError(f"{path}: grid: results/{grid.grid}/ holds something else; choose another name")
     return grid
 
 
-def _first(error: ValidationError) -> str:
+def _deepest_mistake(error: ValidationError) -> str:
     """The mistake deepest in the file, as `key[2].key: what is wrong`."""
-    mistake = max(error.errors(), key=lambda each: len(each["loc"]))
+    mistake = max(error.errors(), key=lambda entry: len(entry["loc"]))
     names = [part for part in mistake["loc"] if isinstance(part, int) or part.isidentifier() or LABEL.fullmatch(part)]
     names = [part for part in names if part not in ("constrained-int", "constrained-str")]
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in names).removeprefix(".")

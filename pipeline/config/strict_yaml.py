@@ -11,12 +11,12 @@ from pipeline.core.errors import BenchError
 
 class _StrictLoader(yaml.SafeLoader):
     def construct_mapping(self, node, deep=False):
-        seen = []
+        keys = []
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
-            if key in seen:
+            if key in keys:
                 raise yaml.constructor.ConstructorError(None, None, f"duplicate key {key!r}", key_node.start_mark)
-            seen.append(key)
+            keys.append(key)
         return super().construct_mapping(node, deep)
 
 

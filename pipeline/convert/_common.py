@@ -37,8 +37,10 @@ def publish(
     schema.check_graphs(graphs, meta, f"{name}: graphs")
     schema.check_targets(targets, graphs.height, f"{name}: targets")
     expect(name, "number of graphs", graphs.height, dataset.n_graphs)
-    found = {target: set(devices) for target, devices in targets.group_by("target").agg("device").iter_rows()}
-    expect(name, "targets and devices", found, {target: set(devices) for target, devices in dataset.targets.items()})
+    devices_of = {target: set(devices) for target, devices in targets.group_by("target").agg("device").iter_rows()}
+    expect(
+        name, "targets and devices", devices_of, {target: set(devices) for target, devices in dataset.targets.items()}
+    )
     sanity(graphs, targets)
     io.write_parquet(out / "graphs.parquet", graphs, meta)
     io.write_parquet(out / "targets.parquet", targets, stamp)
@@ -60,11 +62,11 @@ def target_frame(target: str, device: str, values: pl.Series | Sequence[float], 
     ).drop_nulls("value")
 
 
-def expect(name: str, what: str, found: object, expected: object, tolerance: float = 0.0) -> None:
+def expect(name: str, fact: str, actual: object, expected: object, tolerance: float = 0.0) -> None:
     """Raise BenchError unless a known fact of data set `name` holds, numbers within `tolerance`."""
-    holds = found == expected if tolerance == 0 else abs(found - expected) <= tolerance
+    holds = actual == expected if tolerance == 0 else abs(actual - expected) <= tolerance
     if not holds:
-        raise BenchError(f"{name}: known fact does not hold: {what} is {found}, expected {expected}; fetch again")
+        raise BenchError(f"{name}: known fact does not hold: {fact} is {actual}, expected {expected}; fetch again")
 
 
 def expect_space_201(name: str, graphs: pl.DataFrame, executed: bool = False) -> None:

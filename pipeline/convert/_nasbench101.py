@@ -54,16 +54,16 @@ def read(path: Path, epochs: Sequence[int], workers: int | None = None) -> Table
     """
     if not path.is_file():
         raise BenchError(f"{path}: no such file; fetch the data set first")
-    found = list(in_order(partial(_decode, path, tuple(epochs)), _chunks(path), workers, str(path)))
-    if not found:
+    decoded = list(in_order(partial(_decode, path, tuple(epochs)), _chunks(path), workers, str(path)))
+    if not decoded:
         raise BenchError(f"{path}: no records; fetch it again")
-    runs = _by_cell(np.concatenate(found), sorted(epochs), path)
-    one = runs[:, 0, 0]
-    parts = (one[start : start + CHUNK] for start in range(0, len(one), CHUNK))
-    examined = list(in_order(partial(_examine, path), parts, workers, str(path)))
+    runs = _by_cell(np.concatenate(decoded), sorted(epochs), path)
+    first_runs = runs[:, 0, 0]
+    chunks = (first_runs[start : start + CHUNK] for start in range(0, len(first_runs), CHUNK))
+    examined = list(in_order(partial(_examine, path), chunks, workers, str(path)))
     return Table(
-        space=nasbench101.Space(one["n"], one["bits"], one["code"]),
-        params=one["params"],
+        space=nasbench101.Space(first_runs["n"], first_runs["bits"], first_runs["code"]),
+        params=first_runs["params"],
         names=[name for names, _ in examined for name in names],
         iso=np.array([iso for _, isos in examined for iso in isos], dtype=np.uint64),
         means={(e, name): runs[name][:, i].mean(1) for i, e in enumerate(sorted(epochs)) for name in VALUES},
@@ -143,16 +143,16 @@ def _chunks(path: Path) -> Iterator[tuple[int, int]]:
 
 def _decode(path: Path, epochs: tuple[int, ...], chunk: tuple[int, int]) -> np.ndarray:
     """The records between two bytes of the file, as RUN."""
-    rows = []
+    runs = []
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         for first, last in tfrecord.spans(content, str(path), *chunk):
             record = tfrecord.data(content, first, last, str(path))
             try:
-                rows.append(run_of(record, epochs))
+                runs.append(run_of(record, epochs))
             except ValueError as error:
                 start = first - tfrecord.HEADER_BYTES
                 raise BenchError(f"{path}: record at byte {start}: {error}; fetch it again") from error
-    return np.array(rows, dtype=RUN)
+    return np.array(runs, dtype=RUN)
 
 
 def _by_cell(runs: np.ndarray, epochs: Sequence[int], path: Path) -> np.ndarray:
@@ -161,11 +161,11 @@ def _by_cell(runs: np.ndarray, epochs: Sequence[int], path: Path) -> np.ndarray:
     a_cell = len(epochs) * RUNS
     order = order[: len(order) // a_cell * a_cell].reshape(-1, len(epochs), RUNS)
     by_cell = runs[order]
-    right = (by_cell["epochs"] == np.array(epochs)[:, None]).all((1, 2))
+    complete = (by_cell["epochs"] == np.array(epochs)[:, None]).all((1, 2))
     for name in CELL:
-        right &= (by_cell[name] == by_cell[name][:, :1, :1]).all((1, 2))
-    if order.size < len(runs) or not right.all():
-        name = _name(by_cell[~right][0, 0, 0]) if not right.all() else "the last one"
+        complete &= (by_cell[name] == by_cell[name][:, :1, :1]).all((1, 2))
+    if order.size < len(runs) or not complete.all():
+        name = _name(by_cell[~complete][0, 0, 0]) if not complete.all() else "the last one"
         raise BenchError(
             f"{path}: cell {name} does not have {RUNS} runs of {' and '.join(map(str, epochs))} epochs, or they differ "
             "in more than their results; fetch it again"
@@ -173,20 +173,20 @@ def _by_cell(runs: np.ndarray, epochs: Sequence[int], path: Path) -> np.ndarray:
     return by_cell[order.min((1, 2)).argsort()]
 
 
-def _examine(path: Path, found: np.ndarray) -> tuple[list[str], list[int]]:
+def _examine(path: Path, first_runs: np.ndarray) -> tuple[list[str], list[int]]:
     """Hash and isomorphism class of cells (rows of RUN). Raises BenchError if a cell's hash or size is not its own."""
-    space = nasbench101.Space(found["n"], found["bits"], found["code"])
+    space = nasbench101.Space(first_runs["n"], first_runs["bits"], first_runs["code"])
     hashes = module_hashes(space)
     high, low = hashes.view(">u8").T
-    for at in np.flatnonzero((high != found["hash_high"]) | (low != found["hash_low"])):
-        name = _name(found[at])
-        raise BenchError(f"{path}: the cell called {name} has the hash {hashes[at].tobytes().hex()}; fetch it again")
+    for index in np.flatnonzero((high != first_runs["hash_high"]) | (low != first_runs["hash_low"])):
+        name = _name(first_runs[index])
+        raise BenchError(f"{path}: the cell called {name} has the hash {hashes[index].tobytes().hex()}; fetch it again")
     params = nasbench101.parameters(space)
-    for at in np.flatnonzero(params != found["params"]):
-        name, stated = _name(found[at]), found["params"][at]
-        raise BenchError(f"{path}: cell {name} has {stated} parameters, expected {params[at]}; fetch it again")
-    cells_found = zip(*(column.tolist() for column in space), strict=True)
-    return [row.tobytes().hex() for row in hashes], [cells.iso_hash(*nasbench101.cell(*cell)) for cell in cells_found]
+    for index in np.flatnonzero(params != first_runs["params"]):
+        name, stated = _name(first_runs[index]), first_runs["params"][index]
+        raise BenchError(f"{path}: cell {name} has {stated} parameters, expected {params[index]}; fetch it again")
+    space_rows = zip(*(column.tolist() for column in space), strict=True)
+    return [row.tobytes().hex() for row in hashes], [cells.iso_hash(*nasbench101.cell(*cell)) for cell in space_rows]
 
 
 def _name(row: np.void) -> str:

@@ -48,8 +48,8 @@ def sanity(graphs: pl.DataFrame, targets: pl.DataFrame) -> None:
     labels = targets.group_by("device").len()
     _common.expect(NAME, "labels per device", set(labels["len"]), {15_625})
     for device, median in MEDIANS.items():
-        found = _common.values_of(targets, TARGET, device).median()
-        _common.expect(NAME, f"median {TARGET} of {device}", found, median, 1e-4)
+        actual = _common.values_of(targets, TARGET, device).median()
+        _common.expect(NAME, f"median {TARGET} of {device}", actual, median, 1e-4)
 
 
 if __name__ == "__main__":

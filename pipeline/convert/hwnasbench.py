@@ -51,8 +51,8 @@ def sanity(graphs: pl.DataFrame, targets: pl.DataFrame) -> None:
             missing = graphs.height - len(_common.values_of(targets, target, device))
             _common.expect(NAME, f"missing {target} of {device}", missing, EDGETPU_MISSING * (device == "edgetpu"))
     for device, median in MEDIANS_CIFAR10.items():
-        found = _common.values_of(targets, "cifar10_latency_ms", device).median()
-        _common.expect(NAME, f"median cifar10_latency_ms of {device}", found, median, 1e-4)
+        actual = _common.values_of(targets, "cifar10_latency_ms", device).median()
+        _common.expect(NAME, f"median cifar10_latency_ms of {device}", actual, median, 1e-4)
 
 
 def _codes(net: str, path: Path) -> tuple[int, ...]:

@@ -36,17 +36,19 @@ def read(dataset: datasets.Dataset, raw: Path, timed: Path) -> tuple[pl.DataFram
     """Graphs, targets and the graphs' metadata of `dataset`, in the order of networks.csv."""
     listed = _common.read_csv(raw / "networks.csv", ["network", "sha256"])
     tables = {platform: _timings(timed / f"{platform}.parquet", listed) for platform in dataset.platforms}
-    kept = [name for name in listed["network"] if all(name in table[1] for table in tables.values())]
-    if len(kept) < (1 - MOST_FAILED) * listed.height:
-        raise BenchError(f"{timed}: {listed.height - len(kept)} of {listed.height} networks failed; see their messages")
-    paths = [raw / "networks" / f"{name}.onnx" for name in kept]
+    names = [name for name in listed["network"] if all(name in table[1] for table in tables.values())]
+    if len(names) < (1 - MOST_FAILED) * listed.height:
+        raise BenchError(
+            f"{timed}: {listed.height - len(names)} of {listed.height} networks failed; see their messages"
+        )
+    paths = [raw / "networks" / f"{name}.onnx" for name in names]
     packed = [pack(read_graph(io.read_bytes(path), str(path), 1)) for path in paths]
-    graphs, meta = frame(packed, kept, [name.partition("/")[0] for name in kept])
+    graphs, meta = frame(packed, names, [name.partition("/")[0] for name in names])
     rows = [
         (graph_id, target, platform, 1, table[number][name], None)
         for platform, table in tables.items()
         for number, target in enumerate(TARGETS, start=1)
-        for graph_id, name in enumerate(kept)
+        for graph_id, name in enumerate(names)
         if name in table[number]
     ]
     return graphs, pl.DataFrame(rows, schema=schema.TARGETS, orient="row"), meta
@@ -57,10 +59,10 @@ def sanity(graphs: pl.DataFrame, targets: pl.DataFrame, name: str = NAME) -> Non
     dataset = datasets.get(name)
     _common.expect(name, "families", set(graphs["family"]), set(dataset.families))
     _common.expect(name, "different networks", graphs["iso"].n_unique(), graphs.height)
-    found = Counter(targets.select("target", "device").iter_rows())
+    n_labels = Counter(targets.select("target", "device").iter_rows())
     for platform in dataset.platforms:
-        _common.expect(name, f"labels on {platform}", found[TARGETS[0], platform], graphs.height)
-        _common.expect(name, f"second labels on {platform}", found[TARGETS[1], platform] > 0, True)
+        _common.expect(name, f"labels on {platform}", n_labels[TARGETS[0], platform], graphs.height)
+        _common.expect(name, f"second labels on {platform}", n_labels[TARGETS[1], platform] > 0, True)
 
 
 def _timings(path: Path, listed: pl.DataFrame) -> dict[int, dict[str, float]]:

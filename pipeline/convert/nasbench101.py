@@ -94,10 +94,10 @@ def targets_frame(values: dict[str, np.ndarray]) -> pl.DataFrame:
     return pl.concat([_common.target_frame(target, "any", column) for target, column in values.items()])
 
 
-def _lists(values: np.ndarray, kept: np.ndarray) -> pl.Series:
-    """A column of lists: of each row of `values` (m, k), those that are `kept` (m, k)."""
-    starts = np.concatenate([[0], kept.sum(1).cumsum()])
-    return pl.from_arrow(pa.LargeListArray.from_arrays(pa.array(starts), pa.array(values[kept])))
+def _lists(values: np.ndarray, mask: np.ndarray) -> pl.Series:
+    """A column of lists: of each row of `values` (m, k), those where `mask` (m, k) is true."""
+    starts = np.concatenate([[0], mask.sum(1).cumsum()])
+    return pl.from_arrow(pa.LargeListArray.from_arrays(pa.array(starts), pa.array(values[mask])))
 
 
 def show_space() -> None:

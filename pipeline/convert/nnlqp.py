@@ -98,7 +98,7 @@ def parse_labels(text: str, where: str) -> tuple[Label, ...]:
 
 def read_part(path: Path, folder: str) -> Part:
     """Find `folder`/gt.txt in an archive and check that the archive holds every model it names. Raises BenchError."""
-    found: dict[str, bytes] = {}
+    label_files: dict[str, bytes] = {}
     names = set()
 
     def is_label_file(name: str) -> bool:
@@ -107,10 +107,10 @@ def read_part(path: Path, folder: str) -> Part:
     for name, content in archive.members(path, is_label_file):
         names.add(name)
         if content is not None:
-            found[name] = content
-    if len(found) != 1:
-        raise BenchError(f"{path}: {len(found)} files {folder}/gt.txt, expected one; fetch it again")
-    (name, content), *_ = found.items()
+            label_files[name] = content
+    if len(label_files) != 1:
+        raise BenchError(f"{path}: {len(label_files)} files {folder}/gt.txt, expected one; fetch it again")
+    (name, content), *_ = label_files.items()
     if len(content) > MAX_LABEL_BYTES:
         raise BenchError(f"{path}: {name} has {len(content):,} bytes, over the limit of {MAX_LABEL_BYTES:,}; refused")
     labels = parse_labels(content.decode("utf-8", errors="replace"), f"{path}: {name}")
@@ -144,7 +144,7 @@ def tables(parts: Sequence[Part], workers: int | None = None) -> tuple[pl.DataFr
     Raises BenchError at the first model that can't be read, naming the archive and the model.
     """
     ids: dict[tuple[int, str, int], int] = {}  # (part, model, batch size) -> graph_id
-    families, rows = [], []
+    families, target_rows = [], []
     for number, part in enumerate(parts):
         for label in part.labels:
             key = number, part.base + label.path, label.batch_size
@@ -152,7 +152,7 @@ def tables(parts: Sequence[Part], workers: int | None = None) -> tuple[pl.DataFr
                 ids[key] = len(ids)
                 families.append(label.family)
             device = DEVICES.get(label.platform, f"platform_{label.platform}")
-            rows.append((ids[key], TARGET, device, label.batch_size, label.latency_ms, label.stage))
+            target_rows.append((ids[key], TARGET, device, label.batch_size, label.latency_ms, label.stage))
     networks: dict[int, Packed] = {}
     for number, part in enumerate(parts):
         batches: dict[str, list[int]] = {}
@@ -163,7 +163,7 @@ def tables(parts: Sequence[Part], workers: int | None = None) -> tuple[pl.DataFr
             networks[ids[number, name, batch]] = packed
     names = [f"{parts[n].folder}/{name.removeprefix(parts[n].base)}@{batch}" for n, name, batch in ids]
     graphs, meta = frame([networks[index] for index in range(len(ids))], names, families)
-    return graphs, pl.DataFrame(rows, schema=schema.TARGETS, orient="row"), meta
+    return graphs, pl.DataFrame(target_rows, schema=schema.TARGETS, orient="row"), meta
 
 
 def publish(name: str, version: str, out: Path, graphs: pl.DataFrame, targets: pl.DataFrame, meta: dict) -> None:
@@ -181,10 +181,10 @@ def expect_stages(
 ) -> None:
     """Known fact: every family of `families` has these counts of train and test labels."""
     joined = targets.join(graphs.select("graph_id", "family"), on="graph_id")
-    found = Counter(joined.select("family", "stage").iter_rows())
+    n_labels = Counter(joined.select("family", "stage").iter_rows())
     for family in families:
         for stage, count in counts.items():
-            _common.expect(name, f"{stage} labels of {family}", found[family, stage], count)
+            _common.expect(name, f"{stage} labels of {family}", n_labels[family, stage], count)
 
 
 def _parse(part: Part, batches: dict[str, list[int]], workers: int | None) -> Iterator[tuple[str, int, Packed]]:

@@ -58,15 +58,15 @@ class Graphs:
     def __getitem__(self, index: Tensor | slice) -> Graphs:
         """The graphs at ``index`` (integer or boolean tensor, or a slice), in that order."""
         rows = torch.arange(len(self))[index]
-        nodes, node_ptr = _ragged_take(self.node_ptr, rows)
-        edges, edge_ptr = _ragged_take(self.edge_ptr, rows)
+        nodes, node_ptr = map(torch.from_numpy, segment_items(self.node_ptr.numpy(), rows.numpy()))
+        edges, edge_ptr = map(torch.from_numpy, segment_items(self.edge_ptr.numpy(), rows.numpy()))
         picked = {"node_ptr": node_ptr, "edge_ptr": edge_ptr}
         picked |= {k: getattr(self, k)[rows] for k in ("platform", "graph_id", "iso", "flops", "macs", "params")}
         picked |= {k: getattr(self, k)[nodes] for k in ("op", "attrs", "out_shape")}
         picked |= {k: getattr(self, k)[edges] for k in ("src", "dst")}
         return replace(self, **picked)
 
-    def on(self, platform: str, platforms: tuple[str, ...]) -> Graphs:
+    def on_platform(self, platform: str, platforms: tuple[str, ...]) -> Graphs:
         """The same graphs, asked about on one of ``platforms``."""
         ids = torch.full((len(self),), platforms.index(platform))
         return replace(self, platforms=platforms, platform=ids)
@@ -106,12 +106,11 @@ class Graphs:
         return torch.from_numpy(first), torch.from_numpy(inverse)
 
 
-def _ragged_take(ptr: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Positions of the items of ``rows`` in a ragged layout, and the pointer of the result."""
-    counts = ptr.diff()[rows]
-    new_ptr = torch.cat([torch.zeros(1, dtype=torch.long), counts.cumsum(0)])
-    offset = torch.repeat_interleave(ptr[rows] - new_ptr[:-1], counts)
-    return torch.arange(int(new_ptr[-1])) + offset, new_ptr
+def segment_items(ptr: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of the items of the segments ``index`` (segment i: ``ptr[i]`` to ``ptr[i + 1]``), and their own ptr."""
+    counts = ptr[index + 1] - ptr[index]
+    own_ptr = np.concatenate([np.zeros(1, dtype=np.int64), counts.cumsum()])
+    return np.arange(own_ptr[-1]) + np.repeat(ptr[index] - own_ptr[:-1], counts), own_ptr
 
 
 def from_frame(df: pl.DataFrame, meta: dict) -> Graphs:

@@ -127,11 +127,11 @@ def file_sha256(path: Path | str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def content_problem(found: tuple[int, str], size: int, sha256: str) -> str | None:
-    """What is wrong with content of the size and SHA-256 `found`, which should be the others; None if nothing is."""
-    if found[0] != size:
-        return f"wrong size: {'larger than' if found[0] > size else f'{found[0]} bytes instead of'} {size} bytes"
-    return None if found[1] == sha256 else "wrong sha256: altered, or another version"
+def content_problem(actual: tuple[int, str], size: int, sha256: str) -> str | None:
+    """What is wrong with content of the size and SHA-256 `actual`, which should be the others; None if nothing is."""
+    if actual[0] != size:
+        return f"wrong size: {'larger than' if actual[0] > size else f'{actual[0]} bytes instead of'} {size} bytes"
+    return None if actual[1] == sha256 else "wrong sha256: altered, or another version"
 
 
 def _unreadable(path: Path | str) -> BenchError:

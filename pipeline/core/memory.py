@@ -21,17 +21,17 @@ def bounded_memory(where: str, extra_bytes: int) -> Iterator[None]:
     The bound is on address space and for the whole process. It holds on Linux; elsewhere the body runs unbounded.
     """
     statm = Path("/proc/self/statm")
-    old = None
+    previous = None
     if resource is not None and statm.exists():
-        old = resource.getrlimit(resource.RLIMIT_AS)
+        previous = resource.getrlimit(resource.RLIMIT_AS)
         pages = int(statm.read_bytes().split()[0])
-        wanted = pages * resource.getpagesize() + extra_bytes
-        ceilings = [limit for limit in old if limit != resource.RLIM_INFINITY]
-        resource.setrlimit(resource.RLIMIT_AS, (min([wanted, *ceilings]), old[1]))
+        address_space = pages * resource.getpagesize() + extra_bytes
+        ceilings = [limit for limit in previous if limit != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_AS, (min([address_space, *ceilings]), previous[1]))
     try:
         yield
     except MemoryError as error:
         raise BenchError(f"{where}: takes over {extra_bytes >> 20:,} MiB of memory; refused, check the file") from error
     finally:
-        if old is not None:
-            resource.setrlimit(resource.RLIMIT_AS, old)
+        if previous is not None:
+            resource.setrlimit(resource.RLIMIT_AS, previous)

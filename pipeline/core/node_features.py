@@ -6,7 +6,7 @@ normalised by the constants of its released code. NN-Former's 192 (Xu et al., CV
 
 Departures from the released code, all on purpose: MatMul has the code that its table means for it (the table says
 "Matmul", which ONNX never does), Resize shares the code of its predecessor Upsample, operations outside the table use
-the four spare codes (`spare=False`: none, as released), and the 8 entries of `perm` have a slot each, where the
+the four spare codes (`spare_codes=False`: none, as released), and the 8 entries of `perm` have a slot each, where the
 released code writes the first sine of all entries, then their first cosine, and so on.
 
 All functions take plain arrays over all nodes of all graphs, without a loop over graphs or nodes.
@@ -65,13 +65,13 @@ NNLP_STATIC = (1.0, 1e9, 1e9, 1e9)
 NN_FORMER_STATIC = (1.0, 1e9, 1e7, 1e7)
 
 
-def op_codes(vocab: Sequence[str], spare: bool = True) -> np.ndarray:
+def op_codes(vocab: Sequence[str], spare_codes: bool = True) -> np.ndarray:
     """(len(vocab),) code of each operation, -1 for none; spare codes 28-31: input, activation, data movement, rest."""
     codes = {op: code for code, op in enumerate(OPS)}
 
     def code(op: str) -> int:
         op = _SAME_CODE.get(op, op)
-        if op in codes or not spare:
+        if op in codes or not spare_codes:
             return codes.get(op, -1)
         return 28 if op == "Input" else 29 if op in _ACTIVATIONS else 30 if op in _MOVES else 31
 
@@ -84,13 +84,13 @@ def nnlp(
     attrs: np.ndarray,
     attr_names: Sequence[str],
     out_shape: np.ndarray,
-    spare: bool = True,
+    spare_codes: bool = True,
 ) -> np.ndarray:
     """NNLP's node features, (nodes, 44) float32, from `op` (nodes,), `attrs` (nodes, A) and `out_shape` (nodes, R)."""
     slots, filled, norms = _slots(op, vocab, attrs, attr_names)
     slots = np.where(filled, (slots - norms[0]) / norms[1], 0.0)
     shape = (_four(out_shape) - _SHAPE_NORM[0]) / _SHAPE_NORM[1]
-    return np.concatenate([_one_hot(op, vocab, spare), slots.astype(np.float32), shape], axis=1)
+    return np.concatenate([_one_hot(op, vocab, spare_codes), slots.astype(np.float32), shape], axis=1)
 
 
 def nn_former(
@@ -99,14 +99,14 @@ def nn_former(
     attrs: np.ndarray,
     attr_names: Sequence[str],
     out_shape: np.ndarray,
-    spare: bool = True,
+    spare_codes: bool = True,
 ) -> np.ndarray:
     """NN-Former's node features, (nodes, 192) float32; arguments as `nnlp`. A slot that an operation lacks is zero."""
     slots, filled, _ = _slots(op, vocab, attrs, attr_names)
     coded = sinusoidal(slots, SLOT_DIM) * filled[..., None]
     shape = sinusoidal(_four(out_shape), SHAPE_DIM)
     n = len(op)
-    return np.concatenate([_one_hot(op, vocab, spare), coded.reshape(n, -1), shape.reshape(n, -1)], axis=1)
+    return np.concatenate([_one_hot(op, vocab, spare_codes), coded.reshape(n, -1), shape.reshape(n, -1)], axis=1)
 
 
 def memory_accesses(params: np.ndarray, out_shape: np.ndarray, node_ptr: np.ndarray) -> np.ndarray:
@@ -144,13 +144,13 @@ def sinusoidal(values: np.ndarray, dim: int) -> np.ndarray:
     return np.stack([np.sin(angles), np.cos(angles)], axis=-1).reshape(*values.shape, dim).astype(np.float32)
 
 
-def _one_hot(op: np.ndarray, vocab: Sequence[str], spare: bool) -> np.ndarray:
-    return _one_hot_table(tuple(vocab), spare)[op]
+def _one_hot(op: np.ndarray, vocab: Sequence[str], spare_codes: bool) -> np.ndarray:
+    return _one_hot_table(tuple(vocab), spare_codes)[op]
 
 
 @functools.lru_cache(maxsize=16)
-def _one_hot_table(vocab: tuple[str, ...], spare: bool) -> np.ndarray:
-    codes = op_codes(vocab, spare)
+def _one_hot_table(vocab: tuple[str, ...], spare_codes: bool) -> np.ndarray:
+    codes = op_codes(vocab, spare_codes)
     table = np.zeros((len(vocab), ONE_HOT), dtype=np.float32)
     known = codes >= 0
     table[known, codes[known]] = 1.0
@@ -173,10 +173,10 @@ def _slot_tables(vocab: tuple[str, ...], attr_names: tuple[str, ...]) -> tuple[n
     has = np.zeros((len(vocab), SLOTS), dtype=bool)
     norm = np.stack([np.zeros((len(vocab), SLOTS)), np.ones((len(vocab), SLOTS))])
     for index, name in enumerate(vocab):
-        for slot, needed in enumerate(SLOT_COLUMNS.get(name, ())):
-            column[index, slot] = position[needed]
+        for slot, column_name in enumerate(SLOT_COLUMNS.get(name, ())):
+            column[index, slot] = position[column_name]
             has[index, slot] = True
-            norm[:, index, slot] = _NORM[needed]
+            norm[:, index, slot] = _NORM[column_name]
     return column, has, norm
 
 

@@ -75,21 +75,21 @@ def _complete(url: str, part: Path, size: int, wait_s: float) -> None:
 
 def _receive(url: str, part: Path, size: int) -> None:
     """Add to `part` until it has `size` bytes. Raises _Transient, DownloadError, or BenchError on a full disk."""
-    done = part.stat().st_size if part.exists() else 0
-    if done > size:
+    received = part.stat().st_size if part.exists() else 0
+    if received > size:
         part.unlink()
-        done = 0
-    if done == size:
+        received = 0
+    if received == size:
         return
-    headers = IDENTITY | ({"Range": f"bytes={done}-"} if done else {})
+    headers = IDENTITY | ({"Range": f"bytes={received}-"} if received else {})
     try:
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
-            _write(response, part, done if _resumes(response, part, done) else 0, size)
+            _write(response, part, received if _resumes(response, part, received) else 0, size)
     except requests.RequestException as error:
         raise _Transient(f"no connection ({type(error).__name__})") from error
 
 
-def _resumes(response: requests.Response, part: Path, done: int) -> bool:
+def _resumes(response: requests.Response, part: Path, received: int) -> bool:
     """Whether the body goes on where `part` ends. Raises on any other answer than the file or that range of it."""
     code = response.status_code
     if code == 416:
@@ -99,7 +99,7 @@ def _resumes(response: requests.Response, part: Path, done: int) -> bool:
         raise _Transient(f"HTTP {code}")
     if code not in (200, 206):
         raise DownloadError(f"HTTP {code}")
-    return code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {done}-")
+    return code == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {received}-")
 
 
 def _write(response: requests.Response, part: Path, start: int, size: int) -> None:
@@ -108,23 +108,23 @@ def _write(response: requests.Response, part: Path, start: int, size: int) -> No
         raise _Transient("the server sent another range than asked for")
     label = part.name.removeprefix(".").removesuffix(".part")
     bar = tqdm(total=size, initial=start, unit="B", unit_scale=True, desc=label, disable=None, leave=False)
-    done = start
+    received = start
     try:
         with bar, io.os_errors(part, "write"), part.open("ab" if start else "wb") as file:
             for chunk in _chunks(response):
-                done += len(chunk)
-                if done > size:
+                received += len(chunk)
+                if received > size:
                     break
                 file.write(chunk)
                 bar.update(len(chunk))
     except BenchError:
         part.unlink(missing_ok=True)
         raise
-    if done > size:
+    if received > size:
         part.unlink()
         raise DownloadError(f"larger than the {size} bytes expected")
-    if done < size:
-        raise _Transient(f"the connection ended after {done} of {size} bytes")
+    if received < size:
+        raise _Transient(f"the connection ended after {received} of {size} bytes")
 
 
 def _chunks(response: requests.Response):

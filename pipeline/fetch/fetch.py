@@ -68,20 +68,20 @@ def fetch_file(file: RawFile, out: Path, mirror: Path | None = None, wait_s: flo
 
 def _refuse_unknown(file: RawFile, path: Path, mirror: Path | None, wait_s: float) -> NoReturn:
     """Find a file that has no pinned hash yet, or download it, and raise BenchError saying its size and SHA-256."""
-    found, reasons = path, []
+    copy, reasons = path, []
     if mirror and file.mirror and (mirror / file.mirror).is_file():
-        found = mirror / file.mirror
-    for url in () if found.is_file() else file.urls:
+        copy = mirror / file.mirror
+    for url in () if copy.is_file() else file.urls:
         try:
-            found = download_unknown(url, path, MAX_UNKNOWN_BYTES, wait_s)
+            copy = download_unknown(url, path, MAX_UNKNOWN_BYTES, wait_s)
             break
         except DownloadError as error:
             reasons.append(f"{url}: {error}")
-    if not found.is_file():
+    if not copy.is_file():
         raise BenchError(f"{path}: cannot be fetched: {'; '.join(reasons)}; place a copy there to see its sha256")
     raise BenchError(
-        f"{found}: not verified: config/datasets.yaml has no sha256 of {file.path}; this copy has bytes: "
-        f'{found.stat().st_size}, sha256: "{io.file_sha256(found)}"; pin them there if you trust it, and run again'
+        f"{copy}: not verified: config/datasets.yaml has no sha256 of {file.path}; this copy has bytes: "
+        f'{copy.stat().st_size}, sha256: "{io.file_sha256(copy)}"; pin them there if you trust it, and run again'
     )
 
 

@@ -49,12 +49,12 @@ def spans(content: bytes | mmap, where: str, start: int = 0, stop: int | None = 
 
 def data(content: bytes | mmap, first: int, last: int, where: str) -> bytes:
     """The data of one of `spans`. Raises BenchError naming `where` and the byte when they fail their checksum."""
-    found = content[first:last]
-    if CRC.unpack(content[last : last + CRC.size])[0] != masked_crc(found):
+    payload = content[first:last]
+    if CRC.unpack(content[last : last + CRC.size])[0] != masked_crc(payload):
         raise BenchError(
             f"{where}: damaged at byte {first - HEADER_BYTES}: the data of a record fail their CRC; fetch it again"
         )
-    return found
+    return payload
 
 
 def frame(data: bytes) -> bytes:

@@ -30,30 +30,30 @@ class Settings:
         self.rng, self.narrower = rng, narrower
         self.step = rng.choice((8, 16)) if rng else 1
 
-    def width(self, own: int) -> int:
+    def width(self, published: int) -> int:
         """Channels: 0.2 to 1.8 of the paper's, in steps of `step`, at least one step."""
         if self.rng is None:
-            return own
-        return self.step * max(1, round(own * self.rng.uniform(0.2, 1.8) * self.narrower / self.step))
+            return published
+        return self.step * max(1, round(published * self.rng.uniform(0.2, 1.8) * self.narrower / self.step))
 
-    def kernel(self, own: int, choices: Sequence[int] = (1, 3, 5, 7)) -> int:
+    def kernel(self, published: int, choices: Sequence[int] = (1, 3, 5, 7)) -> int:
         """Edge of a square kernel."""
-        return self.pick(own, choices)
+        return self.pick(published, choices)
 
-    def depth(self, own: int) -> int:
+    def depth(self, published: int) -> int:
         """Layers or blocks in a row: up to half more or fewer, at least one either way, never none."""
         if self.rng is None:
-            return own
-        spread = max(1, own // 2)
-        return self.rng.randint(max(1, own - spread), own + spread)
+            return published
+        spread = max(1, published // 2)
+        return self.rng.randint(max(1, published - spread), published + spread)
 
-    def pick(self, own, choices: Sequence):
+    def pick(self, published, choices: Sequence):
         """One of `choices`."""
-        return own if self.rng is None else self.rng.choice(choices)
+        return published if self.rng is None else self.rng.choice(choices)
 
-    def stretch(self, own: Sequence) -> list:
+    def stretch(self, published: Sequence) -> list:
         """A row of different layers: `depth` of them, cut at the end or the last one repeated."""
-        return [own[min(i, len(own) - 1)] for i in range(self.depth(len(own)))]
+        return [published[min(i, len(published) - 1)] for i in range(self.depth(len(published)))]
 
 
 class Builder:
@@ -187,8 +187,8 @@ class Builder:
 
     def model(self, output: str) -> onnx.ModelProto:
         """The finished network."""
-        result = helper.make_tensor_value_info(output, TensorProto.FLOAT, self.shapes[output])
-        given = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, self.shapes[INPUT])
-        graph = helper.make_graph(self.nodes, "network", [given], [result], initializer=self.weights)
+        output_info = helper.make_tensor_value_info(output, TensorProto.FLOAT, self.shapes[output])
+        input_info = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, self.shapes[INPUT])
+        graph = helper.make_graph(self.nodes, "network", [input_info], [output_info], initializer=self.weights)
         opset = helper.make_opsetid("", OPSET)
         return helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="nn-former-bench")

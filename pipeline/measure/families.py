@@ -63,17 +63,20 @@ def variants(family: str, n: int, seed: int) -> list[onnx.ModelProto]:
 
     Raises BenchError: unknown family, or the family has fewer variants.
     """
-    seen: set[int] = set()
-    return [_variant(family, seed, k, seen) for k in range(n)]
+    structures: set[int] = set()
+    return [_variant(family, seed, k, structures) for k in range(n)]
 
 
-def _variant(family: str, seed: int, k: int, seen: set[int]) -> onnx.ModelProto:
-    """Variant k, when `seen` holds the structures of those before it; its own is added."""
+def _variant(family: str, seed: int, k: int, structures: set[int]) -> onnx.ModelProto:
+    """Variant k, when `structures` holds the structures of those before it; its own is added."""
     for attempt in range(ATTEMPTS):
-        found = _draw(family, f"{family}/{seed}/{k}/{attempt}")
-        if found is not None and (structure := found[0].structure()) not in seen:
-            seen.add(structure)
-            return found[0].model(found[1])
+        network = _draw(family, f"{family}/{seed}/{k}/{attempt}")
+        if network is None:
+            continue
+        builder, output = network
+        if (structure := builder.structure()) not in structures:
+            structures.add(structure)
+            return builder.model(output)
     raise BenchError(f"{family}: no more than about {k} different variants; ask for fewer")
 
 
@@ -83,10 +86,10 @@ def _draw(family: str, key: str) -> tuple[Builder, str] | None:
     for _ in range(10):
         rng = random.Random(key)
         share = rng.uniform(0.1, 1.0)
-        found = _built(family, Settings(rng, narrower))
-        excess = max(found[0].macs / MAX_MACS, found[0].params / MAX_PARAMS)
+        builder, output = _built(family, Settings(rng, narrower))
+        excess = max(builder.macs / MAX_MACS, builder.params / MAX_PARAMS)
         if excess <= (1 if narrower == 1 else 1.02 * share):
-            return found
+            return builder, output
         narrower *= math.sqrt(share / excess)
     return None
 

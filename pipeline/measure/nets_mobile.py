@@ -75,12 +75,20 @@ def mobilenetv3(b: Builder, s: Settings) -> str:
         (hard_swish, 3, 1, 0.25, 112, (480, 672)),
         (hard_swish, 5, 2, 0.25, 160, (672, 960, 960)),
     ):
-        outside, ratio = s.width(width), s.pick(squeeze, SQUEEZES)
+        channels_out, ratio = s.width(width), s.pick(squeeze, SQUEEZES)
         for block, own in enumerate(s.stretch(insides)):
-            inside = b.channels(x) if own == b.channels(x) else s.width(own)
-            squeezed = _by_eight(inside * ratio) if ratio else 0
+            hidden = b.channels(x) if own == b.channels(x) else s.width(own)
+            squeezed = _by_eight(hidden * ratio) if ratio else 0
             x = _block(
-                b, x, inside, outside, s.kernel(kernel, DEPTHWISE), 1 if block else stride, act, squeezed, _hard_gate
+                b,
+                x,
+                hidden,
+                channels_out,
+                s.kernel(kernel, DEPTHWISE),
+                1 if block else stride,
+                act,
+                squeezed,
+                _hard_gate,
             )
     x = b.mean(hard_swish(b, b.conv(x, s.width(960))))
     return b.linear(hard_swish(b, b.linear(b.flatten(x), s.width(1280))), 1000)
@@ -101,24 +109,24 @@ def hard_swish(b: Builder, x: str) -> str:
     return b.op("HardSwish", x)
 
 
-def _stage(b: Builder, s: Settings, x: str, own: Stage, act: Activation, squeeze: float | None) -> str:
+def _stage(b: Builder, s: Settings, x: str, published: Stage, act: Activation, squeeze: float | None) -> str:
     """`squeeze`: the paper's ratio of squeezed channels to the block's input; None where it is not varied."""
-    outside = s.width(own.width)
-    expansion = s.pick(own.expansion, EXPANSIONS)
+    channels_out = s.width(published.width)
+    expansion = s.pick(published.expansion, EXPANSIONS)
     ratio = 0.0 if squeeze is None else s.pick(squeeze, SQUEEZES)
-    for block in range(s.depth(own.depth)):
+    for block in range(s.depth(published.depth)):
         squeezed = max(1, int(b.channels(x) * ratio)) if ratio else 0
-        inside = b.channels(x) * expansion
-        kernel, stride = s.kernel(own.kernel, DEPTHWISE), 1 if block else own.stride
-        x = _block(b, x, inside, outside, kernel, stride, act, squeezed, _gate if act is silu else _relu_gate)
+        hidden = b.channels(x) * expansion
+        kernel, stride = s.kernel(published.kernel, DEPTHWISE), 1 if block else published.stride
+        x = _block(b, x, hidden, channels_out, kernel, stride, act, squeezed, _gate if act is silu else _relu_gate)
     return x
 
 
 def _block(
     b: Builder,
     x: str,
-    inside: int,
-    outside: int,
+    hidden: int,
+    channels_out: int,
     kernel: int,
     stride: int,
     act: Activation,
@@ -126,12 +134,12 @@ def _block(
     gate: Callable[[Builder, str, int], str],
 ) -> str:
     """Expansion (left out when it widens nothing), depthwise convolution, gate of `squeezed` channels, projection."""
-    y = x if inside == b.channels(x) else act(b, b.conv(x, inside))
-    y = act(b, b.conv(y, inside, kernel, stride, groups=inside))
+    y = x if hidden == b.channels(x) else act(b, b.conv(x, hidden))
+    y = act(b, b.conv(y, hidden, kernel, stride, groups=hidden))
     if squeezed:
         y = b.op("Mul", y, gate(b, b.mean(y), squeezed))
-    y = b.conv(y, outside)
-    return b.add(x, y) if stride == 1 and outside == b.channels(x) else y
+    y = b.conv(y, channels_out)
+    return b.add(x, y) if stride == 1 and channels_out == b.channels(x) else y
 
 
 def _gate(b: Builder, x: str, squeezed: int) -> str:

@@ -40,13 +40,13 @@ def resnet18(b: Builder, s: Settings) -> str:
     """He et al., CVPR 2016. Varied: width of stages and inside blocks, kernels, the number of blocks of a stage."""
     x = b.pool(b.relu(b.conv(INPUT, s.width(64), s.kernel(7), 2)), pad=1)
     for stage, width in enumerate((64, 128, 256, 512)):
-        outside = s.width(width)
+        channels_out = s.width(width)
         for block in range(s.depth(2)):
             stride = 2 if stage and not block else 1
             y = b.relu(b.conv(x, s.width(width), s.kernel(3), stride))
-            y = b.conv(y, outside, s.kernel(3))
-            if stride > 1 or b.channels(x) != outside:
-                x = b.conv(x, outside, 1, stride)
+            y = b.conv(y, channels_out, s.kernel(3))
+            if stride > 1 or b.channels(x) != channels_out:
+                x = b.conv(x, channels_out, 1, stride)
             x = b.relu(b.add(y, x))
     return b.linear(b.flatten(b.mean(x)), 1000)
 
@@ -71,8 +71,8 @@ def googlenet(b: Builder, s: Settings) -> str:
         x = b.pool(x, kernel, ceil=True)
         for one, *branches, after_pool in s.stretch(stage):
             parts = [b.conv(x, s.width(one))]
-            for inside, outside in branches:
-                parts.append(b.conv(b.relu(b.conv(x, s.width(inside))), s.width(outside), s.kernel(3)))
+            for squeezed, channels_out in branches:
+                parts.append(b.conv(b.relu(b.conv(x, s.width(squeezed))), s.width(channels_out), s.kernel(3)))
             parts.append(b.conv(b.pool(x, 3, 1, pad=1), s.width(after_pool)))
             x = b.concat(*map(b.relu, parts))
     return b.linear(b.flatten(b.mean(x)), 1000)

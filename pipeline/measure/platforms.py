@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 from dataclasses import dataclass
 
 from pipeline.core.errors import BenchError
+from pipeline.core.workers import cores
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,3 @@ def get(name: str) -> Platform:
     if name not in PLATFORMS:
         raise BenchError(f"no platform {name!r}; known: {', '.join(PLATFORMS)}")
     return PLATFORMS[name]
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -27,7 +27,7 @@ BATCH = 50  # networks one process times before a fresh one takes over
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[None]:
+def timing_lock() -> Iterator[None]:
     """Hold the machine's lock for timings. Raises BenchError when another timing, of any user, holds it.
 
     Cores share caches, memory and often execution units, so the lock is one for the machine.
@@ -65,8 +65,8 @@ class Worker:
         limit = 0 if on_device else default_memory_mb() if memory_mb is None else memory_mb
         self.request = {"platform": platform, "settings": asdict(settings), "memory_mb": limit}
         self.timeout_s = timeout_s
-        last = max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-        self.command = [*command, *([str(last)] if about.threads == 1 else [])]
+        core = max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+        self.command = [*command, *([str(core)] if about.threads == 1 else [])]
         self.process: subprocess.Popen | None = None
         self.served = 0
 
@@ -120,20 +120,20 @@ class Worker:
         waiting = select.select([self.process.stdout], [], [], START_S)[0]
         if not waiting or self.process.stdout.readline() != b"ready\n":
             self.process.kill()
-            said = self._died().message
+            message = self._died().message
             raise BenchError(
-                f"{self.request['platform']}: the timing process does not start: {said}; mend the installation"
+                f"{self.request['platform']}: the timing process does not start: {message}; mend the installation"
             )
 
     def _died(self) -> Timing:
         code = self.process.wait()
         self.stderr.seek(0)
-        said = " ".join(self.stderr.read()[-2000:].decode(errors="replace").split())[-300:]
+        stderr = " ".join(self.stderr.read()[-2000:].decode(errors="replace").split())[-300:]
         self.stop()
-        if code == -signal.SIGKILL or "bad_alloc" in said or "MemoryError" in said:
-            return Timing("out_of_memory", said or "killed by the system")
-        how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-        return Timing("crashed", f"{how}: {said}" if said else how)
+        if code == -signal.SIGKILL or "bad_alloc" in stderr or "MemoryError" in stderr:
+            return Timing("out_of_memory", stderr or "killed by the system")
+        ended = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+        return Timing("crashed", f"{ended}: {stderr}" if stderr else ended)
 
 
 def default_memory_mb() -> int:
@@ -156,5 +156,5 @@ def time_one(
     Raises BenchError when the platform is not known or not installed, or another timing is at work.
     """
     platforms.get(platform).version()
-    with alone(), Worker(platform, settings or Settings(), timeout_s, memory_mb) as worker:
+    with timing_lock(), Worker(platform, settings or Settings(), timeout_s, memory_mb) as worker:
         return worker.time(path)

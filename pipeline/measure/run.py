@@ -24,7 +24,7 @@ from tqdm import tqdm
 from pipeline.core import io, provenance
 from pipeline.core.errors import BenchError, run_cli
 from pipeline.measure import platforms
-from pipeline.measure.process import COMMAND, Worker, alone
+from pipeline.measure.process import COMMAND, Worker, timing_lock
 from pipeline.measure.process import time_one as time_one
 from pipeline.measure.table import SCHEMA, summary
 from pipeline.measure.timing import BUSY, Load, Settings, Timing
@@ -50,8 +50,8 @@ def find(folder: Path) -> list[Network]:
     paths = sorted(folder.rglob("*.onnx"))
     if not paths:
         raise BenchError(f"{folder}: no .onnx files; make them with python -m pipeline.measure.families")
-    found = [Network(p.relative_to(folder).with_suffix("").as_posix(), p, io.file_sha256(p)) for p in paths]
-    return sorted(found, key=lambda network: hashlib.sha256(network.name.encode()).digest())
+    networks = [Network(p.relative_to(folder).with_suffix("").as_posix(), p, io.file_sha256(p)) for p in paths]
+    return sorted(networks, key=lambda network: hashlib.sha256(network.name.encode()).digest())
 
 
 def facts(platform: platforms.Platform, settings: Settings) -> dict:
@@ -78,10 +78,10 @@ class Journal:
             self.file = path.open("a+b")
             self.file.seek(0)
             text = self.file.read()
-            whole = text.rfind(b"\n") + 1
-            self.file.truncate(whole)  # half a line: what was being written when the last run was killed
+            end = text.rfind(b"\n") + 1
+            self.file.truncate(end)  # half a line: what was being written when the last run was killed
         try:
-            lines = [json.loads(line) for line in text[:whole].splitlines()]
+            lines = [json.loads(line) for line in text[:end].splitlines()]
         except ValueError as error:
             raise BenchError(f"{path}: a damaged line; delete the file to time all networks again") from error
         if not lines:
@@ -131,20 +131,22 @@ def measure_all(
     """
     about = facts(platforms.get(platform), settings)
     with (
-        alone(),
+        timing_lock(),
         Journal(out.with_suffix(".jsonl"), about) as journal,
         Worker(platform, settings, timeout_s, memory_mb, command) as worker,
     ):
-        done = {(row["network"], row["sha256"], row["pass"]): row for row in journal.rows}
-        wanted = [(network, 1) for network in networks]
-        wanted += [(network, 2) for network in networks[: math.ceil(again * len(networks))]]
-        left = [(network, number) for network, number in wanted if (network.name, network.sha256, number) not in done]
-        if left:
+        timed = {(row["network"], row["sha256"], row["pass"]): row for row in journal.rows}
+        passes = [(network, 1) for network in networks]
+        passes += [(network, 2) for network in networks[: math.ceil(again * len(networks))]]
+        to_time = [
+            (network, number) for network, number in passes if (network.name, network.sha256, number) not in timed
+        ]
+        if to_time:
             _warn_when_busy()
-        for network, number in tqdm(left, desc=platform, unit="network", smoothing=0.05, mininterval=0.5):
+        for network, number in tqdm(to_time, desc=platform, unit="network", smoothing=0.05, mininterval=0.5):
             journal.add(network, number, worker.time(network.path))
-        done = {(row["network"], row["sha256"], row["pass"]): row for row in journal.rows}
-        rows = [done[network.name, network.sha256, number] for network, number in wanted]
+        timed = {(row["network"], row["sha256"], row["pass"]): row for row in journal.rows}
+        rows = [timed[network.name, network.sha256, number] for network, number in passes]
     table = pl.DataFrame(rows, schema=SCHEMA)
     io.write_parquet(out, table, {"kind": "timings", **about})
     return table

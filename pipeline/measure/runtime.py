@@ -22,16 +22,16 @@ def prepare(platform: Platform, content: bytes, where: str, seed: int = 0) -> Ca
     """
     platform.version()
     model, values, loaded = weights.fill(content, where, seed)
-    data = weights.inputs(loaded, seed)
+    inputs = weights.inputs(loaded, seed)
     if platform.package == "openvino":
-        return _openvino(platform, model, values, data)
+        return _openvino(platform, model, values, inputs)
     if platform.precision == "int8":
-        quantized = _quantize(weights.embedded(model, values), data)
-        return _onnxruntime(platform, quantized, {}, data)
-    return _onnxruntime(platform, model.SerializeToString(), values, data)
+        quantized = _quantize(weights.embedded(model, values), inputs)
+        return _onnxruntime(platform, quantized, {}, inputs)
+    return _onnxruntime(platform, model.SerializeToString(), values, inputs)
 
 
-def _onnxruntime(platform: Platform, content: bytes, values: dict[str, np.ndarray], data: dict[str, np.ndarray]):
+def _onnxruntime(platform: Platform, content: bytes, values: dict[str, np.ndarray], inputs: dict[str, np.ndarray]):
     import onnxruntime
 
     if platform.provider not in onnxruntime.get_available_providers():
@@ -46,19 +46,19 @@ def _onnxruntime(platform: Platform, content: bytes, values: dict[str, np.ndarra
             list(values), [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in values.values()]
         )
     session = onnxruntime.InferenceSession(content, options, providers=[platform.provider])
-    run = partial(session.run, None, data)
+    run = partial(session.run, None, inputs)
     run.values = values  # the session reads them where they are
     return run
 
 
-def _quantize(model: onnx.ModelProto, data: dict[str, np.ndarray]) -> bytes:
+def _quantize(model: onnx.ModelProto, inputs: dict[str, np.ndarray]) -> bytes:
     """Weights and activations in 8 bits (ONNX Runtime's static quantization, QDQ, ranges from one random input)."""
     from onnxruntime import quantization
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Once(quantization.CalibrationDataReader):
         def __init__(self) -> None:
-            self.left = [data]
+            self.left = [inputs]
 
         def get_next(self):
             return self.left.pop() if self.left else None
@@ -70,15 +70,15 @@ def _quantize(model: onnx.ModelProto, data: dict[str, np.ndarray]) -> bytes:
         return small.read_bytes()
 
 
-def _openvino(platform: Platform, model: onnx.ModelProto, values: dict[str, np.ndarray], data: dict[str, np.ndarray]):
+def _openvino(platform: Platform, model: onnx.ModelProto, values: dict[str, np.ndarray], inputs: dict[str, np.ndarray]):
     import openvino
 
     core = openvino.Core()
-    read = core.read_model(weights.embedded(model, values).SerializeToString())
+    network = core.read_model(weights.embedded(model, values).SerializeToString())
     settings = {
         "INFERENCE_NUM_THREADS": platform.n_threads(),
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32",
     }
-    request = core.compile_model(read, "CPU", settings).create_infer_request()
-    return lambda: request.infer(data)
+    request = core.compile_model(network, "CPU", settings).create_infer_request()
+    return lambda: request.infer(inputs)

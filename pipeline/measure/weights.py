@@ -39,20 +39,20 @@ def fill(content: bytes, where: str, seed: int = 0) -> tuple[onnx.ModelProto, di
         raise BenchError(f"{where}: {size >> 20:,} MiB of weights, over the limit of {MAX_BYTES >> 20:,}; refused")
     used = _used(model.graph)  # one runtime removes the others before it looks for values
     empty &= used
-    kept = [t for t in model.graph.initializer if t.name in used and t.name not in empty]
+    initializers = [t for t in model.graph.initializer if t.name in used and t.name not in empty]
     values = {name: _values(loaded, name, name in ones, seed) for name in sorted(empty)}
     del model.graph.initializer[:]
-    model.graph.initializer.extend(kept)
+    model.graph.initializer.extend(initializers)
     for name, value in values.items():
         tensor = model.graph.initializer.add(
             name=name, data_type=loaded.types[name], dims=value.shape, data_location=TensorProto.EXTERNAL
         )
         tensor.external_data.add(key="location", value=PLACE)
     model.ir_version = max(model.ir_version, 4)  # the first in which an initializer need not be an input as well
-    data = [value for value in model.graph.input if value.name in loaded.inputs]
+    inputs_left = [value for value in model.graph.input if value.name in loaded.inputs]
     del model.graph.input[:]
-    model.graph.input.extend(data)
-    for value in data:
+    model.graph.input.extend(inputs_left)
+    for value in inputs_left:
         for dim, size in zip(value.type.tensor_type.shape.dim, loaded.shapes[value.name], strict=True):
             dim.dim_value = size
     return model, values, loaded
@@ -71,12 +71,12 @@ def embedded(model: onnx.ModelProto, values: dict[str, np.ndarray]) -> onnx.Mode
 def inputs(loaded: Loaded, seed: int = 0) -> dict[str, np.ndarray]:
     """Random data for every input: normal floats, zeros where integers or booleans are asked for."""
     rng = np.random.Generator(np.random.PCG64(seed))
-    found = {}
+    values = {}
     for name in loaded.inputs:
         shape, kind = loaded.shapes[name], helper.tensor_dtype_to_np_dtype(loaded.types[name])
         is_float = np.issubdtype(kind, np.floating)
-        found[name] = rng.standard_normal(shape, dtype=np.float32).astype(kind) if is_float else np.zeros(shape, kind)
-    return found
+        values[name] = rng.standard_normal(shape, dtype=np.float32).astype(kind) if is_float else np.zeros(shape, kind)
+    return values
 
 
 def _is_empty(tensor: onnx.TensorProto) -> bool:
@@ -103,17 +103,17 @@ def _ones(loaded: Loaded) -> set[str]:
     return variances | {node.inputs[1] for node in norms if len(node.inputs) > 1}
 
 
-def _values(loaded: Loaded, name: str, one: bool, seed: int) -> np.ndarray:
+def _values(loaded: Loaded, name: str, all_ones: bool, seed: int) -> np.ndarray:
     shape, kind = loaded.shapes[name], helper.tensor_dtype_to_np_dtype(loaded.types[name])
-    if one:
+    if all_ones:
         return np.ones(shape, kind)
     if len(shape) < 2 or not np.issubdtype(kind, np.floating):
         return np.zeros(shape, kind)
     fan_in = math.prod(shape[1:]) if len(shape) > 2 else max(shape)
-    drawn = _drawn(seed) * np.float32(math.sqrt(2 / max(fan_in, 1)))
-    return np.resize(drawn.astype(kind, copy=False), shape)
+    random_values = _random_values(seed) * np.float32(math.sqrt(2 / max(fan_in, 1)))
+    return np.resize(random_values.astype(kind, copy=False), shape)
 
 
 @cache
-def _drawn(seed: int) -> np.ndarray:
+def _random_values(seed: int) -> np.ndarray:
     return np.random.Generator(np.random.PCG64(seed)).standard_normal(N_DRAWN, dtype=np.float32)

@@ -6,15 +6,14 @@ the fields of a Timing.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 from pipeline.core.errors import BenchError
+from pipeline.core.parent import die_with_parent
 from pipeline.measure import platforms, runtime
 from pipeline.measure.timing import Settings, Timing, measure
 from pipeline.onnx.load import MAX_FILE_BYTES, read_limited
@@ -24,7 +23,6 @@ try:
 except ImportError:  # not on Windows: memory is not limited there
     resource = None
 
-PR_SET_PDEATHSIG = 1
 READY = "ready\n"
 OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate memory", "Available memory", "out of memory")
 
@@ -48,8 +46,7 @@ def serve(time_one=time_network) -> None:
     """Answer requests until stdin ends."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print goes to stderr
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     answers.write(READY)
     answers.flush()
     for line in sys.stdin:

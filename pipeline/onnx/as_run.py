@@ -30,12 +30,12 @@ def as_run(graph: OnnxGraph) -> OnnxGraph:
     stands_for = list(range(n))  # the node whose output a node's output is
     ops, attributes = list(graph.ops), list(graph.attributes)
     flops, params, memory = graph.flops.copy(), graph.params.copy(), graph.memory_bytes.copy()
-    for node, before in enumerate(parents):
-        if len(before) == 1 and ops[node] in DROPPED:
-            stands_for[node] = stands_for[before[0]]
+    for node, reads in enumerate(parents):
+        if len(reads) == 1 and ops[node] in DROPPED:
+            stands_for[node] = stands_for[reads[0]]
             readers[stands_for[node]] += readers[node] - 1
-        elif len(before) == 1 and ops[node] == NORM:
-            source = stands_for[before[0]]
+        elif len(reads) == 1 and ops[node] == NORM:
+            source = stands_for[reads[0]]
             if ops[source] not in CONVOLUTIONS or readers[source] != 1:
                 continue
             stands_for[node], readers[source] = source, readers[node]
@@ -45,10 +45,18 @@ def as_run(graph: OnnxGraph) -> OnnxGraph:
                 flops[source] += math.prod(shape)
                 params[source] += shape[1]
                 memory[source] += BIAS_BYTES * shape[1]
-        elif len(before) == 2 and ops[node] == "Sum":
+        elif len(reads) == 2 and ops[node] == "Sum":
             ops[node], attributes[node] = "Add", {}
-    kept = [node for node in range(n) if stands_for[node] == node]
-    number = {node: index for index, node in enumerate(kept)}
+    changed = replace(
+        graph, ops=tuple(ops), attributes=tuple(attributes), flops=flops, params=params, memory_bytes=memory
+    )
+    return _merged(changed, stands_for)
+
+
+def _merged(graph: OnnxGraph, stands_for: list[int]) -> OnnxGraph:
+    """`graph` with the nodes that stand for themselves alone; the others' readers read what they stand for."""
+    remaining = [node for node in range(len(stands_for)) if stands_for[node] == node]
+    number = {node: index for index, node in enumerate(remaining)}
     edges = {
         (number[stands_for[i]], number[j])
         for i, j in zip(graph.src.tolist(), graph.dst.tolist(), strict=True)
@@ -57,14 +65,14 @@ def as_run(graph: OnnxGraph) -> OnnxGraph:
     src, dst = np.array(sorted(edges), dtype=np.int64).reshape(-1, 2).T
     return replace(
         graph,
-        ops=tuple(ops[node] for node in kept),
+        ops=tuple(graph.ops[node] for node in remaining),
         src=src,
         dst=dst,
-        attributes=tuple(attributes[node] for node in kept),
-        out_shapes=tuple(graph.out_shapes[node] for node in kept),
-        in_channels=graph.in_channels[kept],
-        flops=flops[kept],
-        macs=graph.macs[kept],
-        params=params[kept],
-        memory_bytes=memory[kept],
+        attributes=tuple(graph.attributes[node] for node in remaining),
+        out_shapes=tuple(graph.out_shapes[node] for node in remaining),
+        in_channels=graph.in_channels[remaining],
+        flops=graph.flops[remaining],
+        macs=graph.macs[remaining],
+        params=graph.params[remaining],
+        memory_bytes=graph.memory_bytes[remaining],
     )

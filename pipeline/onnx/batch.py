@@ -11,9 +11,8 @@ import math
 from collections.abc import Callable, Sequence
 
 from pipeline.core.errors import BenchError
-from pipeline.onnx.model import Loaded, Node
+from pipeline.onnx.model import Loaded, Node, Shape
 
-Shape = tuple[int, ...]
 Place = tuple[int, int]  # batch axis of a tensor, and the product of what is merged into that axis before the batch
 RESHAPES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 Attribute = Callable[[Node, str], tuple | None]
@@ -28,13 +27,13 @@ def scale_batch(loaded: Loaded, nodes: Sequence[Node], live: set[str], batch: in
 
     `attribute(node, name)` gives an attribute's values, or None. Raises BatchError when the batch axis gets lost.
     """
-    old = loaded.batch
-    if batch == old:
+    old_batch = loaded.batch
+    if batch == old_batch:
         return
     places: dict[str, Place] = {}
     for name in loaded.inputs:
         shape = loaded.shapes.get(name, ())
-        if shape and shape[0] == old:
+        if shape and shape[0] == old_batch:
             places[name] = 0, 1
     for node in nodes:
         slot = next((slot for slot, name in enumerate(node.inputs) if name in places), None)
@@ -47,22 +46,23 @@ def scale_batch(loaded: Loaded, nodes: Sequence[Node], live: set[str], batch: in
             if output not in live or not after:
                 continue
             if node.op in RESHAPES:
-                places[output] = reshaped((axis, outer), before, after, old)
+                places[output] = reshaped((axis, outer), before, after, old_batch)
                 continue
             axis_after = _axis_after(node, slot, index, axis, before, after, attribute)
             if axis_after is not None and 0 <= axis_after < len(after):
                 places[output] = axis_after, outer
     if not any(name in places for name in loaded.outputs):
         raise BatchError(
-            f"{loaded.where}: batch size {old} can't be changed to {batch}: it reaches no output; use {old}"
+            f"{loaded.where}: batch size {old_batch} can't be changed to {batch}: it reaches no output; use {old_batch}"
         )
     for name, (axis, _) in places.items():
         shape = list(loaded.shapes[name])
-        if shape[axis] * batch % old:
+        if shape[axis] * batch % old_batch:
             raise BatchError(
-                f"{loaded.where}: batch size {old} can't be changed to {batch}: {name!r} is {shape}; use {old}"
+                f"{loaded.where}: batch size {old_batch} can't be changed to {batch}: {name!r} is {shape}; "
+                f"use {old_batch}"
             )
-        shape[axis] = shape[axis] * batch // old
+        shape[axis] = shape[axis] * batch // old_batch
         loaded.shapes[name] = tuple(shape)
     loaded.batch = batch
 
@@ -113,13 +113,13 @@ def reshaped(place: Place, before: Shape, after: Shape, batch: int) -> Place:
     start = math.prod(before[:axis]) * outer
     inner = before[axis] // (outer * batch)
     followed_by = {inner * math.prod(before[axis + 1 : end]) for end in range(axis + 1, len(before) + 1)}
-    done = 1
+    elements = 1
     for position, length in enumerate(after):
-        if done == start and (batch == 1 or length % batch == 0):
+        if elements == start and (batch == 1 or length % batch == 0):
             merged = batch == 1 and position > 0 and length not in (1, before[axis]) and length in followed_by
             position -= merged
             return position, start // math.prod(after[:position])
-        if done * length > start:
-            return position, start // done
-        done *= length
+        if elements * length > start:
+            return position, start // elements
+        elements *= length
     return len(after) - 1, start // math.prod(after[:-1])

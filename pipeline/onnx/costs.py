@@ -14,12 +14,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from pipeline.onnx.model import words
+from pipeline.onnx.model import Shape, name_set
 
-Shape = tuple[int, ...]
 Attributes = dict[str, tuple]
 
-_ONE = words(
+_ONE = name_set(
     """Abs Acos Acosh Add And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Ceil Celu
     Clip Cos Cosh CumSum DequantizeLinear Div DynamicQuantizeLinear Elu Equal Erf Exp Floor Greater
     GreaterOrEqual HardSigmoid LeakyRelu Less LessOrEqual Log Mod Mul Neg Not Or PRelu Pow QuantizeLinear
@@ -44,7 +43,7 @@ PER_OUTPUT = dict.fromkeys(_ONE, 1) | {
     "RotaryEmbedding": 3,
 }
 # One operation per element read.
-PER_INPUT = words(
+PER_INPUT = name_set(
     """ArgMax ArgMin GlobalAveragePool GlobalLpPool GlobalMaxPool ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp
     ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare"""
 )

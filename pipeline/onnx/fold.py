@@ -15,9 +15,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, numpy_helper
 
-from pipeline.onnx.model import INFERENCE_ERRORS, Loaded, Node, dims_of, short, words
+from pipeline.onnx.model import INFERENCE_ERRORS, Loaded, Node, dims_of, name_set, short
 
-RANDOM = words("RandomNormal RandomUniform RandomNormalLike RandomUniformLike Multinomial Bernoulli")
+RANDOM = name_set("RandomNormal RandomUniform RandomNormalLike RandomUniformLike Multinomial Bernoulli")
 SHAPE_OF = frozenset({"Shape", "Size"})
 # Element types of weights; other integers and booleans are indices, axes, shapes and masks.
 WEIGHT_TYPES = frozenset(
@@ -32,7 +32,7 @@ WEIGHT_TYPES = frozenset(
     | {value for name, value in TensorProto.DataType.items() if name.startswith(("FLOAT8", "FLOAT4", "INT4", "UINT4"))}
 )
 MAX_VALUES = 4096  # elements of a constant that is evaluated
-ARITHMETIC = words(
+ARITHMETIC = name_set(
     """Abs Add And Cast Ceil Concat ConstantOfShape Div Equal Expand Floor Gather GatherElements GatherND Greater
     GreaterOrEqual Identity Less LessOrEqual Max Min Mod Mul Neg NonZero Not Or Pow Range ReduceMax ReduceMin ReduceProd
     ReduceSum Reshape ScatterND Slice Split Sqrt Squeeze Sub Tile Transpose Unsqueeze Where"""
@@ -126,14 +126,14 @@ def _split(loaded: Loaded) -> Folded:
 def _needed(loaded: Loaded, live: list[Node]) -> list[Node]:
     """The operations that an output depends on."""
     needed = set(loaded.outputs)
-    kept = []
+    operations = []
     for node in reversed(live):
         if not needed.isdisjoint(node.outputs):
             needed.update(node.inputs)
-            kept.append(node)
-    if not kept:
+            operations.append(node)
+    if not operations:
         loaded.refuse("no output depends on an input", "export the model with its inputs")
-    return kept[::-1]
+    return operations[::-1]
 
 
 def _lacks_shape(loaded: Loaded, folded: Folded) -> bool:
@@ -204,10 +204,10 @@ def _infer_node(loaded: Loaded, node: Node, values: dict[str, np.ndarray]) -> No
     schema = onnx.defs.get_schema(node.op, loaded.opset, node.proto.domain)
     imports = [onnx.helper.make_opsetid(node.proto.domain, loaded.opset)]
     try:
-        found = onnx.shape_inference.infer_node_outputs(schema, node.proto, types, data, opset_imports=imports)
+        inferred = onnx.shape_inference.infer_node_outputs(schema, node.proto, types, data, opset_imports=imports)
     except INFERENCE_ERRORS as error:
         loaded.refuse(f"onnx can't infer {node.op} ({node.outputs[0]!r}): {short(error)}")
-    for name, kind in found.items():
+    for name, kind in inferred.items():
         if kind.HasField("tensor_type"):
             loaded.types[name] = kind.tensor_type.elem_type
             if kind.tensor_type.HasField("shape"):

@@ -148,7 +148,7 @@ def _build(loaded: Loaded, folded: Folded, live: set[str]) -> OnnxGraph:
     bytes_of = functools.cache(functools.partial(_tensor_bytes, loaded))
     for index, node in enumerate(folded.nodes, start=len(inputs)):
         op, reads, writes, _ = node
-        made = [name for name in writes if name in live]
+        outputs = [name for name in writes if name in live]
         values = _attributes(node, loaded, folded)
         params = 0
         for name in reads:
@@ -159,20 +159,20 @@ def _build(loaded: Loaded, folded: Folded, live: set[str]) -> OnnxGraph:
                     if root not in counted:
                         counted.add(root)
                         params += folded.elements[root]
-        before, after = [shapes.get(name, ()) for name in reads], [shapes[name] for name in made]
+        before, after = [shapes.get(name, ()) for name in reads], [shapes[name] for name in outputs]
         try:
             _complete(op, values, before, after, loaded)
             products = macs(op, values, before, after)
             flops = 2 * products + elementwise(op, values, before, after)
         except (IndexError, KeyError, ValueError, TypeError, ZeroDivisionError) as error:
             loaded.refuse(f"{op} ({writes[0]!r}) has inputs or attributes that do not fit: {type(error).__name__}")
-        for name in made:
+        for name in outputs:
             maker[name] = index
         ops.append(op)
         attributes.append(values)
         out_shapes.append(tuple(after))
         in_channels.append(before[0][1] if before and len(before[0]) > 1 else 0)
-        costs.append((flops, products, params, sum([bytes_of(name) for name in {*reads, *made}])))
+        costs.append((flops, products, params, sum([bytes_of(name) for name in {*reads, *outputs}])))
     src, dst = np.array(sorted(set(edges)), dtype=np.int64).reshape(-1, 2).T
     flops, products, params, memory = np.array(costs, dtype=np.float64).T
     return OnnxGraph(
@@ -223,9 +223,11 @@ def _defaults(op: str, opset: int, domain: str) -> dict[str, tuple]:
     """ONNX's own default values of the attributes of an operation."""
     if not onnx.defs.has(op, opset, domain):
         return {}
-    found = onnx.defs.get_schema(op, opset, domain).attributes
+    attributes = onnx.defs.get_schema(op, opset, domain).attributes
     return {
-        name: _READ[a.default_value.type](a.default_value) for name, a in found.items() if a.default_value.type in _READ
+        name: _READ[a.default_value.type](a.default_value)
+        for name, a in attributes.items()
+        if a.default_value.type in _READ
     }
 
 

@@ -31,11 +31,11 @@ def split_inputs(loaded: Loaded) -> None:
     Initializers are no inputs of the model any more then.
     """
     graph = loaded.model.graph
-    kept = {value.name: value for value in graph.input if value.name not in loaded.weights}
-    if len(kept) < len(graph.input):
+    inputs = {value.name: value for value in graph.input if value.name not in loaded.weights}
+    if len(inputs) < len(graph.input):
         del graph.input[:]
-        graph.input.extend(kept.values())
-    names = list(kept)
+        graph.input.extend(inputs.values())
+    names = list(inputs)
     data = set()
     for node in loaded.nodes if len(names) > 1 else ():
         slots = WEIGHT_SLOTS.get(node.op, ())
@@ -92,6 +92,6 @@ def drop_stated_shapes(loaded: Loaded) -> None:
         for node in loaded.nodes:
             if not onnx.defs.has(node.op, loaded.opset, node.proto.domain):
                 unknown.update(node.outputs)
-        kept = [value for value in graph.value_info if value.name in unknown]
+        stated = [value for value in graph.value_info if value.name in unknown]
         del graph.value_info[:]
-        graph.value_info.extend(kept)
+        graph.value_info.extend(stated)

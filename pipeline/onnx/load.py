@@ -130,6 +130,16 @@ def _ordered(nodes: list[Node], graph: onnx.GraphProto, where: str) -> list[Node
     """The nodes in topological order, the file's own where it is one. Raises BenchError on a cycle or a loose end."""
     given = {"", *(value.name for value in graph.input), *(tensor.name for tensor in graph.initializer)}
     given.update(sparse.values.name for sparse in graph.sparse_initializer)
+    if _check_names(nodes, graph, given, where):
+        return nodes
+    order = _topological(nodes, given, where)
+    del graph.node[:]
+    graph.node.extend(node.proto for node in order)
+    return _nodes(graph)
+
+
+def _check_names(nodes: list[Node], graph: onnx.GraphProto, given: set[str], where: str) -> bool:
+    """Whether the nodes are in topological order. Raises BenchError on a custom domain or a bad or missing name."""
     known = set(given)
     in_order = True
     for node in nodes:
@@ -148,13 +158,17 @@ def _ordered(nodes: list[Node], graph: onnx.GraphProto, where: str) -> list[Node
     for output in graph.output:
         if output.name not in known:
             raise BenchError(f"{where}: nothing makes the output {output.name!r}; export the model again")
-    if in_order:
-        return nodes
+    return in_order
+
+
+def _topological(nodes: list[Node], given: set[str], where: str) -> list[Node]:
+    """The nodes in topological order. Raises BenchError when there is none."""
+    made = {name for node in nodes for name in node.outputs}
     waiting: dict[str, list[int]] = {}
     missing = [0] * len(nodes)
     for index, node in enumerate(nodes):
         for name in set(node.inputs) - given:
-            if name not in known:
+            if name not in made:
                 raise BenchError(
                     f"{where}: {node.op} reads tensor {name!r}, which nothing makes; export the model again"
                 )
@@ -174,6 +188,4 @@ def _ordered(nodes: list[Node], graph: onnx.GraphProto, where: str) -> list[Node
         raise BenchError(
             f"{where}: the graph has a cycle through {stuck.op} ({stuck.outputs[0]!r}); export the model again"
         )
-    del graph.node[:]
-    graph.node.extend(node.proto for node in order)
-    return _nodes(graph)
+    return order

@@ -19,6 +19,7 @@ INFERENCE_ERRORS = (
     ValueError,
     TypeError,
 )
+Shape = tuple[int, ...]
 MAX_DIM = 2**31 - 1
 MAX_ELEMENTS = 2**40
 
@@ -58,7 +59,7 @@ class Loaded:
         raise BenchError(f"{self.where}: {what}; {remedy}")
 
 
-def words(text: str) -> frozenset[str]:
+def name_set(text: str) -> frozenset[str]:
     """The names in a text, separated by white space."""
     return frozenset(text.split())
 

@@ -16,9 +16,9 @@ def add_sizes(parser: argparse.ArgumentParser) -> None:
 def dims(args: argparse.Namespace) -> dict[str, int]:
     """The sizes given with --dim, by name. Raises BenchError when one, or --batch-size, is no size."""
     try:
-        found = {name: int(size) for name, _, size in (text.rpartition("=") for text in args.dim)}
+        sizes = {name: int(size) for name, _, size in (text.rpartition("=") for text in args.dim)}
     except ValueError as error:
         raise BenchError(f"--dim {args.dim}: not NAME=SIZE with a whole number") from error
-    if args.batch_size is not None and args.batch_size < 1 or any(size < 1 for size in found.values()):
+    if args.batch_size is not None and args.batch_size < 1 or any(size < 1 for size in sizes.values()):
         raise BenchError("--batch-size and --dim: sizes start at 1")
-    return found
+    return sizes

@@ -24,6 +24,7 @@ PLUMBING = {
     "pipeline/core/errors.py",
     "pipeline/core/io.py",
     "pipeline/core/memory.py",
+    "pipeline/core/parent.py",
     "pipeline/core/paths.py",
     "pipeline/core/provenance.py",
     "pipeline/core/workers.py",
@@ -46,14 +47,14 @@ def code_key(*paths: str) -> str:
 
 def closure(*paths: str) -> list[str]:
     """`paths` and every file of pipeline/ and predictors/ that they import, sorted."""
-    found: set[str] = set()
+    files: set[str] = set()
     waiting = list(paths)
     while waiting:
         path = waiting.pop()
-        if path not in found:
-            found.add(path)
+        if path not in files:
+            files.add(path)
             waiting += _imports(path)[0]
-    return sorted(found)
+    return sorted(files)
 
 
 def outside_modules(*paths: str) -> list[str]:

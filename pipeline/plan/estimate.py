@@ -44,13 +44,13 @@ def timings(scores: list[Path], n_graphs: dict[str, int]) -> dict[str, Timing]:
     rows = pl.concat(runs).with_columns(n=pl.col("n_train") + pl.col("n_source"))
     fit = rows.filter(pl.col("metric") == "fit_cpu_s").group_by("predictor", "n").agg(pl.col("value").mean()).sort("n")
     predict = rows.filter(pl.col("metric") == "predict_cpu_s", pl.col("dataset").is_in(list(n_graphs)))
-    each = defaultdict(list)
+    seconds_a_graph = defaultdict(list)
     for name, dataset, seconds in predict.select("predictor", "dataset", "value").iter_rows():
-        each[name].append(seconds / n_graphs[dataset])
+        seconds_a_graph[name].append(seconds / n_graphs[dataset])
     return {
-        name: Timing(part["n"].to_numpy(), part["value"].to_numpy(), float(np.mean(each[name])))
+        name: Timing(part["n"].to_numpy(), part["value"].to_numpy(), float(np.mean(seconds_a_graph[name])))
         for (name,), part in fit.group_by("predictor", maintain_order=True)
-        if name in each
+        if name in seconds_a_graph
     }
 
 
@@ -60,26 +60,26 @@ def cell_labels(cell: CellSpec, about: datasets.Dataset) -> int:
     return about.n_graphs if own is None else own
 
 
-def table(grid: Grid, known: dict[str, datasets.Dataset], timed: dict[str, Timing], done: set[str]) -> list[str]:
-    """Lines to print: a line a predictor, the sum, and what it leaves out. ``done``: paths of cells that are there."""
-    cells, left, hours = defaultdict(int), defaultdict(int), defaultdict(float)
+def table(grid: Grid, known: dict[str, datasets.Dataset], timed: dict[str, Timing], finished: set[str]) -> list[str]:
+    """Lines to print: a line a predictor, the sum, and what it leaves out. ``finished``: paths of cells."""
+    cells, to_run, hours = defaultdict(int), defaultdict(int), defaultdict(float)
     for cell in grid.cells:
         cells[cell.label] += 1
-        if cell.path in done:
+        if cell.path in finished:
             continue
-        left[cell.label] += 1
+        to_run[cell.label] += 1
         if cell.label in timed:
             about = known[cell.dataset]
             hours[cell.label] += timed[cell.label].cell_s(cell_labels(cell, about), about.n_graphs) / 3600
     width = max(len(name) for name in [*cells, "predictor"])
     lines = [f"{'predictor':{width}}  {'cells':>6}  {'to run':>6}  {'CPU-hours':>9}"]
     for name in cells:
-        cost = f"{hours[name]:9.2f}" if name in timed or not left[name] else f"{'not timed':>9}"
-        lines.append(f"{name:{width}}  {cells[name]:6}  {left[name]:6}  {cost}")
-    lines.append(f"{'sum':{width}}  {sum(cells.values()):6}  {sum(left.values()):6}  {sum(hours.values()):9.2f}")
-    missing = [name for name in cells if left[name] and name not in timed]
+        cost = f"{hours[name]:9.2f}" if name in timed or not to_run[name] else f"{'not timed':>9}"
+        lines.append(f"{name:{width}}  {cells[name]:6}  {to_run[name]:6}  {cost}")
+    lines.append(f"{'sum':{width}}  {sum(cells.values()):6}  {sum(to_run.values()):6}  {sum(hours.values()):9.2f}")
+    missing = [name for name in cells if to_run[name] and name not in timed]
     if missing:
-        lines.append(f"The sum leaves out {sum(left[n] for n in missing)} cells of: {', '.join(missing)}.")
+        lines.append(f"The sum leaves out {sum(to_run[n] for n in missing)} cells of: {', '.join(missing)}.")
         lines.append("They were never timed here: run a small grid with them, such as config/nasbench201.yaml, first.")
     return lines
 
@@ -95,8 +95,8 @@ def main() -> None:
     if not scores:
         raise BenchError(f"{args.results}: no <grid>/scores.parquet to take timings from; run a grid first")
     timed = timings(scores, {name: about.n_graphs for name, about in known.items()})
-    done = {cell.path for cell in grid.cells if Path(cell.path).is_file()}
-    print("\n".join(table(grid, known, timed, done)))
+    finished = {cell.path for cell in grid.cells if Path(cell.path).is_file()}
+    print("\n".join(table(grid, known, timed, finished)))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ OPTIONAL = ("dask", "graphviz", "matplotlib", "pandas", "pyarrow", "sklearn")  #
 
 
 @contextlib.contextmanager
-def quick_imports() -> Iterator[None]:
+def lean_imports() -> Iterator[None]:
     """Leave out what the imports to come would do for nothing. Only for a process that predicts and ends.
 
     PyTorch's kernels for tensors without data, which compilers use, take a third of its import; LightGBM looks for

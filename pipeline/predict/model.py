@@ -3,7 +3,8 @@
     python -m pipeline.predict MODEL.onnx --device ort-cpu-fp32-1t --predictor nn_former
     python -m pipeline.predict --list
 
-or from Python: ``from pipeline.predict import load``, then ``load(device="ort-cpu-fp32-1t").predict("MODEL.onnx")``.
+or from Python: ``from pipeline.predict.model import load``, then
+``load(device="ort-cpu-fp32-1t").predict("MODEL.onnx")``.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.core.errors import BenchError
 from pipeline.onnx import sizes
-from pipeline.predict.lean_imports import quick_imports
+from pipeline.predict.lean_imports import lean_imports
+from pipeline.predict.prediction import Measured, Neighbour, Prediction, report, warnings_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,60 +29,6 @@ if TYPE_CHECKING:
     from pipeline.predict.saved import Entry
 
 LEVEL, NEAREST, PREDICTOR = 0.9, 5, "nn_former"
-
-
-@dataclass(frozen=True)
-class Neighbour:
-    """A measured training network; `distance` as in `pipeline.predict.neighbours`."""
-
-    name: str
-    family: str
-    latency_ms: float
-    distance: float
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A real timing: its status (`pipeline.measure.timing`), median and quartiles in ms, error of the prediction in
-    percent of the median; None where the network could not be timed."""
-
-    status: str
-    message: str
-    median_ms: float | None
-    q1_ms: float | None
-    q3_ms: float | None
-    repeats: int
-    busy: bool
-    error_percent: float | None
-    in_interval: bool | None
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """`latency_ms` lies between `low_ms` and `high_ms` with probability `level` for networks drawn as the `held_out`
-    ones; costs are of the whole batch. `far`: the network is further from the nearest training network (`distance`)
-    than all but a hundredth of these are from each other (`far_above`)."""
-
-    model: str
-    device: str
-    predictor: str
-    dataset: str
-    latency_ms: float
-    level: float
-    low_ms: float
-    high_ms: float
-    held_out: int
-    batch_size: int
-    flops: float
-    macs: float
-    params: float
-    memory_bytes: float
-    distance: float
-    far_above: float
-    far: bool
-    nearest: tuple[Neighbour, ...]
-    warnings: tuple[str, ...]
-    measured: Measured | None = None
 
 
 class Model:
@@ -106,7 +54,7 @@ class Model:
         """Latency of an ONNX model, given as a path or as bytes.
 
         `batch_size` replaces the file's own, `dims` sizes open dimensions by name, `nearest` networks are listed. The
-        network is taken as in the file or as runtimes run it (`onnx_run`), whichever lies nearer to a training network.
+        network is taken as in the file or as runtimes run it (`as_run`), whichever lies nearer to a training network.
         Raises BenchError: no good model, a level that can't be had, or operations that the predictor can't take.
         """
         from pipeline.onnx.as_run import as_run
@@ -117,18 +65,11 @@ class Model:
         graph = read_graph(source, name, batch_size, dims)
         k = max(1, nearest)
         forms = [(form, *self._space.nearest(self._row(form), k)) for form in (as_run(graph), graph)]
-        form, order, distance = min(forms, key=lambda each: each[2][0])  # a tie: as run
-        unseen = sorted(set(form.ops).difference(self.networks.ops))
-        if self.about["known_operations_only"] and not set(form.ops) <= set(self.about["vocab"]):
-            missing = ", ".join(sorted(set(form.ops).difference(self.about["vocab"])))
-            raise BenchError(
-                f"{graph.name}: {self.about['predictor']} can't take operations it has no place for: {missing}; "
-                f"use another predictor, such as {PREDICTOR}"
-            )
+        form, order, distance = min(forms, key=lambda candidate: candidate[2][0])  # a tie: as run
+        self._refuse_unknown(form)
         graphs = one_network.as_graphs(form, self.about["vocab"], self.about["attr_names"], self.about["device"])
         value = one_network.predict(self._predictor, graphs)
-        far = bool(distance[0] > self.networks.far)
-        found = Prediction(
+        prediction = Prediction(
             model=graph.name,
             device=self.about["device"],
             predictor=self.about["predictor"],
@@ -145,11 +86,21 @@ class Model:
             memory_bytes=float(graph.memory_bytes.sum()),
             distance=float(distance[0]),
             far_above=self.networks.far,
-            far=far,
+            far=bool(distance[0] > self.networks.far),
             nearest=tuple(self._neighbour(i, d) for i, d in zip(order, distance, strict=True))[:nearest],
             warnings=(),
         )
-        return replace(found, warnings=tuple(_warnings(found, unseen)))
+        unseen = sorted(set(form.ops).difference(self.networks.ops))
+        return replace(prediction, warnings=tuple(warnings_of(prediction, unseen)))
+
+    def _refuse_unknown(self, graph: OnnxGraph) -> None:
+        """Raise BenchError where the predictor takes known operations only and the network has others."""
+        unknown = sorted(set(graph.ops).difference(self.about["vocab"]))
+        if self.about["known_operations_only"] and unknown:
+            raise BenchError(
+                f"{graph.name}: {self.about['predictor']} can't take operations it has no place for: "
+                f"{', '.join(unknown)}; use another predictor, such as {PREDICTOR}"
+            )
 
     def _row(self, graph: OnnxGraph) -> np.ndarray:
         from pipeline.predict import neighbours
@@ -178,55 +129,27 @@ def load(
     return Model(saved.choose(Path(models) if models else saved.MODELS, device, predictor, dataset))
 
 
-def measure(path: Path, found: Prediction) -> Prediction:
-    """`found`, with a real timing of the file beside it. Raises BenchError when the device is not this machine."""
+def measure(path: Path, prediction: Prediction) -> Prediction:
+    """`prediction`, with a real timing of the file beside it. Raises BenchError when the device is not this machine."""
     from pipeline.measure.run import time_one
 
-    timing = time_one(path, found.device)
-    median, error, inside = timing.median_ms, None, None
+    timing = time_one(path, prediction.device)
+    median, error, in_interval = timing.median_ms, None, None
     if timing.status == "ok":
-        error = 100 * (found.latency_ms - median) / median
-        inside = found.low_ms <= median <= found.high_ms
-    real = Measured(
-        timing.status, timing.message, median, timing.q1_ms, timing.q3_ms, timing.repeats, timing.busy, error, inside
+        error = 100 * (prediction.latency_ms - median) / median
+        in_interval = prediction.low_ms <= median <= prediction.high_ms
+    measured = Measured(
+        timing.status,
+        timing.message,
+        median,
+        timing.q1_ms,
+        timing.q3_ms,
+        timing.repeats,
+        timing.busy,
+        error,
+        in_interval,
     )
-    return replace(found, measured=real)
-
-
-def _warnings(found: Prediction, unseen: list[str]):
-    if found.far:
-        yield (
-            f"the network lies far from all that {found.predictor} was trained on: {found.distance:.2f} from the "
-            f"nearest, where 99 of 100 training networks are within {found.far_above:.2f}; do not trust the interval"
-        )
-    if unseen:
-        yield f"operations that no training network has: {', '.join(unseen)}"
-
-
-def report(found: Prediction) -> str:
-    """The prediction in words."""
-    lines = [
-        f"{found.model} on {found.device}, batch {found.batch_size}: {found.latency_ms:.4g} ms",
-        f"{100 * found.level:g} % interval: {found.low_ms:.4g} to {found.high_ms:.4g} ms "
-        f"({found.predictor} on {found.dataset}, {found.held_out} held-out networks)",
-    ]
-    if found.nearest:
-        width = max(len(n.name) for n in found.nearest)
-        lines.append("nearest measured networks:")
-        lines += [f"  {n.name:{width}}  {n.latency_ms:9.4g} ms  distance {n.distance:.2f}" for n in found.nearest]
-    lines += [f"warning: {warning}" for warning in found.warnings]
-    real = found.measured
-    if real is not None and real.status != "ok":
-        lines.append(f"measured: {real.status}: {real.message}")
-    elif real is not None:
-        place = "inside" if real.in_interval else "outside"
-        lines.append(
-            f"measured: {real.median_ms:.4g} ms ({real.q1_ms:.4g} to {real.q3_ms:.4g}, {real.repeats} runs); "
-            f"the prediction is off by {real.error_percent:+.1f} %, the truth {place} the interval"
-        )
-        if real.busy:
-            lines.append("warning: other processes were at work while it was timed")
-    return "\n".join(lines)
+    return replace(prediction, measured=measured)
 
 
 def main() -> int:
@@ -241,28 +164,28 @@ def main() -> int:
         raise BenchError("--measure times the file as it is; leave out --batch-size and --dim")
     dims = sizes.dims(args)
     entry = saved.choose(models, args.device, args.predictor, args.dataset)
-    with quick_imports():
+    with lean_imports():
         model = Model(entry)
-    found = model.predict(args.file, args.batch_size, dims, args.level, args.nearest)
+    prediction = model.predict(args.file, args.batch_size, dims, args.level, args.nearest)
     if args.measure:
-        found = measure(Path(args.file), found)
-    print(json.dumps(asdict(found), indent=1) if args.json else report(found))
-    return 1 if found.measured is not None and found.measured.status != "ok" else 0
+        prediction = measure(Path(args.file), prediction)
+    print(json.dumps(asdict(prediction), indent=1) if args.json else report(prediction))
+    return 1 if prediction.measured is not None and prediction.measured.status != "ok" else 0
 
 
 def _list(models: Path, as_json: bool) -> int:
     from pipeline.predict import saved
 
-    found, broken = saved.entries(models)
+    entries, broken = saved.entries(models)
     if as_json:
         keys = ("predictor", "device", "dataset", "dataset_version", "target", "n_train", "status", "message")
         rows = [
             {"folder": str(e.folder), **{k: e.about[k] for k in keys}, "calibration": e.about.get("calibration")}
-            for e in found
+            for e in entries
         ]
         print(json.dumps(rows, indent=1))
     else:
-        print("\n".join(e.line for e in found) or f"{models}: no saved predictor; run: snakemake models --cores 2")
+        print("\n".join(e.line for e in entries) or f"{models}: no saved predictor; run: snakemake models --cores 2")
     for line in broken:
         print(f"warning: {line}", file=sys.stderr)
     return 0

@@ -63,7 +63,7 @@ class Neighbours:
     spread: np.ndarray
 
     @classmethod
-    def of(cls, rows: np.ndarray) -> Neighbours:
+    def from_rows(cls, rows: np.ndarray) -> Neighbours:
         """Of the training rows (n, F)."""
         rows = rows.astype(np.float64)
         return cls(rows, rows.mean(0), rows.std(0).clip(min=LEAST_SPREAD))
@@ -86,8 +86,8 @@ class Neighbours:
         n, square = len(z), np.square(z).sum(1)
         nearest = np.full(n, np.inf)
         for start in range(0, n, CHUNK):
-            part = slice(start, start + CHUNK)
-            distance = square[part, None] + square - 2 * z[part] @ z.T
+            chunk = slice(start, start + CHUNK)
+            distance = square[chunk, None] + square - 2 * z[chunk] @ z.T
             distance[np.arange(len(distance)), np.arange(start, start + len(distance))] = np.inf
-            nearest[part] = distance.min(1)
+            nearest[chunk] = distance.min(1)
         return float(np.quantile(np.sqrt(nearest.clip(min=0) / z.shape[1]), FAR)) if n > 1 else 0.0

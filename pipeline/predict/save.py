@@ -31,14 +31,14 @@ def networks_of(cell: Trained) -> tuple[saved.Networks, dict]:
     own = cell.tables.targets.filter(target=cell.about["target"], device=device)
     value = dict(own.select("graph_id", "value").iter_rows())
     learned = cell.labels.rows.tail(cell.labels.n_train)["graph_id"].to_list()
-    held = [graph for graph in cell.labels.test.tolist() if graph in value and graph not in set(learned)]
-    if not held:
+    held_out = [graph for graph in cell.labels.test.tolist() if graph in value and graph not in set(learned)]
+    if not held_out:
         raise BenchError(f"{cell.about['dataset']}: no held-out network has a label on {device}; add networks")
-    true = np.array([value[graph] for graph in held])
-    predicted = cell.prediction.numpy()[held]
-    each = [graphs[graph : graph + 1] for graph in learned]
-    ops = tuple(sorted({graphs.vocab[op] for one in each for op in one.op.tolist()}))
-    table = np.stack([_row(one, ops) for one in each])
+    true = np.array([value[graph] for graph in held_out])
+    predicted = cell.prediction.numpy()[held_out]
+    learned_graphs = [graphs[graph : graph + 1] for graph in learned]
+    ops = tuple(sorted({graphs.vocab[op] for graph in learned_graphs for op in graph.op.tolist()}))
+    table = np.stack([_row(graph, ops) for graph in learned_graphs])
     names, families = cell.tables.frame["name"].to_list(), cell.tables.frame["family"].to_list()
     networks = saved.Networks(
         rows=table,
@@ -46,11 +46,11 @@ def networks_of(cell: Trained) -> tuple[saved.Networks, dict]:
         scores=interval.scores(predicted, true),
         names=tuple(names[graph] for graph in learned),
         families=tuple(families[graph] or "" for graph in learned),
-        far=neighbours.Neighbours.of(table).far(),
+        far=neighbours.Neighbours.from_rows(table).far(),
         ops=ops,
     )
-    found = {"n": len(held), "mape": metrics.mape(predicted, true), "acc10": metrics.acc10(predicted, true)}
-    return networks, found
+    calibration = {"n": len(held_out), "mape": metrics.mape(predicted, true), "acc10": metrics.acc10(predicted, true)}
+    return networks, calibration
 
 
 def save(folder: Path, cell: Trained) -> None:
@@ -65,14 +65,16 @@ def save(folder: Path, cell: Trained) -> None:
         saved.write(temporary, {**about, "calibration": calibration, "known_operations_only": only_known}, networks)
 
 
-def _words(one: Graphs) -> list[str]:
-    return [one.vocab[op] for op in one.op.tolist()]
+def _op_names(graph: Graphs) -> list[str]:
+    return [graph.vocab[op] for op in graph.op.tolist()]
 
 
-def _row(one: Graphs, ops: tuple[str, ...]) -> np.ndarray:
-    memory = float(one.attrs[:, one.attr_names.index("memory_bytes")].double().sum())
-    costs = float(one.flops[0]), float(one.params[0]), memory
-    return neighbours.row(_words(one), one.src.numpy(), one.dst.numpy(), one.out_shape[0].tolist(), costs, ops)
+def _row(graph: Graphs, ops: tuple[str, ...]) -> np.ndarray:
+    memory = float(graph.attrs[:, graph.attr_names.index("memory_bytes")].double().sum())
+    costs = float(graph.flops[0]), float(graph.params[0]), memory
+    return neighbours.row(
+        _op_names(graph), graph.src.numpy(), graph.dst.numpy(), graph.out_shape[0].tolist(), costs, ops
+    )
 
 
 def save_or_say_why_not(folder: Path, cell: Trained) -> Trained:

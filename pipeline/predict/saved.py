@@ -80,16 +80,16 @@ def write(folder: Path, about: dict, networks: Networks | None) -> None:
 
 def entries(models: Path = MODELS) -> tuple[list[Entry], list[str]]:
     """All models below a folder, sorted, and one line for each that can't be read."""
-    found, broken = [], []
+    readable, broken = [], []
     for path in sorted(models.rglob(ABOUT)):
         if any(part.startswith(".") for part in path.relative_to(models).parts):
             continue  # half-written
         try:
-            found.append(_entry(path))
+            readable.append(_entry(path))
         except BenchError as error:
             broken.append(str(error))
-    found.sort(key=lambda e: (e.dataset, e.device, e.predictor, e.n_train, e.finished_at))
-    return found, broken
+    readable.sort(key=lambda e: (e.dataset, e.device, e.predictor, e.n_train, e.finished_at))
+    return readable, broken
 
 
 def choose(models: Path, device: str | None, predictor: str | None, dataset: str | None) -> Entry:
@@ -99,28 +99,28 @@ def choose(models: Path, device: str | None, predictor: str | None, dataset: str
     is found by `nn_former`.
     Raises BenchError, listing what there is, when none fits or several devices, data sets or variants do.
     """
-    found, broken = entries(models)
-    usable = [entry for entry in found if entry.status == "ok"]
+    known_entries, broken = entries(models)
+    usable = [entry for entry in known_entries if entry.status == "ok"]
     if not usable:
-        seen = f"; {broken[0]}" if broken else ""
-        raise BenchError(f"{models}: no saved predictor{seen}; make them with: snakemake models --cores 2")
+        reason = f"; {broken[0]}" if broken else ""
+        raise BenchError(f"{models}: no saved predictor{reason}; make them with: snakemake models --cores 2")
     variants = sorted({e.predictor for e in usable if e.predictor.startswith(f"{predictor}-")})
-    if variants and predictor not in {e.predictor for e in found}:
+    if variants and predictor not in {e.predictor for e in known_entries}:
         if len(variants) > 1:
             raise BenchError(f"several are variants of {predictor}; give --predictor, one of: {', '.join(variants)}")
         predictor = variants[0]
-    wanted = {"device": device, "predictor": predictor, "dataset": dataset}
-    for key, value in wanted.items():
+    criteria = {"device": device, "predictor": predictor, "dataset": dataset}
+    for key, value in criteria.items():
         known = sorted({getattr(entry, key) for entry in usable})
         if value is not None and value not in known:
-            failed = next((e for e in found if getattr(e, key) == value), None)
+            failed = next((e for e in known_entries if getattr(e, key) == value), None)
             why = f" ({failed.status}: {failed.message})" if failed else ""
             raise BenchError(f"no saved predictor with {key} {value!r}{why}; known: {', '.join(known)}")
-    fitting = [e for e in usable if all(value in (None, getattr(e, key)) for key, value in wanted.items())]
+    fitting = [e for e in usable if all(value in (None, getattr(e, key)) for key, value in criteria.items())]
     if not fitting:
-        there = ", ".join(sorted({f"{e.predictor} on {e.device} ({e.dataset})" for e in usable}))
-        asked = ", ".join(f"{key} {value!r}" for key, value in wanted.items() if value is not None)
-        raise BenchError(f"no saved predictor with {asked} together; known: {there}")
+        available = ", ".join(sorted({f"{e.predictor} on {e.device} ({e.dataset})" for e in usable}))
+        asked_for = ", ".join(f"{key} {value!r}" for key, value in criteria.items() if value is not None)
+        raise BenchError(f"no saved predictor with {asked_for} together; known: {available}")
     for key in ("device", "dataset"):
         known = sorted({getattr(entry, key) for entry in fitting})
         if len(known) > 1:
@@ -143,7 +143,7 @@ def read_networks(entry: Entry) -> tuple[Networks, Neighbours]:
             raise ValueError("its tables do not fit together")
     except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise BenchError(f"{path}: not readable ({error}); make it again: snakemake models --cores 2") from error
-    return networks, Neighbours.of(networks.rows)
+    return networks, Neighbours.from_rows(networks.rows)
 
 
 def _entry(path: Path) -> Entry:

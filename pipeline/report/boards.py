@@ -46,12 +46,12 @@ def main() -> None:
     else:
         for task in tasks:
             remake(*task)
-    made = front_page.made(args.results)
+    pages = front_page.pages(args.results)
     if args.check:
-        report.check_files(made)
+        report.check_files(pages)
         print(f"{args.results}: {', '.join([*names, 'the front page'])} follow from the scores")
     else:
-        for path, content in made.items():
+        for path, content in pages.items():
             io.write_bytes(path, content)
 
 

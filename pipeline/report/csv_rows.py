@@ -28,7 +28,7 @@ def rows(scores: Scores) -> pl.DataFrame:
     flat = []
     for table in scores.tables:
         shown = [c for c in scores.comparisons[table.name] if c.figure.metric in (table.metric, "mape")]
-        theirs = {(c.label, c.size): c for c in shown}
+        published = {(c.label, c.size): c for c in shown}
         facts = {key: _distinct(table, column) for key, column in (("machine", "host_cpu"), ("code", "code_rev"))}
         n_val = dict(table.rows.group_by("predictor").agg(pl.col("n_val").max()).iter_rows())
         for size in table.sizes:
@@ -36,7 +36,7 @@ def rows(scores: Scores) -> pl.DataFrame:
             for predictor in (p for p in table.predictors if table.seeds_of(p, [size])):
                 for device in (*table.devices, None) if len(table.devices) > 1 else table.devices:
                     row = _row(table, size, predictor, device)
-                    comparison = theirs.get((predictor, size)) if device is None or len(table.devices) == 1 else None
+                    comparison = published.get((predictor, size)) if device is None or len(table.devices) == 1 else None
                     if comparison:
                         row |= {
                             "published": comparison.figure.value,
@@ -64,7 +64,7 @@ def _row(table: Table, size: Size, predictor: str, device: str | None) -> dict:
     return {
         "dataset": table.dataset, "version": table.version, "protocol": table.protocol, "trained_on": table.target,
         "scored_on": table.scored_on, "device": device or f"mean of {len(table.devices)}", "predictor": predictor,
-        "size": size.budget.own, "labels": labels(size), "n_train": size.n_train, "n_source": size.n_source,
+        "size": size.budget.own_labels, "labels": labels(size), "n_train": size.n_train, "n_source": size.n_source,
         "metric": table.metric, "split": table.split, "mean": stat.mean, "half_interval": stat.half, "sd": stat.sd,
         "test": mean(table.metric, "test"), "novel": mean(table.metric, "novel"),
         "kendall_tau": mean("kendall_tau", table.split), "mape": mean("mape", table.split),

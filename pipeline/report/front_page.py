@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config import tuned_on
+from pipeline.config.grid import DEFAULT_GRID
 from pipeline.core.names import predictor_of
 from pipeline.report.format import (
     MISSING,
@@ -25,7 +26,7 @@ from pipeline.report.format import (
     size_name,
     title,
 )  # fmt: skip
-from pipeline.report.page import DEFAULT_GRID, tuned_in_sight
+from pipeline.report.page import tuned_in_sight
 from pipeline.report.questions import QUESTIONS, answers
 from pipeline.score import scores as score_numbers
 from pipeline.score.scores import Scores
@@ -183,6 +184,6 @@ def _link(name: str) -> str:
     return f"[{name}]({name}/leaderboard.md)"
 
 
-def made(results: Path) -> dict[Path, bytes]:
+def pages(results: Path) -> dict[Path, bytes]:
     """The page by its path, from the scores in a folder."""
     return {results / "leaderboard.md": page(load(results), tuned_on.load()).encode()}

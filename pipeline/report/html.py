@@ -30,7 +30,9 @@ def page(content: Content, rows: pl.DataFrame) -> str:
     """The whole page, as results/<grid>/html/leaderboard.html beside leaderboard.csv and the figures."""
     scores = content.scores
     tables = {(t.dataset, t.protocol, t.scored_on): t for t in scores.tables}
-    headers = {(t.name, s.budget.own): size_header(s).replace("<br>", ": ") for t in scores.tables for s in t.sizes}
+    headers = {
+        (t.name, s.budget.own_labels): size_header(s).replace("<br>", ": ") for t in scores.tables for s in t.sizes
+    }
     starts = {(t.name, _start(t)) for t in scores.tables}
     best = _best(rows)
     lines = []
@@ -65,7 +67,7 @@ def page(content: Content, rows: pl.DataFrame) -> str:
 
 def _start(table: Table) -> str:
     """The size a reader sees first: 5 % of the labels, or else the largest."""
-    words = [size.budget.own for size in table.sizes]
+    words = [size.budget.own_labels for size in table.sizes]
     return "0.05" if "0.05" in words else words[-1] if words else ""
 
 
@@ -83,11 +85,11 @@ def _row(row: dict, table: Table, size: str, start: bool, best: dict) -> str:
     top = best[row["dataset"], row["protocol"], row["scored_on"]]
     width = 100.0 * row["mean"] / top if row["mean"] is not None and top and top > 0 else 0.0
     published, z = row["published"], row["published_z"]
-    theirs = ""
+    published_text = ""
     if published is not None:
         kind, _, confidence = row["published_confidence"].partition(" ")
         name = TITLES.get(kind, kind).removesuffix(", %").removeprefix("Kendall's ")
-        theirs = f"{name} {number(published, kind)} ({confidence})" + ("" if z is None else f", {z:+.1f} se")
+        published_text = f"{name} {number(published, kind)} ({confidence})" + ("" if z is None else f", {z:+.1f} se")
     values: list[tuple[object, str]] = [
         (row["predictor"], row["predictor"]),
         (title(table), title(table)),
@@ -101,23 +103,23 @@ def _row(row: dict, table: Table, size: str, start: bool, best: dict) -> str:
         (row["fit_cpu_s"], compact(row["fit_cpu_s"], 2)),
         (row["n_params"], compact(row["n_params"])),
         (row["rank"], MISSING if row["rank"] is None else f"{row['rank']:g}"),
-        (published, theirs),
+        (published, published_text),
         (int(row["seeds"].partition("/")[0]), row["seeds"]),
     ]
     cells = []
     for i, ((name, kind), (value, text)) in enumerate(zip(COLUMNS, values, strict=True)):
         classes = " ".join(filter(None, ("left" * (kind == "text"), "main" * (i == SORTED), "task" * (i == 1))))
         style = f' style="--w:{max(width, 0.0):.1f}%"' if i == SORTED else ""
-        plain = "" if value is None else f"{value:.9g}" if isinstance(value, float) else str(value)
+        raw = "" if value is None else f"{value:.9g}" if isinstance(value, float) else str(value)
         shown = "" if text == MISSING else text
         cells.append(
-            f'<td data-name="{escape(name)}" data-v="{escape(plain)}"'
+            f'<td data-name="{escape(name)}" data-v="{escape(raw)}"'
             f"{f' class={chr(34)}{classes}{chr(34)}' if classes else ''}{style}>{escape(shown)}</td>"
         )
-    ours = ' class="ours"' if is_focus(row["predictor"]) else ""
+    css_class = ' class="ours"' if is_focus(row["predictor"]) else ""
     facts = f'data-task="{escape(table.name)}" data-size="{escape(row["size"])}" data-size-text="{escape(size)}"'
     first = ' data-start="1"' if start else ""
-    return f'<tr{ours} {facts} data-device="{escape(row["device"])}"{first}>{"".join(cells)}</tr>'
+    return f'<tr{css_class} {facts} data-device="{escape(row["device"])}"{first}>{"".join(cells)}</tr>'
 
 
 def _mape(row: dict) -> str:

@@ -15,7 +15,6 @@ from pipeline.report.questions import answers
 from pipeline.score.scores import Scores
 from pipeline.score.tables import Table
 
-DEFAULT_GRID = "benchmark"
 ROOT = "../../"  # from a board to the project
 TERMS = """
 - **Predictor**: a model that guesses how well (or how fast) a network will do from its graph alone.
@@ -176,7 +175,7 @@ def _device_tables(table: Table, content: Content) -> list[str]:
 def command(grid: grids.Grid) -> str:
     """The command that makes a board."""
     path = Path(os.path.relpath(grid.path)).as_posix()
-    return "make leaderboard" if grid.name == DEFAULT_GRID else f"snakemake --cores all --configfile {path}"
+    return "make leaderboard" if grid.name == grids.DEFAULT_GRID else f"snakemake --cores all --configfile {path}"
 
 
 def provenance_facts(scores: Scores) -> list[tuple[str, str]]:

@@ -127,12 +127,12 @@ def mean_over_tasks(tasks: list[tuple[Table, Size]], predictor: str) -> Stat:
     by_task = [table.main(predictor, size) for table, size in tasks]
     if len(by_task) == 1:
         return by_task[0]
-    wanted = sorted(set.intersection(*(table.seeds_of(predictor, [size]) for table, size in tasks)))
-    complete = [seed for seed in wanted if all(seed in stat.seeds for stat in by_task)]
+    seeds = sorted(set.intersection(*(table.seeds_of(predictor, [size]) for table, size in tasks)))
+    complete = [seed for seed in seeds if all(seed in stat.seeds for stat in by_task)]
     why = {seed: status for stat in by_task for seed, status in stat.failed}
-    failed = tuple((seed, why.get(seed, "missing")) for seed in wanted if seed not in complete)
+    failed = tuple((seed, why.get(seed, "missing")) for seed in seeds if seed not in complete)
     values = np.array([stat.values_of(complete) for stat in by_task]).mean(0)
-    return Stat(tuple(map(float, values)), len(wanted), failed, tuple(complete))
+    return Stat(tuple(map(float, values)), len(seeds), failed, tuple(complete))
 
 
 def unseen_family(tables: list[Table], noise: Sequence[Noise] = ()) -> UnseenFamily | None:
@@ -157,6 +157,6 @@ def verdicts(tables: list[Table], comparisons: dict[str, list[Comparison]]) -> d
 
 
 def _counted(comparisons: list[Comparison]) -> Verdicts:
-    said = [comparison.verdict for comparison in comparisons]
+    words = [comparison.verdict for comparison in comparisons]
     verified = sum(comparison.figure.confidence == "V" for comparison in comparisons)
-    return Verdicts(len(said), verified, {word: said.count(word) for word in VERDICTS if word in said})
+    return Verdicts(len(words), verified, {word: words.count(word) for word in VERDICTS if word in words})

@@ -42,7 +42,7 @@ class Data:
         self.graphs = lru_cache(maxsize=None)(self._graphs)
         self.version = lru_cache(maxsize=None)(self._version)
         self.labels = lru_cache(maxsize=None)(self._labels)
-        self._masks = lru_cache(maxsize=None)(self._make_masks)
+        self._split_masks = lru_cache(maxsize=None)(self._make_split_masks)
         self._training_set = lru_cache(maxsize=256)(self._make_training_set)
         self._families = lru_cache(maxsize=None)(self._read_families)
         self._targets = lru_cache(maxsize=None)(self._read_targets)
@@ -87,11 +87,11 @@ class Data:
         tables = self._targets(cell.dataset), self._families(cell.dataset), self._split(cell.dataset, cell.seed)
         return training_set.make(cell, *tables)
 
-    def masks(self, cell: CellSpec, scored_on: str) -> dict[str, np.ndarray]:
+    def split_masks(self, cell: CellSpec, scored_on: str) -> dict[str, np.ndarray]:
         """Which labelled graphs (of `scored_on`) belong to each split: boolean arrays of shape (m,)."""
-        return self._masks(_without_predictor(cell), scored_on)
+        return self._split_masks(_without_predictor(cell), scored_on)
 
-    def _make_masks(self, cell: CellSpec, scored_on: str) -> dict[str, np.ndarray]:
+    def _make_split_masks(self, cell: CellSpec, scored_on: str) -> dict[str, np.ndarray]:
         ids, iso = self.labels(cell.dataset, scored_on, cell.device).ids, self.graphs(cell.dataset)
         trained = self.training_set(cell)
         return {
@@ -118,14 +118,14 @@ def check_meta(path: Path, meta: dict, cell: CellSpec, data: Data) -> None:
         "n_train": trained.n_train,
         "seed": cell.seed,
     }
-    found = {name: meta.get(name) for name in expected}
+    stated = {name: meta.get(name) for name in expected}
     settings = {} if meta.get("status") == "error" else cell.settings  # a predictor that can't be made has none
     for name in settings.keys() - {"preset"}:
-        expected[f"config.{name}"], found[f"config.{name}"] = settings[name], (meta.get("config") or {}).get(name)
+        expected[f"config.{name}"], stated[f"config.{name}"] = settings[name], (meta.get("config") or {}).get(name)
     for name, value in expected.items():
-        if found[name] != value:
+        if stated[name] != value:
             raise BenchError(
-                f"{path}: it says {name} is {found[name]!r}, the grid and data say {value!r}; delete it and run again"
+                f"{path}: it says {name} is {stated[name]!r}, the grid and data say {value!r}; delete it and run again"
             )
     if meta.get("status") not in score_table.STATUSES:
         raise BenchError(f"{path}: unknown status {meta.get('status')!r}; delete it and run again")
@@ -179,13 +179,13 @@ def score_cell(cell: CellSpec, data: Data) -> list[dict]:
             **{name: meta.get(name) for name in PROVENANCE},
         }
         labels = data.labels(cell.dataset, scored_on, cell.device)
-        for split, mask in data.masks(cell, scored_on).items():
+        for split, mask in data.split_masks(cell, scored_on).items():
             true = labels.values[mask]
-            ours = None if predictions is None else predictions[labels.ids[mask]]
+            predicted = None if predictions is None else predictions[labels.ids[mask]]
             for name, metric in metrics.for_target(scored_on).items():
-                value = None if ours is None else metric(ours, true)
+                value = None if predicted is None else metric(predicted, true)
                 rows.append({**common, "split": split, "metric": name, "value": value})
-            count = None if ours is None else float(mask.sum())
+            count = None if predicted is None else float(mask.sum())
             rows.append({**common, "split": split, "metric": "n_scored", "value": count})
         rows += [
             {**common, "split": "run", "metric": name, "value": meta.get(name)} for name in score_table.RUN_METRICS
@@ -222,7 +222,7 @@ def noise_of(cells: list[CellSpec], data: Data) -> list[label_noise.Noise]:
         (c.dataset, label, c.device): None for c in cells for label in score_table.scored_on(c.protocol, c.target)
     }
     return [
-        found for dataset, label, device in scored for found in label_noise.measure(data, known[dataset], label, device)
+        noise for dataset, label, device in scored for noise in label_noise.measure(data, known[dataset], label, device)
     ]
 
 

@@ -86,10 +86,10 @@ def prune(labels: Sequence[str], edges: Iterable[tuple[int, int]]) -> Cell:
     for source, target in reversed(edges):
         if target in to_output:
             to_output.add(source)
-    kept = sorted((from_input & to_output) | {0, last})
-    position = {node: index for index, node in enumerate(kept)}
+    on_path = sorted((from_input & to_output) | {0, last})
+    position = {node: index for index, node in enumerate(on_path)}
     return Cell(
-        tuple(labels[node] for node in kept),
+        tuple(labels[node] for node in on_path),
         tuple((position[a], position[b]) for a, b in edges if a in position and b in position),
     )
 

@@ -21,28 +21,28 @@ _PAIRS = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), dtype=np
 
 def module_hashes(space: Space) -> np.ndarray:
     """Hashes (m, 16), uint8, of m cells."""
-    found = np.empty((len(space.n), 16), dtype=np.uint8)
+    hashes = np.empty((len(space.n), 16), dtype=np.uint8)
     for n in np.unique(space.n).tolist():
         rows = np.flatnonzero(space.n == n)
-        found[rows] = _hashes(n, adjacency(n, space.bits[rows]), operations(n, space.code[rows]))
-    return found
+        hashes[rows] = _hashes(n, adjacency(n, space.bits[rows]), operations(n, space.code[rows]))
+    return hashes
 
 
 def _hashes(n: int, adj: np.ndarray, ops: np.ndarray) -> np.ndarray:
     """Of cells of n vertices: `adj` (m, n, n), `ops` (m, n - 2). The m n vertices are numbered cell by cell."""
     m = len(adj)
-    now = _first_digests(adj, ops)
+    digests = _first_digests(adj, ops)
     groups = _by_degree(n, adj)
     for _ in range(n):
-        texts, sort = _hexadecimal(now), _sorter(now)
-        after = np.empty_like(now)
-        for own, sources, targets in groups:
-            after[own] = _digests(texts, (sort(sources), sort(targets), own[:, None]))
-        now = after
-    whole = str(["0" * 32] * n).encode()
-    content = md5_batch.padded(m, len(whole))
-    content[:, : len(whole)] = np.frombuffer(whole, dtype=np.uint8)
-    texts, members = _hexadecimal(now), _sorter(now)(np.arange(m * n).reshape(m, n))
+        texts, sort = _hexadecimal(digests), _sorter(digests)
+        next_digests = np.empty_like(digests)
+        for vertices, sources, targets in groups:
+            next_digests[vertices] = _digests(texts, (sort(sources), sort(targets), vertices[:, None]))
+        digests = next_digests
+    template = str(["0" * 32] * n).encode()
+    content = md5_batch.padded(m, len(template))
+    content[:, : len(template)] = np.frombuffer(template, dtype=np.uint8)
+    texts, members = _hexadecimal(digests), _sorter(digests)(np.arange(m * n).reshape(m, n))
     for place in range(n):
         content[:, 2 + 36 * place : 34 + 36 * place] = texts[members[:, place]]
     return md5_batch.digests(content)
@@ -54,8 +54,8 @@ def _first_digests(adj: np.ndarray, ops: np.ndarray) -> np.ndarray:
     labels[:, 1:-1] = ops
     labels[:, -1] = OUTPUT
     kinds, kind = np.unique((adj.sum(2) * 10 + adj.sum(1)) * 10 + labels - OUTPUT, return_inverse=True)
-    each = [(of // 100, of // 10 % 10, of % 10 + OUTPUT) for of in kinds.tolist()]
-    digests = [hashlib.md5(str(numbers).encode(), usedforsecurity=False).digest() for numbers in each]
+    entries = [(code // 100, code // 10 % 10, code % 10 + OUTPUT) for code in kinds.tolist()]
+    digests = [hashlib.md5(str(numbers).encode(), usedforsecurity=False).digest() for numbers in entries]
     return np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, 16)[kind.ravel()]
 
 

@@ -60,11 +60,11 @@ def make(spec: CellSpec, labels: pl.DataFrame, graphs: pl.DataFrame, split: pl.D
         return ids.to_frame("graph_id").join(rows, on="graph_id", how="left", maintain_order="left")
 
     sources = spec.sources
-    parts = [labels_on(name, sources.labels) for name in sources.others(device)] if sources else []
+    source_labels = [labels_on(name, sources.labels) for name in sources.besides(device)] if sources else []
     n_train = budget.n_labels(graphs.height)
-    own = labels_on(device, None if n_train is None else n_train + budget.n_val)
-    if own.is_empty():
+    own_labels = labels_on(device, None if n_train is None else n_train + budget.n_val)
+    if own_labels.is_empty():
         raise BenchError(f"budget {budget}: no labels on {device}; check the grid's device and target")
-    n_train = own.height - budget.n_val
-    rows = pl.concat([*parts, own.head(n_train)])
-    return TrainingSet(rows, n_train, own.tail(budget.n_val), test.to_numpy())
+    n_train = own_labels.height - budget.n_val
+    rows = pl.concat([*source_labels, own_labels.head(n_train)])
+    return TrainingSet(rows, n_train, own_labels.tail(budget.n_val), test.to_numpy())

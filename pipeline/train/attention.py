@@ -49,26 +49,26 @@ def attention(predictor: Predictor, graph: Graphs) -> Tensor:
 
     With tokens, which are looked at too, a row sums to less than one.
     """
-    found: list[Tensor] = []
+    weights: list[Tensor] = []
 
-    def look(module: ASMA, inputs: tuple) -> None:
-        x, bias, rows = inputs
-        (b, n), d = rows.shape, x.shape[-1]
-        q, k, _ = rows.pad(module.qkv(x)).view(b, n, 3, module.heads, d // module.heads).permute(2, 0, 3, 1, 4)
-        found.append((q @ k.mT * (d // module.heads) ** -0.5 + bias).softmax(-1)[0])
+    def record(module: ASMA, inputs: tuple) -> None:
+        x, bias, packing = inputs
+        (b, n), d = packing.shape, x.shape[-1]
+        q, k, _ = packing.pad(module.qkv(x)).view(b, n, 3, module.heads, d // module.heads).permute(2, 0, 3, 1, 4)
+        weights.append((q @ k.mT * (d // module.heads) ** -0.5 + bias).softmax(-1)[0])
 
-    hooks = [block.attention.register_forward_pre_hook(look) for block in predictor.module.blocks]
+    hooks = [block.attention.register_forward_pre_hook(record) for block in predictor.module.blocks]
     predictor.predict(graph)
     for hook in hooks:
         hook.remove()
     first = 2 if predictor.config.tokens else 0
-    return torch.stack(found)[:, :, first:, first:].cpu()
+    return torch.stack(weights)[:, :, first:, first:].cpu()
 
 
-def table(weights: Tensor, graph: Graphs, masks: tuple[str, ...]) -> pl.DataFrame:
+def table(weights: Tensor, graph: Graphs, mask_kinds: tuple[str, ...]) -> pl.DataFrame:
     """The rows of `weights` (blocks, heads, N, N)."""
     dense = graph.dense()
-    kinds = [masks[head % len(masks)] for head in range(weights.shape[1])]
+    kinds = [mask_kinds[head % len(mask_kinds)] for head in range(weights.shape[1])]
     allowed = attention_masks(dense.adj, dense.mask, tuple(kinds))[0].expand_as(weights)
     block, head, node, other = (
         index.flatten() for index in torch.meshgrid(*map(torch.arange, weights.shape), indexing="ij")

@@ -113,8 +113,8 @@ def train(spec: CellSpec, tables: Tables, torch_device: str = "auto", tell: Tell
     if torch_device == "cuda":
         torch.use_deterministic_algorithms(True, warn_only=True)
     labels = training_set.make(spec, tables.targets, tables.frame, tables.split)
-    others = spec.sources.others(spec.device) if spec.sources else ()
-    graphs = from_frame(tables.frame, tables.meta).on(spec.device, (*others, spec.device))
+    source_devices = spec.sources.besides(spec.device) if spec.sources else ()
+    graphs = from_frame(tables.frame, tables.meta).on_platform(spec.device, (*source_devices, spec.device))
     about = {
         "dataset": spec.dataset, "dataset_version": tables.meta["version"], "target": spec.target,
         "device": spec.device, "predictor": spec.label, "config_hash": "", "config": {}, "budget": str(spec.budget),

@@ -7,7 +7,6 @@ parent what is known of the row before it runs code that may fail; the parent co
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import select
@@ -18,9 +17,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipeline.core.parent import die_with_parent
+
 Tell = Callable[[dict | None], None]  # what is known of the row; None: from here on nothing is limited
 
-PR_SET_PDEATHSIG = 1
 # Threads that polars' import starts. They hold no locks while they wait, and a forked process needs none of them.
 HARMLESS = ("jemalloc_bg_thd", "polars-ooc")
 DONE = b"null"
@@ -84,25 +84,17 @@ def threads() -> list[str]:
     return [name for name in names if name and not name.startswith(HARMLESS)]
 
 
-def die_with_parent(parent: int) -> None:
-    """Have the system kill this process when `parent`, which forked it, ends in any way. On Linux."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-
 def _listen(pipe, limit_s: float) -> tuple[dict | None, bool, bool]:
     """The last row told, whether the child was done, and whether it took longer than `limit_s`."""
     about, unread, deadline = None, b"", None
     while True:
-        left = None if deadline is None else max(0.0, deadline - time.monotonic())
-        if not select.select([pipe], [], [], left)[0]:
+        wait_s = None if deadline is None else max(0.0, deadline - time.monotonic())
+        if not select.select([pipe], [], [], wait_s)[0]:
             return about, False, True
-        part = pipe.read(65536)
-        if not part:
+        received = pipe.read(65536)
+        if not received:
             return about, False, False
-        *lines, unread = (unread + part).split(b"\n")
+        *lines, unread = (unread + received).split(b"\n")
         for line in lines:
             if line == DONE:
                 return about, True, False

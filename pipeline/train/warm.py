@@ -26,7 +26,8 @@ import sys
 from pathlib import Path
 
 from pipeline.core import provenance
-from pipeline.train.supervise import die_with_parent, threads
+from pipeline.core.parent import die_with_parent
+from pipeline.train.supervise import threads
 
 SOCKET = ".snakemake/warm.sock"  # relative: the path of a socket holds 107 bytes
 HEADER = 8  # bytes, the length of the message that follows

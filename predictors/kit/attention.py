@@ -18,17 +18,17 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * heads * size)
         self.out = nn.Linear(heads * size + extra, dim)
 
-    def mix(self, x: Tensor, bias: Tensor, rows: Packing) -> Tensor:
+    def mix(self, x: Tensor, bias: Tensor, packing: Packing) -> Tensor:
         """Nodes (T, dim) and bias (b, 1 or heads, N, N) -> what the heads gather, (T, heads * size)."""
-        b, n = rows.shape
-        qkv = rows.pad(self.qkv(x)).view(b, n, 3, self.heads, self.size)
+        b, n = packing.shape
+        qkv = packing.pad(self.qkv(x)).view(b, n, 3, self.heads, self.size)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (b, h, N, size)
         score = k @ q.mT * self.size**-0.5 + bias.mT  # (b, h, keys, queries): softmax is faster along columns
-        return rows.pack((score.softmax(-2).mT @ v).transpose(1, 2).flatten(2))
+        return packing.pack((score.softmax(-2).mT @ v).transpose(1, 2).flatten(2))
 
-    def forward(self, x: Tensor, bias: Tensor, rows: Packing, extra: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, bias: Tensor, packing: Packing, extra: Tensor | None = None) -> Tensor:
         """As `mix`, then projected to (T, dim), together with ``extra`` (T, extra) of the same nodes."""
-        x = self.mix(x, bias, rows)
+        x = self.mix(x, bias, packing)
         x = x if extra is None else torch.cat([extra, x], -1)
         return dropout(self.out(x), self.dropout, self.training)
 
@@ -54,11 +54,11 @@ class Block(nn.Module):
         self.ffn = FeedForward(dim, hidden, dropout)
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
 
-    def forward(self, x: Tensor, bias: Tensor, rows: Packing, extra: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, bias: Tensor, packing: Packing, extra: Tensor | None = None) -> Tensor:
         if self.pre:
-            x = x + self.attention(self.norm1(x), bias, rows, extra)
+            x = x + self.attention(self.norm1(x), bias, packing, extra)
             return x + self.ffn(self.norm2(x))
-        x = self.norm1(x + self.attention(x, bias, rows, extra))
+        x = self.norm1(x + self.attention(x, bias, packing, extra))
         return self.norm2(x + self.ffn(x))
 
 
@@ -67,6 +67,6 @@ def as_bias(allowed: Tensor) -> Tensor:
     return torch.zeros(allowed.shape, device=allowed.device).masked_fill_(~allowed, float("-inf"))
 
 
-def mean_nodes(x: Tensor, rows: Packing, mask: Tensor) -> Tensor:
+def mean_nodes(x: Tensor, packing: Packing, mask: Tensor) -> Tensor:
     """Mean of packed nodes (T, d) over each graph, (b, d)."""
-    return rows.pad(x).sum(1) / mask.sum(1, keepdim=True)
+    return packing.pad(x).sum(1) / mask.sum(1, keepdim=True)

@@ -63,8 +63,8 @@ def eigenvectors(adj: Tensor, mask: Tensor, k: int) -> Tensor:
     """`laplacian_encoding` (n, N, k), each graph at its own size: equal eigenvalues leave the basis to the solver,
     whose choice would change with the padding."""
     sizes = mask.sum(1)
-    out = torch.zeros(*mask.shape, k, device=adj.device)
+    encoding = torch.zeros(*mask.shape, k, device=adj.device)
     for size in sizes.unique().tolist():
-        at = (sizes == size).nonzero()[:, 0]
-        out[at, :size] = laplacian_encoding(adj[at, :size, :size], mask[at, :size], k)
-    return out
+        same_size = (sizes == size).nonzero()[:, 0]
+        encoding[same_size, :size] = laplacian_encoding(adj[same_size, :size, :size], mask[same_size, :size], k)
+    return encoding

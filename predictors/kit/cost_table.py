@@ -59,12 +59,12 @@ def node_costs(table: dict[str, Any], graphs: Graphs) -> Tensor:
 
 def shares(table: dict[str, Any], graphs: Graphs) -> Tensor:
     """What each node of networks takes of its graph's `cost`, (nodes,) float64."""
-    each = node_costs(table, graphs)
-    return each / _totals(table, graphs, each).repeat_interleave(graphs.n_nodes)
+    costs = node_costs(table, graphs)
+    return costs / _totals(table, graphs, costs).repeat_interleave(graphs.n_nodes)
 
 
-def _totals(table: dict[str, Any], graphs: Graphs, each: Tensor) -> Tensor:
-    total = torch.from_numpy(np.bincount(_graph_of(graphs), each.numpy(), len(graphs)))
+def _totals(table: dict[str, Any], graphs: Graphs, costs: Tensor) -> Tensor:
+    total = torch.from_numpy(np.bincount(_graph_of(graphs), costs.numpy(), len(graphs)))
     return total.clamp(min=table["least"])
 
 
@@ -87,10 +87,10 @@ def padding(graphs: Graphs) -> np.ndarray:
     images, are taken as they come.
     """
     names = graphs.attr_names.index
-    inside, group = graphs.attrs[:, names("in_channels")], graphs.attrs[:, names("group")]
-    out = torch.where(group > 0, graphs.out_shape[:, 1], LANES)  # a group of 0: no convolution
-    inside = torch.where((group == 1) & (inside >= LANES), inside, LANES)
-    return (_filled(out) * _filled(inside)).numpy()
+    in_channels, group = graphs.attrs[:, names("in_channels")], graphs.attrs[:, names("group")]
+    out_channels = torch.where(group > 0, graphs.out_shape[:, 1], LANES)  # a group of 0: no convolution
+    in_channels = torch.where((group == 1) & (in_channels >= LANES), in_channels, LANES)
+    return (_filled(out_channels) * _filled(in_channels)).numpy()
 
 
 def _filled(channels: Tensor) -> Tensor:

@@ -39,19 +39,21 @@ def device_table(graphs: Graphs, y: Tensor) -> Table:
     Rows keep the order in which the labels of the new device (the last of ``graphs.platforms``) come, those graphs
     first. Raises `Diverged` if the new device has no label.
     """
-    new = len(graphs.platforms) - 1
-    order = torch.cat([(graphs.platform == new).nonzero()[:, 0], (graphs.platform != new).nonzero()[:, 0]])
-    if not (graphs.platform == new).any():
-        raise Diverged(f"no label of the new device {graphs.platforms[new]}")
+    new_device = len(graphs.platforms) - 1
+    order = torch.cat(
+        [(graphs.platform == new_device).nonzero()[:, 0], (graphs.platform != new_device).nonzero()[:, 0]]
+    )
+    if not (graphs.platform == new_device).any():
+        raise Diverged(f"no label of the new device {graphs.platforms[new_device]}")
     ids, inverse = torch.unique(graphs.graph_id[order], return_inverse=True)
     first = torch.full((len(ids),), len(order)).scatter_reduce(0, inverse, torch.arange(len(order)), "amin")
     rank = first.argsort().argsort()  # place of each distinct graph by its first appearance
-    labels = torch.full((len(ids), new + 1), float("nan"), dtype=torch.float64)
+    labels = torch.full((len(ids), new_device + 1), float("nan"), dtype=torch.float64)
     labels[rank[inverse], graphs.platform[order]] = y[order].double()
-    kept = (~labels.isnan()).sum(0) >= 2
-    kept[new] = True
-    devices = tuple(name for name, keep in zip(graphs.platforms, kept.tolist(), strict=True) if keep)
-    return Table(graphs[order[first.sort().values]], labels[:, kept], devices)
+    enough = (~labels.isnan()).sum(0) >= 2
+    enough[new_device] = True
+    devices = tuple(name for name, is_enough in zip(graphs.platforms, enough.tolist(), strict=True) if is_enough)
+    return Table(graphs[order[first.sort().values]], labels[:, enough], devices)
 
 
 def column_scale(labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -86,13 +88,13 @@ def ridge(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     mean, shift = x.mean(0), y.mean()
     u, s, v = torch.linalg.svd(x - mean, full_matrices=False)
     along = u.T @ (y - shift)
-    outside = ((y - shift) ** 2).sum() - (along**2).sum()
+    residual = ((y - shift) ** 2).sum() - (along**2).sum()
     free = len(y) - 1  # the mean takes one
-    kept = s > 1e-9 * s.max()
+    nonzero = s > 1e-9 * s.max()
 
     def evidence(noise: float) -> float:
-        variance = s[kept] ** 2 + noise
-        fit = (along[kept] ** 2 / variance).sum() + ((along[~kept] ** 2).sum() + outside).clamp(min=0) / noise
+        variance = s[nonzero] ** 2 + noise
+        fit = (along[nonzero] ** 2 / variance).sum() + ((along[~nonzero] ** 2).sum() + residual).clamp(min=0) / noise
         log_det = variance.log().sum() + (free - len(variance)) * math.log(noise)
         return -float(log_det + free * fit.clamp(min=1e-300).log())
 

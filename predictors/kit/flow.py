@@ -24,8 +24,8 @@ class GatedFlow(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_out))
 
     def forward(self, x: Tensor, parents: Tensor, op: Tensor) -> Tensor:
-        said = self.info(x)
-        return self.gate(op).sigmoid() * (parents @ said) + said + self.bias
+        message = self.info(x)
+        return self.gate(op).sigmoid() * (parents @ message) + message + self.bias
 
 
 class GatedAttention(nn.Module):
@@ -39,11 +39,11 @@ class GatedAttention(nn.Module):
         self.norm = nn.LayerNorm(n_out)
 
     def forward(self, x: Tensor, parents: Tensor, op: Tensor) -> Tensor:
-        said = self.info(x)
-        score = F.leaky_relu((said * self.score) @ said.mT, 0.2)
+        message = self.info(x)
+        score = F.leaky_relu((message * self.score) @ message.mT, 0.2)
         near = (parents > 0) | torch.eye(x.shape[1], dtype=torch.bool, device=x.device)
-        said = score.masked_fill(~near, float("-inf")).softmax(-1) @ said
-        return self.norm(self.gate(op).sigmoid() * said)
+        message = score.masked_fill(~near, float("-inf")).softmax(-1) @ message
+        return self.norm(self.gate(op).sigmoid() * message)
 
 
 class Mean(nn.Module):
@@ -82,12 +82,12 @@ class Encoder(nn.Module):
     def forward(self, op: Tensor, adj: Tensor, mask: Tensor) -> Tensor:
         children = adj.to(self.start.dtype)
         parents = children.mT
-        kinds, last = self.op(op), at_output(mask)
+        kinds, output_node = self.op(op), at_output(mask)
         start = self.start[(parents.sum(-1) == 0).long()]
         x = _pass(self.along, start, parents, kinds)
         for _ in range(self.times - 1):
-            back = _pass(self.against, self.turn(x) * last[..., None], children, kinds)
-            kinds = kinds + SCALE * self.update(torch.cat([kinds.detach(), x.detach(), back], -1))
+            returned = _pass(self.against, self.turn(x) * output_node[..., None], children, kinds)
+            kinds = kinds + SCALE * self.update(torch.cat([kinds.detach(), x.detach(), returned], -1))
             x = _pass(self.along, start, parents, kinds)
         return x
 

@@ -53,13 +53,13 @@ class Heads(nn.Module):
 
 def gather_sum(x: Tensor, pairs: tuple[Tensor, Tensor], n: int) -> Tensor:
     """Sum of the rows of ``x`` that each of ``n`` rows hears from, (n, d)."""
-    to, source = pairs
-    return x.new_zeros(n, x.shape[1]).index_add_(0, to, x[source])
+    target, source = pairs
+    return x.new_zeros(n, x.shape[1]).index_add_(0, target, x[source])
 
 
 def sum_nodes(x: Tensor, batch: Batch, level: int = -1) -> Tensor:
     """Sum of ``x`` (rows after hop ``level``, d) over the nodes of each graph, (b, d)."""
-    return gather_sum(x, (batch.graph, batch.rows[level]), len(batch))
+    return gather_sum(x, (batch.graph, batch.node_rows[level]), len(batch))
 
 
 class GraphPredictor(NeuralPredictor):
@@ -91,20 +91,20 @@ class GraphPredictor(NeuralPredictor):
     def fit(self, train_graphs: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         platforms, platform = list(train_graphs.platforms), train_graphs.platform
         self.notes["platforms"] = platforms
-        self.notes["sizes"] = Features.of(train_graphs, self.features).sizes(train_graphs)
+        self.notes["sizes"] = Features.for_graphs(train_graphs, self.features).sizes(train_graphs)
         self.notes["means"] = [1.0] * len(platforms)
         if self.task == "cost":
             counts = torch.bincount(platform, minlength=len(platforms)).clamp(min=1)
             means = torch.zeros(len(platforms), dtype=torch.float64).index_add_(0, platform, y.double().log()) / counts
             self.notes["means"] = means.exp().tolist()
         y = y / self._means(train_graphs)
-        own = platform == len(platforms) - 1
-        others = int((~own).sum()) / max(1, len(platforms) - 1)
-        fine_tune = self.task == "cost" and bool(own.any()) and int(own.sum()) < others / 2
-        first = ~own if fine_tune else torch.ones_like(own)
-        super().fit(train_graphs[first], y[first], val, y_val)
+        is_new = platform == len(platforms) - 1
+        mean_of_others = int((~is_new).sum()) / max(1, len(platforms) - 1)
+        fine_tune = self.task == "cost" and bool(is_new.any()) and int(is_new.sum()) < mean_of_others / 2
+        learned_first = ~is_new if fine_tune else torch.ones_like(is_new)
+        super().fit(train_graphs[learned_first], y[learned_first], val, y_val)
         if fine_tune:
-            self._fine_tune(train_graphs[own], y[own])
+            self._fine_tune(train_graphs[is_new], y[is_new])
 
     def predict(self, graphs: Graphs) -> Tensor:
         return super().predict(graphs) * self._means(graphs)
@@ -122,19 +122,19 @@ class GraphPredictor(NeuralPredictor):
         return torch.tensor([known.index(name) if name in known else -1 for name in graphs.platforms])[graphs.platform]
 
     def _inputs(self, graphs: Graphs) -> Ragged:
-        kind = Features.of(graphs, self.features)
+        kind = Features.for_graphs(graphs, self.features)
         return Ragged(graphs, self.hops, kind, self._platform(graphs), self.folds, self.torch_device)
 
     def _fine_tune(self, graphs: Graphs, y: Tensor) -> None:
         """Train on the new platform's labels ``y``, from the head of the platform whose answers are closest."""
         inputs, recipe = self._inputs(graphs), self.recipe(len(y))
         target = self._scale(y, *self.standardise(y))
-        new, errors = len(self.notes["platforms"]) - 1, []
-        for source in range(new):
+        new_platform, errors = len(self.notes["platforms"]) - 1, []
+        for source in range(new_platform):
             inputs.platform = torch.full((len(y),), source)
             errors.append(float((self._forward(self.module, inputs) - target).abs().mean()))
-        self.module.heads.copy(min(range(new), key=errors.__getitem__), new)
-        inputs.platform = torch.full((len(y),), new)
+        self.module.heads.copy(min(range(new_platform), key=errors.__getitem__), new_platform)
+        inputs.platform = torch.full((len(y),), new_platform)
         steps = min(recipe.steps or FINE_TUNE_STEPS, FINE_TUNE_STEPS)
         recipe = replace(recipe, epochs=0, steps=steps, lr=FINE_TUNE_RATE * recipe.lr)
         self.module = train(self.module, inputs.take, target.to(self.torch_device), recipe, self.seed)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from pipeline.core.graphs import Dense, Graphs, to_device
 from predictors.base import BasePredictor, Diverged, require_finite
 from predictors.kit.padded import SMALL, Padded
-from predictors.kit.train_loop import IN_UNITS, Recipe, parse_loss, train
+from predictors.kit.train_loop import IN_UNITS, Recipe, inputs_at, parse_loss, train
 
 
 def standardiser(task: str, y: Tensor) -> tuple[float, float]:
@@ -71,7 +71,7 @@ class NeuralPredictor(BasePredictor):
 
         module = self.begin(self.build(len(train_graphs.vocab)).to(self.torch_device), train_graphs)
         recipe = self.recipe(len(y))
-        self.module = train(module, lambda i: _rows(inputs, i), scaled, recipe, self.seed, validate)
+        self.module = train(module, lambda i: inputs_at(inputs, i), scaled, recipe, self.seed, validate)
         self.notes["scale"] = [std, mean]
         if not IN_UNITS & set(recipe.loss.replace("*", "+").split("+")):
             raw = self._forward(self.module, inputs).double()
@@ -112,17 +112,12 @@ class NeuralPredictor(BasePredictor):
         module.eval()
         if isinstance(inputs, tuple):
             n = len(inputs[0])
-            parts = [module(*_rows(inputs, slice(i, i + size))).float() for i in range(0, n, size)]
+            parts = [module(*inputs_at(inputs, slice(i, i + size))).float() for i in range(0, n, size)]
             return require_finite(torch.cat(parts).cpu(), "a prediction")
         out = torch.empty(len(inputs))
         for index in inputs.portions():
             out[index] = module(*inputs.take(index)).float().cpu()
         return require_finite(out, "a prediction")
-
-
-def _rows(inputs, index: Tensor | slice) -> tuple:
-    """The module's arguments for the graphs at ``index``."""
-    return tuple(t[index] for t in inputs) if isinstance(inputs, tuple) else inputs.take(index)
 
 
 def quantile_curve(x: Tensor, y: Tensor, knots: int = 17) -> tuple[Tensor, Tensor]:
@@ -132,24 +127,24 @@ def quantile_curve(x: Tensor, y: Tensor, knots: int = 17) -> tuple[Tensor, Tenso
     the overall one, so that flat stretches of ``y`` make no ties.
     """
     q = torch.linspace(0, 1, min(knots, len(x)), dtype=x.dtype)
-    at = x.quantile(q)
-    keep = torch.cat([torch.tensor([True]), at.diff() > 0])
-    at, to = at[keep], y.quantile(q)[keep]
-    if len(at) < 2:
-        return torch.stack([at[0], at[0] + 1]), torch.stack([y.mean(), y.mean() + 1])
-    least = 0.01 * (to[-1] - to[0]).clamp(min=1e-6) / (at[-1] - at[0])
-    floor = least * (at - at[0])
-    return at, (to - floor).cummax(0).values + floor
+    x_knots = x.quantile(q)
+    rises = torch.cat([torch.tensor([True]), x_knots.diff() > 0])
+    x_knots, y_knots = x_knots[rises], y.quantile(q)[rises]
+    if len(x_knots) < 2:
+        return torch.stack([x_knots[0], x_knots[0] + 1]), torch.stack([y.mean(), y.mean() + 1])
+    least = 0.01 * (y_knots[-1] - y_knots[0]).clamp(min=1e-6) / (x_knots[-1] - x_knots[0])
+    floor = least * (x_knots - x_knots[0])
+    return x_knots, (y_knots - floor).cummax(0).values + floor
 
 
-def along_curve(x: Tensor, at: Tensor, to: Tensor) -> Tensor:
-    """Piecewise-linear interpolation through (``at``, ``to``), its first and last stretch going on outside."""
-    i = torch.searchsorted(at, x).clamp(1, len(at) - 1)
-    slope = (to[i] - to[i - 1]) / (at[i] - at[i - 1])
-    return to[i - 1] + slope * (x - at[i - 1])
+def along_curve(x: Tensor, x_knots: Tensor, y_knots: Tensor) -> Tensor:
+    """Piecewise-linear interpolation through (``x_knots``, ``y_knots``), its ends going on outside."""
+    i = torch.searchsorted(x_knots, x).clamp(1, len(x_knots) - 1)
+    slope = (y_knots[i] - y_knots[i - 1]) / (x_knots[i] - x_knots[i - 1])
+    return y_knots[i - 1] + slope * (x - x_knots[i - 1])
 
 
-def _line(x: Tensor, y: Tensor) -> tuple[float, float]:
+def least_squares_line(x: Tensor, y: Tensor) -> tuple[float, float]:
     """Slope and shift of the least-squares line y = slope * x + shift; a slope that would turn the order is refused."""
     spread = float(((x - x.mean()) ** 2).sum())
     slope = float(((x - x.mean()) * (y - y.mean())).sum()) / spread if spread > 0 else 1.0

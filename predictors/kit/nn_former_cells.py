@@ -20,7 +20,7 @@ def attention_masks(adj: Tensor, mask: Tensor, kinds: tuple[str, ...]) -> Tensor
     bare adjacency: A A^T links nodes that share a child, A^T A nodes that share a parent.
     """
     a = adj.float()
-    of = {
+    relations = {
         "adj": lambda: a,
         "adj_t": lambda: a.mT,
         "share_child": lambda: a @ a.mT,
@@ -28,7 +28,7 @@ def attention_masks(adj: Tensor, mask: Tensor, kinds: tuple[str, ...]) -> Tensor
         "global": lambda: mask[:, None, :].float().expand_as(a),
     }
     eye = torch.eye(a.shape[-1], dtype=torch.bool, device=a.device)
-    return torch.stack([(of[k]() > 0) | eye for k in kinds], 1)
+    return torch.stack([(relations[k]() > 0) | eye for k in kinds], 1)
 
 
 class ASMA(nn.Module):
@@ -40,12 +40,12 @@ class ASMA(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, bias: Tensor, rows: Packing) -> Tensor:
-        (b, n), d = rows.shape, x.shape[-1]
-        qkv = rows.pad(self.qkv(x)).view(b, n, 3, self.heads, d // self.heads)
+    def forward(self, x: Tensor, bias: Tensor, packing: Packing) -> Tensor:
+        (b, n), d = packing.shape, x.shape[-1]
+        qkv = packing.pad(self.qkv(x)).view(b, n, 3, self.heads, d // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (b, h, N, d/h)
         score = q @ k.mT * (d // self.heads) ** -0.5 + bias  # (b, h, N, N)
-        x = rows.pack((score.softmax(-1) @ v).transpose(1, 2).reshape(b, n, d))  # (T, d)
+        x = packing.pack((score.softmax(-1) @ v).transpose(1, 2).reshape(b, n, d))  # (T, d)
         return dropout(self.out(x), self.dropout, self.training)
 
 
@@ -53,7 +53,7 @@ class BGIFFN(nn.Module):
     """Bidirectional graph isomorphism feed-forward: H = x W1 + [A x Wg_1 ; A^T x Wg_2], ReLU(H) W2 (eq. 7-8).
 
     As A (x Wg) = (A x) Wg, each half of H is one product of [x ; A x] with stacked weights. ``x`` holds the nodes of
-    ``rows``, the output those of ``keep``.
+    ``packing``, the output those of ``packing_out``.
     """
 
     def __init__(self, dim: int, hidden: int, dropout: float, kind: str = "both") -> None:
@@ -62,16 +62,16 @@ class BGIFFN(nn.Module):
         self.up = nn.ModuleList(nn.Linear((1 if kind == "plain" else 2) * dim, hidden // 2) for _ in range(2))
         self.down = nn.Linear(hidden, dim)
 
-    def forward(self, x: Tensor, adj: Tensor, rows: Packing, keep: Packing) -> Tensor:
-        wide = rows.pad(x)  # (b, N, d)
-        x = x if keep is rows else keep.pack(wide)
+    def forward(self, x: Tensor, adj: Tensor, packing: Packing, packing_out: Packing) -> Tensor:
+        wide = packing.pad(x)  # (b, N, d)
+        x = x if packing_out is packing else packing_out.pack(wide)
         if self.kind == "plain":
             h = torch.cat([up(x) for up in self.up], -1)
         else:
             first = adj.mT if self.kind == "adj_t" else adj
             second = adj if self.kind == "adj" else adj.mT
             halves = zip(self.up, (first, second), strict=True)
-            h = torch.cat([up(torch.cat([x, keep.pack(a @ wide)], -1)) for up, a in halves], -1)
+            h = torch.cat([up(torch.cat([x, packing_out.pack(a @ wide)], -1)) for up, a in halves], -1)
         return dropout(self.down(dropout(F.relu(h), self.dropout, self.training)), self.dropout, self.training)
 
 
@@ -86,10 +86,10 @@ class Block(nn.Module):
         if c.soft:
             self.relations = nn.Parameter(torch.zeros(c.heads, len(c.masks) + 1))
 
-    def forward(self, x: Tensor, adj: Tensor, bias: Tensor, rows: Packing, keep: Packing) -> Tensor:
-        x = x + self.attention(self.norm1(x), bias, rows)
-        kept = x if keep is rows else keep.pack(rows.pad(x))
-        return kept + self.ffn(self.norm2(x), adj, rows, keep)
+    def forward(self, x: Tensor, adj: Tensor, bias: Tensor, packing: Packing, packing_out: Packing) -> Tensor:
+        x = x + self.attention(self.norm1(x), bias, packing)
+        residual = x if packing_out is packing else packing_out.pack(packing.pad(x))
+        return residual + self.ffn(self.norm2(x), adj, packing, packing_out)
 
 
 class NNFormer(nn.Module):
@@ -117,7 +117,7 @@ class NNFormer(nn.Module):
         return self.head(self.represent(*inputs)).squeeze(-1)
 
     def represent(
-        self, op: Tensor, adj: Tensor, masks: Tensor, mask: Tensor, depth: Tensor, position: Tensor | None = None
+        self, op: Tensor, adj: Tensor, head_masks: Tensor, mask: Tensor, depth: Tensor, position: Tensor | None = None
     ) -> Tensor:
         """What the head reads, (b, ``width``)."""
         x = self.embed(op)
@@ -126,32 +126,34 @@ class NNFormer(nn.Module):
         nodes = mask
         if self.c.tokens:
             x = torch.cat([self.class_token.expand(len(x), -1, -1), self.depth_token(depth)[:, None], x], 1)
-            adj, masks, mask = with_tokens(adj, nodes), with_tokens(masks, nodes), F.pad(nodes, (2, 0), value=True)
+            adj, head_masks = with_tokens(adj, nodes), with_tokens(head_masks, nodes)
+            mask = F.pad(nodes, (2, 0), value=True)
         if self.c.soft:
-            biases = self.relation_biases(masks, mask)
+            biases = self.relation_biases(head_masks, mask)
         else:
-            bias = torch.zeros_like(masks, dtype=x.dtype).masked_fill_(~masks, float("-inf"))
-            biases = [bias.repeat(1, self.c.heads // masks.shape[1], 1, 1)] * self.c.layers
+            bias = torch.zeros_like(head_masks, dtype=x.dtype).masked_fill_(~head_masks, float("-inf"))
+            biases = [bias.repeat(1, self.c.heads // head_masks.shape[1], 1, 1)] * self.c.layers
         adj = adj.to(x.dtype)
-        rows = last = Packing(mask)
+        packing = last_packing = Packing(mask)
         if self.c.tokens:  # after the last block only the class token is read
-            last = Packing(F.pad(mask[:, :1], (0, mask.shape[1] - 1)))
-        x = rows.pack(x)
+            last_packing = Packing(F.pad(mask[:, :1], (0, mask.shape[1] - 1)))
+        x = packing.pack(x)
         for block, bias in zip(self.blocks, biases, strict=True):
-            x = block(x, adj, bias, rows, last if block is self.blocks[-1] else rows)
+            x = block(x, adj, bias, packing, last_packing if block is self.blocks[-1] else packing)
         x = self.norm(x)
         if self.c.tokens:
             return x
-        x, n = rows.pad(x), mask.sum(1)
+        x, n = packing.pad(x), mask.sum(1)
         return torch.cat([x.sum(1) / n[:, None], x[torch.arange(len(x), device=x.device), n - 1]], 1)
 
-    def relation_biases(self, masks: Tensor, mask: Tensor) -> list[Tensor]:
+    def relation_biases(self, head_masks: Tensor, mask: Tensor) -> list[Tensor]:
         """What each block adds to its attention scores, (b, heads, N, N): a learned number a head for every relation
         that holds between two nodes, one for a node itself, and -inf at padding."""
-        eye = torch.eye(masks.shape[-1], dtype=torch.bool, device=masks.device).expand(len(masks), 1, -1, -1)
-        holds = torch.cat([masks, eye], 1).flatten(2).mT.float()  # (b, N * N, kinds + 1)
+        b, _, n, _ = head_masks.shape
+        eye = torch.eye(n, dtype=torch.bool, device=head_masks.device).expand(b, 1, n, n)
+        holds = torch.cat([head_masks, eye], 1).flatten(2).mT.float()  # (b, N * N, kinds + 1)
         padding = torch.zeros(mask.shape, device=mask.device).masked_fill_(~mask, float("-inf"))[:, None, None, :]
-        return [(holds @ b.relations.T).mT.unflatten(2, masks.shape[-2:]) + padding for b in self.blocks]
+        return [(holds @ block.relations.T).mT.unflatten(2, (n, n)) + padding for block in self.blocks]
 
 
 def with_tokens(links: Tensor, mask: Tensor, k: int = 2) -> Tensor:

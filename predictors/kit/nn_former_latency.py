@@ -26,18 +26,18 @@ def masked_attention(q: Tensor, k: Tensor, v: Tensor, hop: Hop) -> Tensor:
     ``q`` of the rows after the hop, ``k`` and ``v`` of the rows before; head h takes relation h modulo their number.
     """
     n, heads, d = q.shape
-    to, source = [], []
+    target, source = [], []
     for head in range(heads):
         t, s = hop.pairs[head % len(hop.pairs)]
-        to += [t * heads + head, torch.arange(n, device=q.device) * heads + head]
-        source += [s * heads + head, hop.own * heads + head]
-    to, source = torch.cat(to), torch.cat(source)  # (pairs,) positions in (rows * heads)
-    score = (q.reshape(-1, d)[to] * k.reshape(-1, d)[source]).sum(-1) * d**-0.5  # (pairs,)
+        target += [t * heads + head, torch.arange(n, device=q.device) * heads + head]
+        source += [s * heads + head, hop.own_row * heads + head]
+    target, source = torch.cat(target), torch.cat(source)  # (pairs,) positions in (rows * heads)
+    score = (q.reshape(-1, d)[target] * k.reshape(-1, d)[source]).sum(-1) * d**-0.5  # (pairs,)
     with torch.no_grad():
-        peak = score.new_full((n * heads,), -torch.inf).scatter_reduce_(0, to, score, "amax")
-    weight = (score - peak[to]).exp()
-    total = weight.new_zeros(n * heads).index_add_(0, to, weight)
-    mixed = v.new_zeros(n * heads, d).index_add_(0, to, weight[:, None] * v.reshape(-1, d)[source])
+        peak = score.new_full((n * heads,), -torch.inf).scatter_reduce_(0, target, score, "amax")
+    weight = (score - peak[target]).exp()
+    total = weight.new_zeros(n * heads).index_add_(0, target, weight)
+    mixed = v.new_zeros(n * heads, d).index_add_(0, target, weight[:, None] * v.reshape(-1, d)[source])
     return (mixed / total[:, None]).view(n, heads * d)
 
 
@@ -52,7 +52,7 @@ class ASMA(nn.Module):
 
     def forward(self, x: Tensor, hop: Hop) -> Tensor:
         q, k, v = self.qkv(x).view(len(x), 3, self.heads, -1).unbind(1)  # each (rows before, heads, d / heads)
-        return dropout(self.out(masked_attention(q[hop.own], k, v, hop)), self.dropout, self.training)
+        return dropout(self.out(masked_attention(q[hop.own_row], k, v, hop)), self.dropout, self.training)
 
 
 class BGIFFN(nn.Module):
@@ -67,8 +67,8 @@ class BGIFFN(nn.Module):
         self.down = nn.Linear(hidden, c.dim)
 
     def forward(self, x: Tensor, hop: Hop) -> Tensor:
-        up, n = self.up(x), len(hop.own)
-        h = up[:, : self.hidden][hop.own] + self.bias
+        up, n = self.up(x), len(hop.own_row)
+        h = up[:, : self.hidden][hop.own_row] + self.bias
         if self.kind != "plain":
             halves = up[:, self.hidden :].chunk(2, 1)
             h = h + torch.cat([gather_sum(u, pairs, n) for u, pairs in zip(halves, hop.pairs, strict=True)], 1)
@@ -84,7 +84,7 @@ class Layer(nn.Module):
         self.scale = nn.Parameter(torch.full((dim,), LAYER_SCALE))
 
     def forward(self, x: Tensor, hop: Hop) -> Tensor:
-        return x[hop.own] + self.scale * self.f(self.norm(x), hop)
+        return x[hop.own_row] + self.scale * self.f(self.norm(x), hop)
 
 
 class NodeSum(nn.Module):
@@ -130,7 +130,7 @@ class LatencyModel(nn.Module):
         for layer, hop in zip(self.layers, batch.hops, strict=True):
             x = layer(x, hop)
         if self.multiplies:
-            factor = self.factor(self.norm(x)).exp()[batch.rows[-1], 0]  # (n,)
+            factor = self.factor(self.norm(x)).exp()[batch.node_rows[-1], 0]  # (n,)
             return x.new_zeros(len(batch)).index_add_(0, batch.graph, batch.share * factor).clamp(min=1e-6).log()
         static = dropout(F.relu(self.static(batch.static)), self.dropout, self.training)
         return self.heads(torch.cat([self.reduce(x, batch), static], 1), batch.platform)

@@ -46,10 +46,7 @@ class Settings(Recipe):
     pretrain_cells: int = 5000
     loss: str = "hinge"
     cost_loss: str = "l1"
-    epochs: int = 0
     steps: int = 900
     cost_steps: int = 200
     batch_size: int = 128
-    lr: float = 2e-3
     weight_decay: float = 0.05
-    ema: float = 0.99

@@ -31,7 +31,7 @@ class Features:
     kind: str
 
     @classmethod
-    def of(cls, graphs: Graphs, kind: str) -> Features:
+    def for_graphs(cls, graphs: Graphs, kind: str) -> Features:
         """``kind`` where the nodes have attributes, else cell."""
         return cls(kind if is_network(graphs) else "cell")
 
@@ -46,19 +46,19 @@ class Features:
         """Features of the nodes ``index``, (len(index), F) float32."""
         if self.kind == "cell":
             return F.one_hot(graphs.op[index], len(graphs.vocab)).float()
-        make = {"nnlp": node_features.nnlp, "nn_former": node_features.nn_former}[self.kind]
+        compute = {"nnlp": node_features.nnlp, "nn_former": node_features.nn_former}[self.kind]
         attrs, shapes = graphs.attrs[index].numpy(), graphs.out_shape[index].numpy()
-        return torch.from_numpy(make(graphs.op[index].numpy(), graphs.vocab, attrs, graphs.attr_names, shapes))
+        return torch.from_numpy(compute(graphs.op[index].numpy(), graphs.vocab, attrs, graphs.attr_names, shapes))
 
     def static(self, graphs: Graphs, index: Tensor) -> Tensor:
         """Features of the graphs ``index``, (len(index), S) float32: batch size, FLOPs, parameters, memory accesses."""
         if self.kind == "cell":
             return torch.zeros(len(index), 0)
-        part = graphs[index]
-        batch_size = part.out_shape[part.node_ptr[:-1], 0].numpy()  # the first node is the input
-        make = {"nnlp": node_features.static, "nn_former": node_features.nn_former_static}[self.kind]
-        memory = memory_accesses(part).numpy()
-        return torch.from_numpy(make(batch_size, part.flops.numpy(), part.params.numpy(), memory))
+        picked = graphs[index]
+        batch_size = picked.out_shape[picked.node_ptr[:-1], 0].numpy()  # the first node is the input
+        compute = {"nnlp": node_features.static, "nn_former": node_features.nn_former_static}[self.kind]
+        memory = memory_accesses(picked).numpy()
+        return torch.from_numpy(compute(batch_size, picked.flops.numpy(), picked.params.numpy(), memory))
 
     def colours(self, graphs: Graphs) -> np.ndarray:
         """A 64-bit hash of what a node's features are made from, (nodes,) uint64."""

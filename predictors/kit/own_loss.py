@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.core.graphs import Graphs
-from predictors.kit.neural import NeuralPredictor, _rows, quantile_curve
-from predictors.kit.train_loop import train
+from predictors.kit.neural import NeuralPredictor, quantile_curve
+from predictors.kit.train_loop import inputs_at, train
 
 
 class OwnLossPredictor(NeuralPredictor):
@@ -41,7 +41,9 @@ class OwnLossPredictor(NeuralPredictor):
 
         lesson = _Lesson(self.build(len(train_graphs.vocab)).to(self.torch_device), self.losses)
         recipe = replace(self.recipe(len(y)), loss="l1")  # of the losses to zero: their mean
-        lesson = train(lesson, lambda i: (*_rows(inputs, i), z[i]), torch.zeros_like(z), recipe, self.seed, validate)
+        lesson = train(
+            lesson, lambda i: (*inputs_at(inputs, i), z[i]), torch.zeros_like(z), recipe, self.seed, validate
+        )
         self.module = lesson.module
         self.prepare(self.module, inputs, z)
         self.notes["scale"] = [std, mean]

@@ -18,19 +18,19 @@ def mutated(dense: Dense, n: int, changes: int, generator: torch.Generator) -> D
     """
     pick = torch.randint(len(dense.op), (n,), generator=generator)
     op, adj, mask = dense.op[pick].clone(), dense.adj[pick].clone(), dense.mask[pick]
-    each, size, inner = torch.arange(n), mask.sum(1), inner_nodes(mask)
+    graph, size, inner = torch.arange(n), mask.sum(1), inner_nodes(mask)
     known = dense.op[inner_nodes(dense.mask)].unique()
     for _ in range(changes):
         if len(known):
             node = (torch.rand(mask.shape, generator=generator) + inner).argmax(1)
-            new = known[torch.randint(len(known), (n,), generator=generator)]
-            op[each, node] = torch.where(inner[each, node], new, op[each, node])
+            new_op = known[torch.randint(len(known), (n,), generator=generator)]
+            op[graph, node] = torch.where(inner[graph, node], new_op, op[graph, node])
         i = (torch.rand(n, generator=generator) * (size - 1)).long()
         j = i + 1 + (torch.rand(n, generator=generator) * (size - 1 - i)).long()
-        other = adj.clone()
-        other[each, i, j] ^= size > 1
-        fits = (on_a_path(other, size) | ~mask).all(1)
-        adj = torch.where(fits[:, None, None], other, adj)
+        changed = adj.clone()
+        changed[graph, i, j] ^= size > 1
+        fits = (on_a_path(changed, size) | ~mask).all(1)
+        adj = torch.where(fits[:, None, None], changed, adj)
     return Dense(op, adj, mask)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from pipeline.core.graphs import Dense, Graphs
 from predictors.kit.graph_statistics import graph_statistics
 from predictors.kit.pool import mutated
-from predictors.kit.train_loop import Recipe, train
+from predictors.kit.train_loop import Recipe, inputs_at, train
 
 CHANGES = 3  # tries to change a cell into another
 
@@ -35,24 +36,24 @@ def pretrained(
     ``body.represent`` takes what ``encode`` makes of cells and gives (b, ``width``). No label and no other cell of the
     data set is seen.
     """
-    made = as_graphs(mutated(cells.dense(), n, CHANGES, torch.Generator().manual_seed(seed)), cells)
-    known = graph_statistics(made)
-    spread = known.std(0)
-    known = ((known - known.mean(0)) / spread)[:, spread > 0].float()
-    inputs = encode(made)
-    model = Statistics(body, width, known.shape[1]).to(inputs[0].device)
+    changed = as_graphs(mutated(cells.dense(), n, CHANGES, torch.Generator().manual_seed(seed)), cells)
+    targets = graph_statistics(changed)
+    spread = targets.std(0)
+    targets = ((targets - targets.mean(0)) / spread)[:, spread > 0].float()
+    inputs = encode(changed)
+    model = Statistics(body, width, targets.shape[1]).to(inputs[0].device)
     recipe = replace(recipe, loss="mse")
-    return train(model, lambda i: tuple(t[i] for t in inputs), known.to(inputs[0].device), recipe, seed).body
+    return train(model, partial(inputs_at, inputs), targets.to(inputs[0].device), recipe, seed).body
 
 
-def as_graphs(dense: Dense, like: Graphs) -> Graphs:
-    """Padded cells end to end, with the vocabulary of ``like`` and no cost."""
+def as_graphs(dense: Dense, source: Graphs) -> Graphs:
+    """Padded cells end to end, with the vocabulary of ``source`` and no cost."""
     n, counts = len(dense.op), dense.mask.sum(1)
     graph, src, dst = dense.adj.nonzero(as_tuple=True)
     unknown, zero = torch.full((n,), float("nan")), torch.zeros(1, dtype=torch.long)
     op = dense.op[dense.mask]
     return replace(
-        like,
+        source,
         platform=torch.zeros(n, dtype=torch.long),
         graph_id=torch.arange(n),
         iso=torch.arange(n),
@@ -61,8 +62,8 @@ def as_graphs(dense: Dense, like: Graphs) -> Graphs:
         params=unknown,
         node_ptr=torch.cat([zero, counts.cumsum(0)]),
         op=op,
-        attrs=like.attrs.new_zeros(len(op), 0),
-        out_shape=like.out_shape.new_zeros(len(op), 0),
+        attrs=source.attrs.new_zeros(len(op), 0),
+        out_shape=source.out_shape.new_zeros(len(op), 0),
         edge_ptr=torch.cat([zero, torch.bincount(graph, minlength=n).cumsum(0)]),
         src=src,
         dst=dst,

@@ -17,7 +17,7 @@ import torch
 from scipy import sparse
 from torch import Tensor
 
-from pipeline.core.graphs import Graphs
+from pipeline.core.graphs import Graphs, segment_items
 from predictors.kit.node_features import Features
 
 PORTION = 8192  # nodes predicted at once
@@ -27,23 +27,23 @@ PORTION = 8192  # nodes predicted at once
 class Hop:
     """One step of message passing, from m rows to n rows.
 
-    ``own``: (n,) the row among the m that each of the n rows was. ``pairs``: one a relation, ``(to, from)``, both
-    (pairs,): row ``to`` of the n hears from row ``from`` of the m. ``to`` never falls.
+    ``own_row``: (n,) the row among the m that each of the n rows was. ``pairs``: one a relation, ``(target,
+    source)``, both (pairs,): row ``target`` of the n hears from row ``source`` of the m. ``target`` never falls.
     """
 
-    own: Tensor
+    own_row: Tensor
     pairs: tuple[tuple[Tensor, Tensor], ...]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """b graphs of n nodes in all. ``x``: (rows, F), features before the first hop. ``rows``: before each hop and after
-    the last, (n,) the row of every node. ``graph``: (n,) the graph of every node, ascending. ``static``: (b, S).
+    """b graphs of n nodes in all. ``x``: (rows, F), features before the first hop. ``node_rows``: before each hop and
+    after the last, (n,) the row of every node. ``graph``: (n,) the graph of every node, ascending. ``static``: (b, S).
     ``platform``: (b,). ``share``: (n,) what a node takes of a table's cost of its graph, or nothing."""
 
     x: Tensor
     hops: tuple[Hop, ...]
-    rows: tuple[Tensor, ...]
+    node_rows: tuple[Tensor, ...]
     graph: Tensor
     static: Tensor
     platform: Tensor
@@ -82,7 +82,7 @@ class Ragged:
         """The batch of the graphs at ``index`` (b,), as the arguments of a module."""
         index = index.cpu().numpy()
         ptr = self.graphs.node_ptr.numpy()
-        node, start = _take(ptr, index)  # (n,) numbers among all nodes
+        node, start = segment_items(ptr, index)  # (n,) numbers among all nodes
         graph = np.repeat(np.arange(len(index)), np.diff(start))
         shift = start[:-1] - ptr[index]  # of each graph: number in the batch less number among all nodes
         rows, hops = [], []
@@ -130,20 +130,20 @@ class Ragged:
         if name == "global":
             ptr = self.graphs.node_ptr.numpy()
             home = np.searchsorted(ptr, node[first], side="right") - 1
-            heard, start = _take(ptr, home)
+            heard, start = segment_items(ptr, home)
         else:
             ptr, flat = self.links[name]
-            place, start = _take(ptr, node[first])
+            place, start = segment_items(ptr, node[first])
             heard = flat[place]
-        to = np.repeat(np.arange(len(first)), np.diff(start))
-        return self._put(to), self._put(rows[heard + shift[graph[first]][to]])
+        target = np.repeat(np.arange(len(first)), np.diff(start))
+        return self._put(target), self._put(rows[heard + shift[graph[first]][target]])
 
     def _colours(self) -> list[np.ndarray]:
         """Per level, a 64-bit hash of all that a node's vector depends on, (nodes,) uint64."""
         colour = self.features.colours(self.graphs)
         levels = [colour]
         for hop in self.hops:
-            new = _mix(colour)
+            next_colour = _mix(colour)
             for number, name in enumerate(hop):
                 message = _mix(colour + _SALTS[number])
                 if name == "global":
@@ -152,8 +152,8 @@ class Ragged:
                 else:
                     ptr, flat = self.links[name]
                     heard = _segment_sums(message[flat], ptr)
-                new = _mix(new + heard)
-            colour = new
+                next_colour = _mix(next_colour + heard)
+            colour = next_colour
             levels.append(colour)
         return levels
 
@@ -164,28 +164,21 @@ def _links(graphs: Graphs, names: set[str]) -> dict[str, tuple[np.ndarray, np.nd
     n = len(graphs.op)
     edges = (graphs.src + start).numpy(), (graphs.dst + start).numpy()
     a = sparse.csr_array((np.ones(len(edges[0]), dtype=np.int32), edges), shape=(n, n))
-    make = {
+    matrices = {
         "adj": lambda: a,
         "adj_t": lambda: a.T,
         "share_child": lambda: a @ a.T,
         "share_parent": lambda: a.T @ a,
     }
-    found = {}
+    links = {}
     for name in names - {"global"}:
-        matrix = make[name]().tocoo()
-        others = matrix.row != matrix.col
-        ones = np.ones(int(others.sum()), dtype=np.int32)
-        matrix = sparse.csr_array((ones, (matrix.row[others], matrix.col[others])), shape=(n, n))
+        matrix = matrices[name]().tocoo()
+        off_diagonal = matrix.row != matrix.col
+        ones = np.ones(int(off_diagonal.sum()), dtype=np.int32)
+        matrix = sparse.csr_array((ones, (matrix.row[off_diagonal], matrix.col[off_diagonal])), shape=(n, n))
         matrix.sum_duplicates()
-        found[name] = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64)
-    return found
-
-
-def _take(ptr: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the items of the segments ``index``, and the pointer of the result."""
-    counts = ptr[index + 1] - ptr[index]
-    start = np.concatenate([[0], counts.cumsum()])
-    return np.arange(start[-1]) + np.repeat(ptr[index] - start[:-1], counts), start
+        links[name] = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64)
+    return links
 
 
 def _segment_sums(values: np.ndarray, ptr: np.ndarray) -> np.ndarray:

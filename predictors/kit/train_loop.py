@@ -18,20 +18,20 @@ from predictors.kit.optim import AdamW
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a neural predictor is trained.
+    """How a neural predictor is trained; the defaults are what most predictors take, whatever their papers did.
 
     ``steps`` counts when ``epochs`` is 0. ``cost_loss`` is the loss for latency and energy, ``loss`` for accuracy.
     """
 
     loss: str = "mse"
     cost_loss: str = "mse"
-    steps: int = 0
-    epochs: int = 200
-    batch_size: int = 128
-    lr: float = 1e-3
+    steps: int = 1000
+    epochs: int = 0
+    batch_size: int = 64
+    lr: float = 2e-3
     weight_decay: float = 0.01
     warmup: float = 0.1
-    ema: float = 0.0
+    ema: float = 0.99
     grad_clip: float = 0.0
     consistency: float = 0.0
 
@@ -116,6 +116,21 @@ def batches(n: int, size: int, steps: int, generator: torch.Generator):
         stream = stream[size:]
 
 
+def inputs_at(inputs, index: Tensor | slice) -> tuple:
+    """A module's arguments for the graphs at ``index``: of tensors of a row a graph, or of an object with ``take``."""
+    return tuple(t[index] for t in inputs) if isinstance(inputs, tuple) else inputs.take(index)
+
+
+def _batch_loss(model: nn.Module, arguments: tuple, y: Tensor, loss_of: Callable, consistency: float) -> Tensor:
+    """The loss on a batch; with ``consistency`` the mean of two passes and how far they differ by their dropout."""
+    pred = model(*arguments)
+    loss = loss_of(pred, y)
+    if consistency:
+        again = model(*arguments)
+        loss = (loss + loss_of(again, y)) / 2 + consistency * F.l1_loss(pred, again)
+    return loss
+
+
 def train(
     model: nn.Module,
     inputs: Callable[[Tensor], tuple[Tensor, ...]],
@@ -142,12 +157,7 @@ def train(
     model.train()
     for step, index in enumerate(batches(len(y), size, steps, generator)):
         index = index.to(y.device)
-        arguments = inputs(index)
-        pred = model(*arguments)
-        loss = loss_of(pred, y[index])
-        if recipe.consistency:
-            again = model(*arguments)
-            loss = (loss + loss_of(again, y[index])) / 2 + recipe.consistency * F.l1_loss(pred, again)
+        loss = _batch_loss(model, inputs(index), y[index], loss_of, recipe.consistency)
         loss.backward()
         if recipe.grad_clip:
             nn.utils.clip_grad_norm_(model.parameters(), recipe.grad_clip)

@@ -23,7 +23,7 @@ OTHERS = st.builds(Budget, st.just(Kind.MARKED), st.just(""), sources=HASHES) | 
 @given(DRAWN | OTHERS)
 def test_a_word_says_all_of_its_budget(budget):
     assert Budget.parse(str(budget)) == budget
-    assert str(Budget.parse(budget.own)) == budget.own
+    assert str(Budget.parse(budget.own_labels)) == budget.own_labels
 
 
 @given(st.integers(1, 10**6), st.integers(1, 9999))

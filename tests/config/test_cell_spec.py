@@ -10,8 +10,8 @@ from pipeline.config.budget import Budget, Sources
 from pipeline.config.cell_spec import CellSpec
 from pipeline.core.errors import BenchError
 
-PLAIN = CellSpec.of("nasbench201", "val_acc", "nn_former", "0.05")
-FULL = CellSpec.of(
+PLAIN = CellSpec.from_values("nasbench201", "val_acc", "nn_former", "0.05")
+FULL = CellSpec.from_values(
     "help_nasbench201", "latency_ms", "nn_former-small", 10, seed=7, device="fpga",
     overrides={"layers": 2, "dim": 32}, sources=Sources(("pixel3", "fpga"), 900),
 )  # fmt: skip
@@ -37,9 +37,9 @@ def test_a_cell_that_contradicts_itself_is_refused():
     with pytest.raises(BenchError, match="is not of the sources given"):
         CellSpec("d", "t", "any", "mean", Budget.parse("n10-from-0badf00d"), 0)
     with pytest.raises(BenchError, match=r"label '\.\./mean' is not"):
-        CellSpec.of("d", "t", "../mean", 10)
+        CellSpec.from_values("d", "t", "../mean", 10)
     with pytest.raises(BenchError, match="no label budget"):
-        CellSpec.of("d", "t", "mean", "some")
+        CellSpec.from_values("d", "t", "mean", "some")
 
 
 @pytest.mark.parametrize("text", ["{", '{"devices": 1}', "[1]"])

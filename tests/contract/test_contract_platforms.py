@@ -40,7 +40,7 @@ def examples(name: str, n_own: int) -> tuple[Graphs, torch.Tensor]:
 
 
 def asked(name: str) -> Graphs:
-    return space(name).graphs.on("own", PLATFORMS)
+    return space(name).graphs.on_platform("own", PLATFORMS)
 
 
 @functools.cache

@@ -64,10 +64,10 @@ def test_nn_former_transpose_has_a_slot_per_entry():
 
 def test_operations_outside_the_table_use_the_spare_codes():
     assert node_features.op_codes(VOCAB).tolist() == [28, 0, 9, 17, 29, 30, 31, 10]
-    assert node_features.op_codes(VOCAB, spare=False).tolist() == [-1, 0, 9, 17, -1, -1, -1, 10]
+    assert node_features.op_codes(VOCAB, spare_codes=False).tolist() == [-1, 0, 9, 17, -1, -1, -1, 10]
     op = np.array([0, 4])
     zeros = np.zeros((2, len(NAMES)), dtype=np.float32)
-    assert node_features.nnlp(op, VOCAB, zeros, NAMES, np.zeros((2, 4)), spare=False)[:, :32].sum() == 0
+    assert node_features.nnlp(op, VOCAB, zeros, NAMES, np.zeros((2, 4)), spare_codes=False)[:, :32].sum() == 0
 
 
 def test_many_nodes_at_once_equal_one_by_one():
@@ -114,8 +114,8 @@ def test_released_code_s_features_of_resnet18(mirror):
     graph = read_graph(mirror / RESNET18)
     vocab = vocabulary(graph.ops)
     arguments = op_ids(graph, vocab), vocab, attribute_rows(graph), BASE, shape_rows(graph)
-    assert node_features.nnlp(*arguments, spare=False).sum() == pytest.approx(NNLP_SUM, abs=1e-3)
-    assert node_features.nn_former(*arguments, spare=False).sum() == pytest.approx(NN_FORMER_SUM, abs=1e-2)
+    assert node_features.nnlp(*arguments, spare_codes=False).sum() == pytest.approx(NNLP_SUM, abs=1e-3)
+    assert node_features.nn_former(*arguments, spare_codes=False).sum() == pytest.approx(NN_FORMER_SUM, abs=1e-2)
 
 
 NNLP_SUM, NN_FORMER_SUM = 52.37179, 2897.81860

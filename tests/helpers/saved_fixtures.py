@@ -42,7 +42,7 @@ def save(
 ) -> training.Trained:
     """Train a predictor on `n` labels of `data` and save it below `saved`."""
     config = SETTINGS.get(label, {}) if settings is None else settings
-    spec = CellSpec.of(DATASET, "latency_ms", label, n, device=device, overrides=config)
+    spec = CellSpec.from_values(DATASET, "latency_ms", label, n, device=device, overrides=config)
     cell = training.train(spec, training.Tables.read(data, data / "split.parquet"), "cpu")
     saving.save(saved / DATASET / "latency_ms" / device / label / f"n{n}" / "0", cell)
     return cell

@@ -51,7 +51,9 @@ def make_data(root: Path, seeds: int = 1) -> Path:
 
 def make_cell(**changes) -> CellSpec:
     """A cell of the synthetic data; four labels of val_acc unless said otherwise."""
-    return CellSpec.of(**{"dataset": DATASET, "target": "val_acc", "label": "linear", "budget": "n4", **changes})
+    return CellSpec.from_values(
+        **{"dataset": DATASET, "target": "val_acc", "label": "linear", "budget": "n4", **changes}
+    )
 
 
 def write_predictions(cell: CellSpec, values, frame: pl.DataFrame | None = None, **changes) -> Path:

@@ -278,7 +278,7 @@ def test_killed_in_the_middle_it_goes_on(tmp_path):
 
 def test_one_timing_at_a_time(tmp_path):
     networks = run.find(folder_of(tmp_path / "nets", "quick-1"))
-    with process.alone():
+    with process.timing_lock():
         with pytest.raises(BenchError, match="another timing is at work on this machine; wait until it ends"):
             run.measure_all(networks, PLATFORM, tmp_path / "t.parquet", FAST, command=FAKE)
         with pytest.raises(BenchError, match="another timing is at work"):

@@ -35,7 +35,7 @@ def test_a_row_by_hand():
 
 def test_nearest_and_far_by_hand():
     rows = np.array([[0.0, 1.0], [2.0, 1.0], [6.0, 1.0]])
-    space = Neighbours.of(rows)
+    space = Neighbours.from_rows(rows)
     spread = rows[:, 0].std()
     order, distance = space.nearest(np.array([2.5, 1.0]), 2)
     assert order.tolist() == [1, 0]
@@ -48,7 +48,7 @@ def test_nearest_and_far_by_hand():
 
 
 def test_one_network_is_far_from_all_but_itself():
-    space = Neighbours.of(np.ones((1, 3)))
+    space = Neighbours.from_rows(np.ones((1, 3)))
     assert space.far() == 0
     assert space.nearest(np.ones(3), 5)[1].tolist() == [0]
 
@@ -56,7 +56,7 @@ def test_one_network_is_far_from_all_but_itself():
 @given(hnp.arrays(np.float64, st.tuples(st.integers(2, 700), st.just(3)), elements=st.floats(0, 20)))
 @example(np.random.default_rng(0).uniform(0, 20, (700, 3)))
 def test_far_is_the_quantile_of_the_nearest_of_the_others(rows):
-    space = Neighbours.of(rows)
+    space = Neighbours.from_rows(rows)
     z = (rows - space.mean) / space.spread
     distance = np.sqrt(np.square(z[:, None] - z).mean(2))
     np.fill_diagonal(distance, np.inf)

@@ -130,7 +130,7 @@ def test_a_network_as_trained_is_asked_about_in_the_nearer_form(cells):
         with_norm = model.predict(small(True))
         assert with_norm.flops > model.predict(small(False)).flops
         row = model._row(read_graph(small(False)))
-        model._space = neighbours.Neighbours.of(np.stack([row, row + 1]))
+        model._space = neighbours.Neighbours.from_rows(np.stack([row, row + 1]))
         model.networks = replace(model.networks, rows=np.stack([row, row + 1]))
         as_run = model.predict(small(True), nearest=1)
         assert as_run.distance == pytest.approx(0, abs=1e-6)

@@ -136,7 +136,7 @@ def test_learns_a_scaled_copy_of_a_source_device_from_ten_labels(name):
     predictor = base.load(name)(settings[name], "cost", seed=0)
     predictor.fit(graphs, y)
     unseen = SPACE[120:]
-    predicted, true = predictor.predict(unseen.on("new", graphs.platforms)), latency(unseen, "new")
+    predicted, true = predictor.predict(unseen.on_platform("new", graphs.platforms)), latency(unseen, "new")
     assert spearman(predicted, true) > 0.9
     if name == "shared_backbone":
         assert ((predicted / true - 1).abs() < 0.05).double().mean() > 0.95
@@ -150,7 +150,7 @@ def test_labels_of_the_source_devices_matter(name):
     for labels in (y, changed):
         predictor = base.load(name)(short(name), "cost", seed=0)
         predictor.fit(graphs, labels)
-        out.append(predictor.predict(SPACE.on("new", graphs.platforms)))
+        out.append(predictor.predict(SPACE.on_platform("new", graphs.platforms)))
     assert not torch.equal(*out)
 
 

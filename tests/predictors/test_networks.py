@@ -74,12 +74,12 @@ def test_equal_nodes_are_one_row_and_only_equal_ones():
     inputs = Ragged(graphs, (("adj", "adj_t"),) * 2, Features("cell"), one_platform(graphs))
     (batch,) = inputs.take(torch.arange(len(graphs)))
     assert len(batch.x) == len(graphs.op.unique())
-    rows = [len(r.unique()) for r in batch.rows]
+    rows = [len(r.unique()) for r in batch.node_rows]
     assert rows == sorted(rows) and rows[-1] < len(graphs.op)
     (twice,) = inputs.take(torch.tensor([3, 3, 5]))
     n = int(graphs.n_nodes[3])
-    assert all(torch.equal(r[:n], r[n : 2 * n]) for r in twice.rows)
-    assert torch.equal(batch.x[batch.rows[0]].argmax(1), graphs.op)
+    assert all(torch.equal(r[:n], r[n : 2 * n]) for r in twice.node_rows)
+    assert torch.equal(batch.x[batch.node_rows[0]].argmax(1), graphs.op)
 
 
 def test_a_data_set_is_cut_into_portions_of_bounded_size(monkeypatch):
@@ -104,7 +104,7 @@ def test_few_labels_of_a_new_platform_are_learned_from_the_others(name):
     settings = {"preset": "latency", "dim": 16} if name == "nn_former" else {}
     predictor = base.load(name)({**settings, "steps": 60, "batch_size": 8}, "cost")
     predictor.fit(train, torch.cat([y[p][index] for p, index in rows]))
-    mape = (predictor.predict(graphs.on("new", platforms)) / y["new"] - 1).abs().mean()
+    mape = (predictor.predict(graphs.on_platform("new", platforms)) / y["new"] - 1).abs().mean()
     floor = (y["new"].log().mean().exp() / y["new"] - 1).abs().mean()
     assert mape < 0.7 * floor
 

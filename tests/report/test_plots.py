@@ -140,7 +140,7 @@ def test_many_predictors_keep_seven_colours_and_all_labels():
     values = {(f"p{i:02}", f, 0): 0.5 + i / 100 for i in range(20) for f in ("0.01", "0.05")}
     values |= {("nn_former", f, 0): 0.6 for f in ("0.01", "0.05")}
     table = table_of(values)
-    colours = [colour for colour, _ in plot_style.look(table).values()]
+    colours = [colour for colour, _ in plot_style.colours_and_markers(table).values()]
     assert colours.count(plot_style.GREY) == 14 and len(set(colours)) == 8
     figure = curves.by_size(table).figure
     texts = {t.get_text() for t in figure.findobj(plot_style.matplotlib.text.Annotation)}

@@ -82,7 +82,7 @@ def test_published_family_names_are_ours():
         for name, value in (("efficientnet", 21.0), ("resnet", 7.5), ("vgg", 7.6), ("mean", 11.5))
     ]
     found = published.compare(table_of(values, rows, about, **changes), figures)
-    ours = {(c.size.budget.own if c.size else "mean"): (c.figure.value, c.ours.mean) for c in found}
+    ours = {(c.size.budget.own_labels if c.size else "mean"): (c.figure.value, c.ours.mean) for c in found}
     assert ours == {
         "without-efficientb0": (21.0, 10.5), "without-resnet18": (7.5, 11.5), "without-vgg16": (7.6, 12.5),
         "mean": (11.5, 11.5),

@@ -30,7 +30,7 @@ def labels(devices=("phone", "server"), missing=()) -> pl.DataFrame:
 
 
 def trained(budget, sources=None, device="phone", table=None):
-    spec = CellSpec.of("hand_made", "latency_ms", "mean", budget, device=device, sources=sources)
+    spec = CellSpec.from_values("hand_made", "latency_ms", "mean", budget, device=device, sources=sources)
     return make(spec, labels() if table is None else table, GRAPHS, SPLIT)
 
 

@@ -26,7 +26,9 @@ Row = tuple[int, str, float]  # graph, device, label
 
 
 def spec(protocol: str, target: str, budget: str, device: str = "any", sources: Sources | None = None) -> CellSpec:
-    return CellSpec.of("tiny", target, "spy", budget, seed=5, device=device, sources=sources, protocol=protocol)
+    return CellSpec.from_values(
+        "tiny", target, "spy", budget, seed=5, device=device, sources=sources, protocol=protocol
+    )
 
 
 CASES = {
@@ -59,7 +61,7 @@ class Plan:
 
 def plan(cell: CellSpec) -> Plan:
     """The plan of a cell, by docs/protocols.md."""
-    tables, word = tiny_tables(), str(Budget.parse(str(cell.budget)).own)
+    tables, word = tiny_tables(), str(Budget.parse(str(cell.budget)).own_labels)
     labels = {
         (graph, device): (value, mark)
         for graph, target, device, _, value, mark in tables.targets.iter_rows()

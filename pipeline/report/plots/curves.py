@@ -16,9 +16,9 @@ from pipeline.report.plots.style import (
     MANY,
     Drawn,
     at_least,
+    colours_and_markers,
     heading,
     lay_out,
-    look,
     note_below,
     off_scale,
     suptitle,
@@ -42,7 +42,7 @@ def by_size(table: Table) -> Drawn | None:
     if not shown or len({size.n_train for size in sizes}) < 2:
         return None
     figure, ax = plt.subplots(figsize=(7.2, 4.4 if len(shown) <= 16 else 5.6))
-    looks, ends = look(table), []
+    looks, ends = colours_and_markers(table), []
     best = [p for p in table.ranked() if p in shown]
     banded = best if len(best) <= MANY else [*best[:3], FOCUS]
     for predictor in sorted(shown, key=is_focus):
@@ -61,11 +61,7 @@ def by_size(table: Table) -> Drawn | None:
     flat = [value for p in shown for value in means[p]]
     room = 0.06 * (max(flat) - min(flat)) or 0.01
     ax.set_ylim(min(flat) - room, max(flat) + room)
-    ax.set_xscale("log")
-    ax.xaxis.set_major_locator(FixedLocator(sorted({size.n_train for size in sizes})))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    ax.set_xlabel("labels trained on (log scale)")
+    _label_axis(ax, sizes)
     ax.set_ylabel(TITLES[table.metric])
     devices = f", mean of {len(table.devices)} devices" if len(table.devices) > 1 else ""
     ax.set_title(heading(table, f"{table.scored_on} from few labels{devices}"))
@@ -77,6 +73,15 @@ def by_size(table: Table) -> Drawn | None:
     note_below(ax, band + some + off_scale(table, far, means))
     text_labels.label_ends(ax, ends)
     return Drawn(figure, _by_size_data(table, sizes))
+
+
+def _label_axis(ax: Axes, sizes: list[Size]) -> None:
+    """A logarithmic axis of the labels trained on, with a tick at every size."""
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(FixedLocator(sorted({size.n_train for size in sizes})))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    ax.set_xlabel("labels trained on (log scale)")
 
 
 def _by_size_data(table: Table, sizes: list[Size]) -> pl.DataFrame:
@@ -131,7 +136,7 @@ def _cost_panel(ax: Axes, table: Table, size: Size) -> tuple[list[text_labels.La
     front = _pareto([points[p] for p in shown], table)
     x, y = zip(*front, strict=True)
     ax.plot(x, y, color="#aaaaaa", lw=1.2, zorder=1)
-    looks = look(table)
+    looks = colours_and_markers(table)
     for predictor in shown:
         colour, marker = looks[predictor]
         ax.plot(*points[predictor], marker, color=colour, ms=6 if colour == GREY else 8, mec="white", mew=0.8)

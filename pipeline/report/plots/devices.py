@@ -5,12 +5,13 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 import polars as pl
+from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize, to_rgba
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from pipeline.core.names import is_focus
 from pipeline.report.format import TITLES
-from pipeline.report.plots.style import GREY, Drawn, heading, look, suptitle
+from pipeline.report.plots.style import GREY, Drawn, colours_and_markers, heading, suptitle
 from pipeline.report.plots.text_labels import write_cells
 from pipeline.score import published
 from pipeline.score.tables import Stat, Table
@@ -77,7 +78,7 @@ def by_family(table: Table, comparisons: list[published.Comparison]) -> Drawn | 
     order = [p for p in table.ranked() if any(table.stat(p, s, "mape", table.split).values for s in sizes)]
     if not sizes or not order:
         return None
-    theirs = {(c.label, c.size): c.figure.value for c in comparisons if c.figure.metric == "mape"}
+    published_mape = {(c.label, c.size): c.figure.value for c in comparisons if c.figure.metric == "mape"}
     panels = [(size.budget.family, size) for size in sizes]
     if len(sizes) > 1:
         panels.append((f"mean of {len(sizes)} families", None))
@@ -94,38 +95,45 @@ def by_family(table: Table, comparisons: list[published.Comparison]) -> Drawn | 
     )  # fmt: skip
     means = [stat.mean for stat in stats.values() if stat.mean is not None]
     limit = min(max(means), 4.0 * float(np.median(means))) * 1.05
-    looks, places = look(table), np.arange(len(order))[::-1]
+    looks, places = colours_and_markers(table), np.arange(len(order))[::-1]
     for ax in axes.flat[len(panels) :]:
         ax.set_visible(False)
     for ax, (name, size) in zip(axes.flat, panels, strict=False):
-        of_panel, published_here = [stats[p, size] for p in order], [theirs.get((p, size)) for p in order]
+        of_panel, published_here = [stats[p, size] for p in order], [published_mape.get((p, size)) for p in order]
         _bars(ax, places, of_panel, [looks[p][0] for p in order], published_here, limit)
         ax.set_title(name, fontsize=9.5, fontweight="bold" if size is None else "normal")
         ax.set(xlim=(0, 1.18 * limit), ylim=(-0.7, len(order) - 0.3))
         ax.grid(axis="y", visible=False)
         ax.tick_params(axis="y", length=0)
     for ax in axes[:, 0]:
-        ax.set_yticks(places, order, fontsize=8)
-    for label in (label for ax in axes[:, 0] for label in ax.get_yticklabels()):
-        label.set_fontweight("bold" if is_focus(label.get_text()) else "normal")
-    rings = "; rings: published" if theirs else ""
+        _name_bars(ax, places, order)
+    rings = "; rings: published" if published_mape else ""
     figure.supxlabel(f"MAPE, % (lower is better); whiskers: 95 % interval{rings}", fontsize=9)
     suptitle(figure, table, f"{table.scored_on}, each family left out of training")
-    rows = [(n, p, stats[p, s].mean, stats[p, s].half, theirs.get((p, s))) for n, s in panels for p in order]
+    rows = [(n, p, stats[p, s].mean, stats[p, s].half, published_mape.get((p, s))) for n, s in panels for p in order]
     names = ["family", "predictor", "mape", "half_interval", "published"]
     return Drawn(figure, pl.DataFrame(rows, schema=names, orient="row", infer_schema_length=None))
 
 
-def _bars(ax, places: np.ndarray, stats: list[Stat], colours: list[str], theirs: list[float | None], limit: float):
+def _name_bars(ax: Axes, places: np.ndarray, predictors: list[str]) -> None:
+    ax.set_yticks(places, predictors, fontsize=8)
+    for label in ax.get_yticklabels():
+        label.set_fontweight("bold" if is_focus(label.get_text()) else "normal")
+
+
+def _bars(ax, places: np.ndarray, stats: list[Stat], colours: list[str], published: list[float | None], limit: float):
     """Bars with whiskers and their values in a column; bars beyond the axis end at its edge, rings are published."""
     shown = [(y, s, c) for y, s, c in zip(places, stats, colours, strict=True) if s.mean is not None]
     y, means = [y for y, _, _ in shown], [s.mean for _, s, _ in shown]
     shades = [to_rgba(c, 0.55 if c == GREY else 0.75) for *_, c in shown]
     ax.barh(y, np.minimum(means, limit), color=shades, height=0.7)
-    sure = [(y, s) for y, s, _ in shown if s.half and s.mean < limit]
-    low, high = [max(s.mean - s.half, 0.0) for _, s in sure], [min(s.mean + s.half, limit) for _, s in sure]
-    ax.hlines([y for y, _ in sure], low, high, color="#333333", lw=0.9)
+    whiskers = [(y, s) for y, s, _ in shown if s.half and s.mean < limit]
+    low, high = (
+        [max(s.mean - s.half, 0.0) for _, s in whiskers],
+        [min(s.mean + s.half, limit) for _, s in whiskers],
+    )
+    ax.hlines([y for y, _ in whiskers], low, high, color="#333333", lw=0.9)
     write_cells(ax, [(1.09 * limit, y, f"{s.mean:.1f}", "#333333") for y, s, _ in shown], 7.0)
-    rings = [(value, y) for value, y in zip(theirs, places, strict=True) if value is not None and value <= limit]
+    rings = [(value, y) for value, y in zip(published, places, strict=True) if value is not None and value <= limit]
     if rings:
         ax.plot(*zip(*rings, strict=True), "o", mfc="none", mec="black", ms=5, mew=1.0)

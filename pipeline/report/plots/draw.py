@@ -53,12 +53,12 @@ def scatter_panels(table: Table, data: Path, cells: tuple[CellSpec, ...]) -> lis
     if not order:
         return []
     if len(table.devices) > 1:
-        wanted = [(order[0], device) for device in table.devices[:6]]
+        shown_pairs = [(order[0], device) for device in table.devices[:6]]
     else:
         focus = [p for p in order if is_focus(p) and p != order[0]]
-        wanted = [(p, table.devices[0]) for p in [order[0], *(focus or order[1:])[:1]]]
+        shown_pairs = [(p, table.devices[0]) for p in [order[0], *(focus or order[1:])[:1]]]
     panels = []
-    for predictor, device in wanted:
+    for predictor, device in shown_pairs:
         key = (
             table.dataset,
             table.protocol,
@@ -82,9 +82,9 @@ def scatter_panels(table: Table, data: Path, cells: tuple[CellSpec, ...]) -> lis
 def predicted_and_true(cell: CellSpec, scored_on: str, data: Data) -> tuple[np.ndarray, np.ndarray]:
     """Predictions of one cell and the labels of its held-out graphs, both of shape (m,)."""
     labels = data.labels(cell.dataset, scored_on, cell.device)
-    masks = data.masks(cell, scored_on)
+    split_masks = data.split_masks(cell, scored_on)
     predictions = read_predictions(Path(cell.path), len(data.graphs(cell.dataset)), "ok")
-    return predictions[labels.ids[masks["test"]]], labels.values[masks["test"]]
+    return predictions[labels.ids[split_masks["test"]]], labels.values[split_masks["test"]]
 
 
 def file_name(table_or_grid: str, figure: str) -> str:

@@ -82,7 +82,7 @@ def lay_out(figure: Figure) -> None:
         figure.set_layout_engine(None)
 
 
-def look(table: Table) -> dict[str, tuple[str, str]]:
+def colours_and_markers(table: Table) -> dict[str, tuple[str, str]]:
     """Colour and marker of each predictor; NN-Former has its own colour.
 
     Up to seven keep the colour of their place in the grid. Of more, the best six and NN-Former's variants are coloured

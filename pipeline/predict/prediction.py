@@ -1,0 +1,99 @@
+"""What a saved predictor answers about one network, and its words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A measured training network; `distance` as in `pipeline.predict.neighbours`."""
+
+    name: str
+    family: str
+    latency_ms: float
+    distance: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A real timing: its status (`pipeline.measure.timing`), median and quartiles in ms, error of the prediction in
+    percent of the median; None where the network could not be timed."""
+
+    status: str
+    message: str
+    median_ms: float | None
+    q1_ms: float | None
+    q3_ms: float | None
+    repeats: int
+    busy: bool
+    error_percent: float | None
+    in_interval: bool | None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """`latency_ms` lies between `low_ms` and `high_ms` with probability `level` for networks drawn as the `held_out`
+    ones; costs are of the whole batch. `far`: the network is further from the nearest training network (`distance`)
+    than all but a hundredth of these are from each other (`far_above`)."""
+
+    model: str
+    device: str
+    predictor: str
+    dataset: str
+    latency_ms: float
+    level: float
+    low_ms: float
+    high_ms: float
+    held_out: int
+    batch_size: int
+    flops: float
+    macs: float
+    params: float
+    memory_bytes: float
+    distance: float
+    far_above: float
+    far: bool
+    nearest: tuple[Neighbour, ...]
+    warnings: tuple[str, ...]
+    measured: Measured | None = None
+
+
+def warnings_of(prediction: Prediction, unseen: Sequence[str]) -> Iterator[str]:
+    """Why a prediction is in doubt: a network far from the measured ones, `unseen` operations."""
+    if prediction.far:
+        yield (
+            f"the network lies far from all that {prediction.predictor} was trained on: {prediction.distance:.2f} from "
+            f"the nearest, where 99 of 100 training networks are within {prediction.far_above:.2f}; "
+            "do not trust the interval"
+        )
+    if unseen:
+        yield f"operations that no training network has: {', '.join(unseen)}"
+
+
+def report(prediction: Prediction) -> str:
+    """The prediction in words."""
+    lines = [
+        f"{prediction.model} on {prediction.device}, batch {prediction.batch_size}: {prediction.latency_ms:.4g} ms",
+        f"{100 * prediction.level:g} % interval: {prediction.low_ms:.4g} to {prediction.high_ms:.4g} ms "
+        f"({prediction.predictor} on {prediction.dataset}, {prediction.held_out} held-out networks)",
+    ]
+    if prediction.nearest:
+        width = max(len(n.name) for n in prediction.nearest)
+        lines.append("nearest measured networks:")
+        lines += [f"  {n.name:{width}}  {n.latency_ms:9.4g} ms  distance {n.distance:.2f}" for n in prediction.nearest]
+    lines += [f"warning: {warning}" for warning in prediction.warnings]
+    measured = prediction.measured
+    if measured is not None and measured.status != "ok":
+        lines.append(f"measured: {measured.status}: {measured.message}")
+    elif measured is not None:
+        place = "inside" if measured.in_interval else "outside"
+        lines.append(
+            f"measured: {measured.median_ms:.4g} ms ({measured.q1_ms:.4g} to {measured.q3_ms:.4g}, "
+            f"{measured.repeats} runs); the prediction is off by {measured.error_percent:+.1f} %, "
+            f"the truth {place} the interval"
+        )
+        if measured.busy:
+            lines.append("warning: other processes were at work while it was timed")
+    return "\n".join(lines)
