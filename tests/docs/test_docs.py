@@ -153,7 +153,7 @@ def test_a_cell_from_python_is_the_cell_of_the_command(copy, monkeypatch):
     monkeypatch.chdir(copy)
     names = {}
     exec(compile(blocks(page, "python")[1], page.name, "exec"), names)
-    trained, written = names["trained"], pl.read_parquet(copy / "one_cell.parquet")
+    trained, written = names["trained"], pl.read_parquet(copy / "data/one_cell.parquet")
     assert trained.about["status"] == "ok"
     assert trained.prediction.float().tolist() == written["prediction"].to_list()
 
