@@ -76,9 +76,8 @@ def write(
 ) -> None:
     """Check `rows` and write them atomically; the labels' `noise` and the failed cells' `messages` are metadata."""
     check(rows, path)
-    io.write_parquet(
-        path, rows, {"kind": "scores", "noise": noise or [], **({"messages": messages} if messages else {})}
-    )
+    about = {"kind": "scores", "noise": noise or []} | ({"messages": messages} if messages else {})
+    io.write_parquet(path, rows, about)
 
 
 def read(path: Path | str) -> pl.DataFrame:
