@@ -110,8 +110,9 @@ def _values(loaded: Loaded, name: str, all_ones: bool, seed: int) -> np.ndarray:
     if len(shape) < 2 or not np.issubdtype(kind, np.floating):
         return np.zeros(shape, kind)
     fan_in = math.prod(shape[1:]) if len(shape) > 2 else max(shape)
-    random_values = _random_values(seed) * np.float32(math.sqrt(2 / max(fan_in, 1)))
-    return np.resize(random_values.astype(kind, copy=False), shape)
+    needed = _random_values(seed)[: math.prod(shape)]  # most weights are far smaller than what is drawn
+    scaled = (needed * np.float32(math.sqrt(2 / max(fan_in, 1)))).astype(kind, copy=False)
+    return scaled.reshape(shape) if scaled.size == math.prod(shape) else np.resize(scaled, shape)
 
 
 @cache

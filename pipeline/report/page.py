@@ -29,7 +29,7 @@ TERMS = """
 - **±**: half of the 95 % interval of the mean over seeds (Student's t; a mean over data sets: one stratum a data set,
   degrees of freedom by Welch and Satterthwaite). With three seeds it is 2.5 sample standard deviations. A seed draws
   the split, the training set and the initial weights.
-- **–**: not run. **undefined**: no ranking exists, as all predictions are equal. **diverged**, **timeout**,
+- **–**: not run. **undefined**: no ranking exists, as all predictions are equal. **diverged**, **timeout**, **error**,
   **unsupported**: the run ended that way.
 """.strip()
 MANY = 24  # rows of a table that is shown folded

@@ -94,10 +94,11 @@ class Data:
     def _make_split_masks(self, cell: CellSpec, scored_on: str) -> dict[str, np.ndarray]:
         ids, iso = self.labels(cell.dataset, scored_on, cell.device).ids, self.graphs(cell.dataset)
         trained = self.training_set(cell)
+        labelled = np.concatenate([rows["graph_id"].to_numpy() for rows in (trained.rows, trained.val_rows)])
         return {
             "test": np.isin(ids, trained.test),
             "all": np.ones(len(ids), dtype=bool),
-            "novel": ~np.isin(iso[ids], iso[trained.rows["graph_id"].to_numpy()]),
+            "novel": ~np.isin(iso[ids], iso[labelled]),
         }
 
 

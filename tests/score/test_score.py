@@ -37,6 +37,12 @@ def test_the_splits_hold_the_right_graphs(data):
     assert value(rows, "kendall_tau") == pytest.approx(1.0)
 
 
+def test_networks_whose_labels_were_for_validation_are_not_novel(data):
+    cell = make_cell(budget="n2-val2")
+    write_predictions(cell, 50 + IDS, n_val=2)
+    assert value(score.score([cell], data), "n_scored", "novel") == 12  # as if all four had been trained on
+
+
 def test_a_missing_label_is_neither_trained_on_nor_scored(data):
     cell = make_cell(target="lat_ms", device="phone")
     write_predictions(cell, 1.1 * (1 + IDS))
