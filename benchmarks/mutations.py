@@ -122,7 +122,7 @@ MUTATIONS = (
     ),
     Mutation(
         "novel graphs are any that were not trained on", SCORE,
-        '~np.isin(iso[ids], iso[trained.rows["graph_id"].to_numpy()])',
+        '~np.isin(iso[ids], iso[labelled])',
         '~np.isin(ids, trained.rows["graph_id"].to_numpy())', OF_SPLIT,
     ),
     Mutation(

@@ -29,7 +29,6 @@ from pipeline.train.supervise import Tell, supervise
 from predictors import base
 from predictors.kit.features import op_counts
 from predictors.kit.nn_former_cells import ASMA, attention_masks
-from predictors.nn_former import Predictor
 
 
 def richest(graphs: Graphs, values: Tensor) -> int:
@@ -44,7 +43,7 @@ def richest(graphs: Graphs, values: Tensor) -> int:
     return max(range(len(graphs)), key=lambda i: [column[i] for column in keys])
 
 
-def attention(predictor: Predictor, graph: Graphs) -> Tensor:
+def attention(predictor: base.BasePredictor, graph: Graphs) -> Tensor:
     """Weights of every block and head on one graph of N nodes, (blocks, heads, N, N), tokens left out.
 
     With tokens, which are looked at too, a row sums to less than one.
@@ -119,7 +118,7 @@ def write(path: Path, spec: CellSpec, tables: Tables) -> None:
         raise BenchError(f"{spec.dataset}: networks with attributes are not drawn; give a data set of cells")
     labels = training_set.make(spec, tables.targets, tables.frame, tables.split)
     task = "cost" if is_cost(spec.target) else "accuracy"
-    predictor = Predictor({**spec.settings, "soft": False, "pretrain_steps": 0}, task, spec.seed)
+    predictor = base.load(spec.label)({**spec.settings, "soft": False, "pretrain_steps": 0}, task, spec.seed)
     predictor.fit(*graphs_and_labels(graphs, labels.rows))
     own = tables.targets.filter(target=spec.target, device=spec.device)
     held_out, values = graphs_and_labels(graphs, own.filter(pl.col("graph_id").is_in(labels.test.tolist())))

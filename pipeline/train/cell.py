@@ -75,16 +75,20 @@ def pick_torch_device(name: str) -> str:
 
 
 def checked(prediction: Tensor, n: int) -> Tensor:
-    """``prediction`` if it is (n,) finite numbers.
+    """``prediction`` if it is (n,) real numbers that are finite as they are written, in single precision.
 
     Raises:
-        TypeError: not a tensor of shape (n,): a fault of the predictor's code.
+        TypeError: not a real tensor of shape (n,): a fault of the predictor's code.
         Diverged: NaN or infinity.
     """
     if not isinstance(prediction, Tensor) or prediction.shape != (n,):
         got = tuple(prediction.shape) if isinstance(prediction, Tensor) else type(prediction).__name__
         raise TypeError(f"predict gave {got}, not a tensor ({n},)")
-    return base.require_finite(prediction.detach().cpu().double(), "a prediction")
+    if prediction.is_complex():
+        raise TypeError("predict gave complex numbers")
+    prediction = prediction.detach().cpu().double()
+    base.require_finite(prediction.float(), "a prediction")
+    return prediction
 
 
 def available_inputs(graphs: Graphs) -> set[str]:
@@ -168,7 +172,7 @@ def described(error: Exception) -> str:
     place = error.__traceback__
     while place.tb_next:
         place = place.tb_next
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).encode(errors="replace").decode().split())  # half a surrogate pair can't be printed
     if isinstance(error, BenchError):
         return text
     return f"{type(error).__name__}: {text} (at {Path(place.tb_frame.f_code.co_filename).name}:{place.tb_lineno})"

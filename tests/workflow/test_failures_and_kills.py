@@ -16,6 +16,7 @@ from tests.helpers.project_copy import (
     GRID,
     NOTHING,
     TINY_PREDICTOR,
+    append,
     copy_project,
     environment,
     errors,
@@ -91,6 +92,27 @@ def test_failed_cells_are_rows_and_block_nothing(copy):
     assert done.returncode != 0
     (said,) = errors(done.stdout)
     assert all(f"/{name}" in said for name in SAYS) and "/node_count/" not in said
+
+
+def test_a_grid_without_any_rank_has_a_board(copy):
+    """One value for all networks is no ranking: nothing is drawn, and the board is written."""
+    write_grid(copy, {**GRID, "predictors": {"mean": {}}})
+    snakemake(copy)
+    assert "undefined" in (copy / "results/benchmark/leaderboard.md").read_text()
+
+
+def test_only_a_true_word_is_strict(copy):
+    (copy / "predictors/bad.py").write_text(TINY_PREDICTOR.replace("return", "return None  #"))
+    write_grid(copy, with_predictor(GRID, "bad"))
+    snakemake(copy, "--config", "strict=false")
+    assert "predict gave NoneType" in (copy / "results/benchmark/leaderboard.md").read_text()
+
+
+def test_an_nn_former_that_cannot_be_read_blocks_no_board(copy):
+    append(copy / "predictors/nn_former.py", "def broken(:")
+    write_grid(copy, with_predictor(GRID, "nn_former"))
+    snakemake(copy)
+    assert "SyntaxError" in (copy / "results/benchmark/leaderboard.md").read_text()
 
 
 def test_killed_at_each_step_a_run_goes_on_where_it_stopped(finished, tmp_path):

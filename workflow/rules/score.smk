@@ -14,7 +14,7 @@ rule score:
     resources:
         mem_mb=4000,
         runtime=30,
-        strict="--strict" if config.get("strict") else "",
+        strict="--strict" if str(config.get("strict", False)).lower() in ("true", "1", "yes") else "",
     params:
         code=code_key("pipeline/score/score.py"),
     message:

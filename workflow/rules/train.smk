@@ -59,6 +59,7 @@ if SHOWN:
             timeout_s=GRID.timeout_s,
         params:
             code=code_key("pipeline/train/attention.py"),
+            predictor=code_key("predictors/nn_former.py"),
             cell=SHOWN[0].arguments,
             folder=lambda wildcards, input: Path(input.tables[0]).parent,
         message:

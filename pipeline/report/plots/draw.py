@@ -98,6 +98,7 @@ class _Folder:
 
     def __init__(self, board: Path, grid: str):
         self.plots, self.html, self.grid = board / "plots", board / "html", grid
+        self.plots.mkdir(parents=True, exist_ok=True)  # there even when no cell has a number to draw
         self.pictures: dict[str, list[Picture]] = {}
         self.written: set[Path] = set()
 
