@@ -13,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pipeline.config.cell_spec import CellSpec
+from pipeline.core import io
 from pipeline.core.names import is_focus
 from pipeline.report.format import TITLES, number
 from pipeline.report.page import Picture
@@ -129,7 +130,7 @@ def draw(scores: Scores, data: Path, board: Path, attention: Path | None = None)
             if diagram:
                 made_with = "\n".join(provenance_line(table) for table in ranking.tables)
                 folder.save("", f"mean rank by {ranking.metric}", diagram, made_with, True)
-        if attention:
+        if attention and io.read_meta(attention).get("status", "ok") == "ok":
             synthetic = {table.dataset for table in scores.tables if table.synthetic}
             folder.save("", ATTENTION, *attention_plot.picture(attention, synthetic), True)
         for table in tqdm(scores.tables, desc="plots", unit="table"):
