@@ -1,8 +1,8 @@
 """A key of the code that decides a step's numbers, which the workflow hands to its rules: another key, another run.
 
-The key is a hash of the syntax trees of a module and of all project modules that it imports, so comments, docstrings,
-annotations of arguments, help texts and the wording of `BenchError`s do not count; modules that decide no number are left
-out.
+The key is a hash of the syntax trees of a module and of all project modules that it imports. Comments, docstrings,
+annotations of arguments, help texts and the wording of a `BenchError` do not count, and modules that decide no number
+are left out.
 `predictors.base` finds a predictor by name at run time, so no predictor is among the code of the pipeline or of another
 predictor: changing or adding one concerns its own cells alone.
 """
