@@ -15,7 +15,7 @@ leaderboard: $(INSTALLED) ## run the default grid, write its board and results/l
 	@snakemake --cores $(CORES)
 
 test: $(INSTALLED) ## run all tests
-	@pytest -n 2 --dist loadfile --no-loadscope-reorder tests/workflow tests  # the longest file first
+	@pytest -n 2 --dist loadfile --no-loadscope-reorder tests  # the longest files first: tests/conftest.py
 
 pull: $(INSTALLED) ## get the recorded data and predictions from the DVC remote instead of training
 	@dvc pull

@@ -19,3 +19,8 @@ def mirror() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no mirror of real source files at {folder}; set BENCH_MIRROR to one")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, so that workers end together; pytest itself goes by the alphabet."""
+    items.sort(key=lambda item: "workflow" not in item.path.parent.name)
