@@ -101,11 +101,11 @@ MUTATIONS = (
     ),
     Mutation(
         "the predictor gets no seed", CELL,
-        'else "accuracy", spec.seed, torch_device', 'else "accuracy", 0, torch_device', PLAN,
+        "spec.task, spec.seed, torch_device", "spec.task, 0, torch_device", PLAN,
     ),
     Mutation(
         "costs are learned as accuracies", CELL,
-        '"cost" if is_cost(spec.target) else "accuracy"', '"accuracy"', PLAN,
+        "spec.settings, spec.task,", 'spec.settings, "accuracy",', PLAN,
     ),
     Mutation(
         "predictions are written in reverse", CELL,

@@ -23,4 +23,4 @@ def mirror() -> Path:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first, so that workers end together; pytest itself goes by the alphabet."""
-    items.sort(key=lambda item: "workflow" not in item.path.parent.name)
+    items.sort(key=lambda item: item.path.parent.name != "workflow")

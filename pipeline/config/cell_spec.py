@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.config.budget import Budget, Sources
 from pipeline.core.errors import BenchError
 from pipeline.core.names import LABEL, predictor_of
+from pipeline.core.targets import is_cost
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class CellSpec:
     def predictor(self) -> str:
         """Module name in predictors/."""
         return predictor_of(self.label)
+
+    @property
+    def task(self) -> str:
+        """What a predictor is told of its target: ``cost`` or ``accuracy``."""
+        return "cost" if is_cost(self.target) else "accuracy"
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from pipeline.config.cell_spec import CellSpec
 from pipeline.core import io, provenance
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs, from_frame
-from pipeline.core.targets import is_cost
 from pipeline.split import training_set
 from pipeline.train.supervise import Tell, silent
 from predictors import base
@@ -129,9 +128,7 @@ def train(spec: CellSpec, tables: Tables, torch_device: str = "auto", tell: Tell
     predictor, prediction = None, None
     tell(about)
     try:
-        predictor = make(
-            spec.label, spec.settings, "cost" if is_cost(spec.target) else "accuracy", spec.seed, torch_device
-        )
+        predictor = make(spec.label, spec.settings, spec.task, spec.seed, torch_device)
         about |= {"config_hash": base.config_hash(predictor.config), "config": asdict(predictor.config)}
         about["n_source"] = labels.n_source if predictor.transfers else 0
         tell(about)
