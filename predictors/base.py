@@ -17,6 +17,7 @@ from torch import Tensor
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs
 from pipeline.core.names import known_predictors, predictor_of
+from predictors.kit.checkpoint import Checkpoint
 
 
 class Unsupported(Exception):
@@ -41,6 +42,7 @@ class BasePredictor(ABC):
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     needs: ClassVar[frozenset[str]] = frozenset()
+    checkpoint: Checkpoint | None = None  # where a long fit may write how far it is
     transfers: ClassVar[bool] = False  # whether `fit` knows what to do with labels of other devices
 
     def __init__(

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Dense, Graphs
 from predictors.kit import cost_table
-from predictors.kit.encodings import depth, laplacian_encoding
+from predictors.kit.encodings import laplacian_encoding
 from predictors.kit.neural import NeuralPredictor
-from predictors.kit.nn_former_cells import MAX_DEPTH, NNFormer, attention_masks
+from predictors.kit.nn_former_cells import NNFormer, attention_masks
 from predictors.kit.nn_former_latency import Networks
-from predictors.kit.nn_former_settings import LATENCY, MASKS, PAPER, RELEASED_LATENCY, Settings
+from predictors.kit.nn_former_settings import LATENCY, MASKS, PAPER, RELEASED, RELEASED_LATENCY, Settings
 from predictors.kit.pretrain import pretrained
 
 
@@ -39,7 +39,7 @@ class Predictor(NeuralPredictor):
     Config = Settings
     presets: ClassVar[dict[str, dict[str, Any]]] = {
         "paper": PAPER,
-        "released": {**PAPER, "consistency": 1.0},
+        "released": RELEASED,
         "latency": LATENCY,
         "released_latency": RELEASED_LATENCY,
     }
@@ -66,6 +66,7 @@ class Predictor(NeuralPredictor):
             super().fit(train, y, val, y_val)
             return
         self.networks = self._latency_model()
+        self.networks.checkpoint = self.checkpoint
         self.networks.fit(train, y, val, y_val)
         self.tensors, self.notes = self.networks.tensors, self.networks.notes
 
@@ -92,6 +93,10 @@ class Predictor(NeuralPredictor):
         steps = min(c.cost_steps, 100 + n) if self.task == "cost" else min(c.steps, 300 + n)
         return replace(super().recipe(n), steps=steps)
 
+    def standardise(self, y: Tensor) -> tuple[float, float]:
+        """As published, accuracies are learned as fractions less a half."""
+        return (50.0, 100.0) if self.config.published and self.task == "accuracy" else super().standardise(y)
+
     def build(self, n_ops: int) -> nn.Module:
         module = NNFormer(n_ops, self.config)
         if self.task == "cost" and self.config.table:  # at first the table alone answers
@@ -108,8 +113,7 @@ class Predictor(NeuralPredictor):
 
     def encode(self, dense: Dense) -> tuple[Tensor, ...]:
         head_masks = attention_masks(dense.adj, dense.mask, self.config.masks)
-        depths = depth(dense.adj).clamp(max=MAX_DEPTH)
-        tensors = (dense.op, dense.adj, head_masks, dense.mask, depths)
+        tensors = (dense.op, dense.adj, head_masks, dense.mask)
         if self.config.laplacian:
             tensors += (laplacian_encoding(dense.adj, dense.mask, self.config.laplacian),)
         return tensors

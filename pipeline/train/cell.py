@@ -21,6 +21,7 @@ from pipeline.core.graphs import Graphs, from_frame
 from pipeline.split import training_set
 from pipeline.train.supervise import Tell, silent
 from predictors import base
+from predictors.kit.checkpoint import Checkpoint
 from predictors.kit.ensemble import make
 
 
@@ -103,10 +104,17 @@ def graphs_and_labels(graphs: Graphs, rows: pl.DataFrame) -> tuple[Graphs, Tenso
     return replace(picked, platform=torch.tensor(platform)), torch.from_numpy(rows["value"].to_numpy().copy())
 
 
-def train(spec: CellSpec, tables: Tables, torch_device: str = "auto", tell: Tell = silent) -> Trained:
+def train(
+    spec: CellSpec,
+    tables: Tables,
+    torch_device: str = "auto",
+    tell: Tell = silent,
+    checkpoint: tuple[Path, str] | None = None,
+) -> Trained:
     """Run a cell. Whatever its predictor raises ends as a status: ok, unsupported, diverged or error.
 
     ``tell`` is given what is known before the predictor's code runs, and None after it: see `supervise`.
+    ``checkpoint``: file for a long fit to go on from, and the key of the code, for an older code's is not gone on from.
 
     Raises:
         BenchError: the tables lack what the cell asks for.
@@ -132,6 +140,10 @@ def train(spec: CellSpec, tables: Tables, torch_device: str = "auto", tell: Tell
         about |= {"config_hash": base.config_hash(predictor.config), "config": asdict(predictor.config)}
         about["n_source"] = labels.n_source if predictor.transfers else 0
         tell(about)
+        if checkpoint:
+            path, code = checkpoint
+            names = (code, spec, about["config_hash"], about["dataset_version"], torch_device, torch.__version__)
+            predictor.checkpoint = Checkpoint(path, repr(names))
         prediction = _fit_and_predict(predictor, graphs, labels, about)
     except (base.Unsupported, base.Diverged) as error:
         about |= {"status": type(error).__name__.lower(), "message": str(error)}
@@ -157,6 +169,9 @@ def _fit_and_predict(
     wall, cpu = time.perf_counter(), time.process_time()
     predictor.fit(*examples, *validation)
     about |= {"fit_s": time.perf_counter() - wall, "fit_cpu_s": time.process_time() - cpu}
+    if predictor.checkpoint:
+        about["fit_s"] += predictor.checkpoint.wall_s
+        about["fit_cpu_s"] += predictor.checkpoint.cpu_s
     wall, cpu = time.perf_counter(), time.process_time()
     prediction = checked(predictor.predict(graphs), len(graphs))
     about |= {"predict_s": time.perf_counter() - wall, "predict_cpu_s": time.process_time() - cpu}

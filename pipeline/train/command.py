@@ -22,6 +22,7 @@ def parser(prog: str = "python -m pipeline.train") -> argparse.ArgumentParser:
     parser.add_argument("--torch-device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--timeout", type=int, default=3600, help="seconds for fit and predict together")
     parser.add_argument("--out", type=Path, help="predictions file to write (default: where grids look for it)")
+    parser.add_argument("--code", default="", help="key of the code: a checkpoint of another one is not gone on from")
     return parser
 
 
@@ -32,12 +33,18 @@ def train(args: argparse.Namespace, tell: Tell = silent) -> Trained:
     spec = CellSpec.from_arguments(args)
     data = args.data or Path("data/parquet") / spec.dataset
     split = args.split or Path("data/splits") / spec.dataset / f"{spec.seed}.parquet"
-    return cell.train(spec, cell.Tables.read(data, split), args.torch_device, tell)
+    checkpoint = (checkpoint_file(predictions_file(args)), args.code)
+    return cell.train(spec, cell.Tables.read(data, split), args.torch_device, tell, checkpoint)
 
 
 def predictions_file(args: argparse.Namespace) -> Path:
     """Where the predictions of a command line go."""
     return args.out or Path(CellSpec.from_arguments(args).path)
+
+
+def checkpoint_file(out: Path) -> Path:
+    """Where a long fit writes how far it is, beside its predictions."""
+    return out.with_suffix(".checkpoint")
 
 
 def report(path: Path, about: dict) -> None:
@@ -56,6 +63,8 @@ def main() -> int:
 
         trained = train(args, tell)
         cell.write(out, trained)
+        if trained.predictor and trained.predictor.checkpoint:
+            trained.predictor.checkpoint.remove()
         report(out, trained.about)
 
     def write_row(about: dict) -> None:

@@ -6,16 +6,6 @@ import torch
 from torch import Tensor
 
 
-def depth(adj: Tensor) -> Tensor:
-    """Edges on the longest path of each graph, (n,). ``adj``: (n, N, N) bool of acyclic graphs."""
-    reach, a = adj, adj.float()
-    longest = torch.zeros(len(adj), dtype=torch.long, device=adj.device)
-    while reach.any():
-        longest += reach.flatten(1).any(1)
-        reach = (reach.float() @ a) > 0
-    return longest
-
-
 def laplacian_encoding(adj: Tensor, mask: Tensor, k: int) -> Tensor:
     """First ``k`` non-trivial eigenvectors of the symmetric normalised Laplacian, (n, N, k), zero at padding.
 

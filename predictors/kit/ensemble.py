@@ -51,8 +51,13 @@ class Ensemble(BasePredictor):
         self.config = kind(**config)
 
     def fit(self, train: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
-        for member in self.members:
+        for i, member in enumerate(self.members):
+            if self.checkpoint:
+                member.checkpoint = self.checkpoint.part(str(i))
             member.fit(train, y, val, y_val)
+            if self.checkpoint:
+                self.checkpoint.cpu_s += member.checkpoint.cpu_s
+                self.checkpoint.wall_s += member.checkpoint.wall_s
 
     def predict(self, graphs: Graphs) -> Tensor:
         answers = torch.stack([member.predict(graphs).double() for member in self.members])

@@ -71,7 +71,10 @@ class NeuralPredictor(BasePredictor):
 
         module = self.begin(self.build(len(train_graphs.vocab)).to(self.torch_device), train_graphs)
         recipe = self.recipe(len(y))
-        self.module = train(module, lambda i: inputs_at(inputs, i), scaled, recipe, self.seed, validate)
+        self.module = train(
+            module, lambda i: inputs_at(inputs, i), scaled, recipe, self.seed, validate, train_graphs.n_nodes,
+            self.checkpoint,
+        )  # fmt: skip
         self.notes["scale"] = [std, mean]
         if not IN_UNITS & set(recipe.loss.replace("*", "+").split("+")):
             raw = self._forward(self.module, inputs).double()

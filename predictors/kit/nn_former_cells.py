@@ -9,8 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from predictors.kit.layers import Packing, dropout
-
-MAX_DEPTH = 63
+from predictors.kit.padded import SMALL
 
 
 def attention_masks(adj: Tensor, mask: Tensor, kinds: tuple[str, ...]) -> Tensor:
@@ -34,18 +33,19 @@ def attention_masks(adj: Tensor, mask: Tensor, kinds: tuple[str, ...]) -> Tensor
 class ASMA(nn.Module):
     """Adjacency-sibling multi-head attention: each head is softmax(Q K^T / sqrt(d)) V within its own mask (eq. 3-6)."""
 
-    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+    def __init__(self, c: Any) -> None:
         super().__init__()
-        self.heads, self.dropout = heads, dropout
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.out = nn.Linear(dim, dim)
+        self.heads, self.dropout, self.attention_dropout = c.heads, c.dropout, c.dropout if c.published else 0.0
+        self.qkv = nn.Linear(c.dim, 3 * c.dim, bias=not c.published)
+        self.out = nn.Linear(c.dim, c.dim, bias=not c.published)
 
     def forward(self, x: Tensor, bias: Tensor, packing: Packing) -> Tensor:
         (b, n), d = packing.shape, x.shape[-1]
         qkv = packing.pad(self.qkv(x)).view(b, n, 3, self.heads, d // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (b, h, N, d/h)
         score = q @ k.mT * (d // self.heads) ** -0.5 + bias  # (b, h, N, N)
-        x = packing.pack((score.softmax(-1) @ v).transpose(1, 2).reshape(b, n, d))  # (T, d)
+        weight = dropout(score.softmax(-1), self.attention_dropout, self.training)
+        x = packing.pack((weight @ v).transpose(1, 2).reshape(b, n, d))  # (T, d)
         return dropout(self.out(x), self.dropout, self.training)
 
 
@@ -56,11 +56,12 @@ class BGIFFN(nn.Module):
     ``packing``, the output those of ``packing_out``.
     """
 
-    def __init__(self, dim: int, hidden: int, dropout: float, kind: str = "both") -> None:
+    def __init__(self, c: Any) -> None:
         super().__init__()
-        self.kind, self.dropout = kind, dropout
-        self.up = nn.ModuleList(nn.Linear((1 if kind == "plain" else 2) * dim, hidden // 2) for _ in range(2))
-        self.down = nn.Linear(hidden, dim)
+        self.kind, self.dropout = c.ffn, c.dropout
+        wide, hidden, bias = (1 if c.ffn == "plain" else 2) * c.dim, c.ffn_ratio * c.dim, not c.published
+        self.up = nn.ModuleList(nn.Linear(wide, hidden // 2, bias) for _ in range(2))
+        self.down = nn.Linear(hidden, c.dim, bias)
 
     def forward(self, x: Tensor, adj: Tensor, packing: Packing, packing_out: Packing) -> Tensor:
         wide = packing.pad(x)  # (b, N, d)
@@ -81,8 +82,7 @@ class Block(nn.Module):
     def __init__(self, c: Any) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(c.dim), nn.LayerNorm(c.dim)
-        self.attention = ASMA(c.dim, c.heads, c.dropout)
-        self.ffn = BGIFFN(c.dim, c.ffn_ratio * c.dim, c.dropout, c.ffn)
+        self.attention, self.ffn = ASMA(c), BGIFFN(c)
         if c.soft:
             self.relations = nn.Parameter(torch.zeros(c.heads, len(c.masks) + 1))
 
@@ -95,8 +95,9 @@ class Block(nn.Module):
 class NNFormer(nn.Module):
     """Operations (b, N), adjacency (b, N, N), head masks (b, k, N, N) and real nodes (b, N) -> one number a graph (b,).
 
-    With ``tokens`` a class token and a depth token lead the sequence, linked with every node both ways, and the head
-    reads the class token; without, it reads the mean over nodes beside the output node.
+    With ``tokens`` a class token and one that tells the number of nodes lead the sequence. In the attention they see all
+    nodes and are seen by all; no edge of the feed-forward leads to them. The head reads the class token; without, it
+    reads the mean over nodes, and unless ``published`` the output node beside it.
     """
 
     def __init__(self, n_ops: int, c: Any) -> None:
@@ -105,19 +106,25 @@ class NNFormer(nn.Module):
         self.embed = nn.Embedding(n_ops, c.dim)
         if c.tokens:
             self.class_token = nn.Parameter(torch.randn(1, 1, c.dim))
-            self.depth_token = nn.Embedding(MAX_DEPTH + 1, c.dim)
+            self.depth_token = nn.Embedding(SMALL + 1, c.dim)
         if c.laplacian:
             self.position = nn.Linear(c.laplacian, c.dim)
+        self.embed_norm = nn.LayerNorm(c.dim) if c.published else nn.Identity()
         self.blocks = nn.ModuleList(Block(c) for _ in range(c.layers))
         self.norm = nn.LayerNorm(c.dim)
-        self.width = c.dim if c.tokens else 2 * c.dim
+        self.width = c.dim if c.tokens or c.published else 2 * c.dim
         self.head = nn.Linear(self.width, 1)
+        if c.published:
+            for weight in self.parameters():
+                if weight.ndim >= 2:
+                    nn.init.trunc_normal_(weight, std=0.02)
+            nn.init.zeros_(self.head.bias)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         return self.head(self.represent(*inputs)).squeeze(-1)
 
     def represent(
-        self, op: Tensor, adj: Tensor, head_masks: Tensor, mask: Tensor, depth: Tensor, position: Tensor | None = None
+        self, op: Tensor, adj: Tensor, head_masks: Tensor, mask: Tensor, position: Tensor | None = None
     ) -> Tensor:
         """What the head reads, (b, ``width``)."""
         x = self.embed(op)
@@ -125,8 +132,9 @@ class NNFormer(nn.Module):
             x = x + self.position(position)
         nodes = mask
         if self.c.tokens:
-            x = torch.cat([self.class_token.expand(len(x), -1, -1), self.depth_token(depth)[:, None], x], 1)
-            adj, head_masks = with_tokens(adj, nodes), with_tokens(head_masks, nodes)
+            tokens = [self.class_token.expand(len(x), -1, -1), self.depth_token(nodes.sum(1).clamp(max=SMALL))[:, None]]
+            x = torch.cat([*tokens, x], 1)
+            adj, head_masks = F.pad(adj, (2, 0, 2, 0)), with_tokens(head_masks, nodes)
             mask = F.pad(nodes, (2, 0), value=True)
         if self.c.soft:
             biases = self.relation_biases(head_masks, mask)
@@ -137,14 +145,15 @@ class NNFormer(nn.Module):
         packing = last_packing = Packing(mask)
         if self.c.tokens:  # after the last block only the class token is read
             last_packing = Packing(F.pad(mask[:, :1], (0, mask.shape[1] - 1)))
-        x = packing.pack(x)
+        x = self.embed_norm(packing.pack(x))
         for block, bias in zip(self.blocks, biases, strict=True):
             x = block(x, adj, bias, packing, last_packing if block is self.blocks[-1] else packing)
         x = self.norm(x)
         if self.c.tokens:
             return x
         x, n = packing.pad(x), mask.sum(1)
-        return torch.cat([x.sum(1) / n[:, None], x[torch.arange(len(x), device=x.device), n - 1]], 1)
+        mean = x.sum(1) / n[:, None]
+        return mean if self.c.published else torch.cat([mean, x[torch.arange(len(x), device=x.device), n - 1]], 1)
 
     def relation_biases(self, head_masks: Tensor, mask: Tensor) -> list[Tensor]:
         """What each block adds to its attention scores, (b, heads, N, N): a learned number a head for every relation
@@ -157,10 +166,9 @@ class NNFormer(nn.Module):
 
 
 def with_tokens(links: Tensor, mask: Tensor, k: int = 2) -> Tensor:
-    """``links`` (b, ..., N, N) bool with ``k`` tokens in front that are linked with all real nodes and each other."""
+    """``links`` (b, kinds, N, N) bool with ``k`` tokens in front that are linked with all real nodes and each other."""
     out = F.pad(links, (k, 0, k, 0))
-    real = F.pad(mask, (k, 0), value=True).view(len(mask), *[1] * (links.ndim - 3), -1)
+    real = F.pad(mask, (k, 0), value=True)[:, None]
     out[..., :k, :] = real[..., None, :]
     out[..., :, :k] = real[..., :, None]
-    diagonal = torch.eye(out.shape[-1], dtype=torch.bool, device=out.device)
-    return out | diagonal if links.ndim == 4 else out & ~diagonal
+    return out

@@ -8,10 +8,11 @@ from predictors.kit.train_loop import Recipe
 
 MASKS = ("adj", "adj_t", "share_child", "share_parent")
 PAPER = {
-    "layers": 12, "dim": 160, "dropout": 0.1, "tokens": True, "loss": "mse+0.2*pair_l1", "epochs": 3000,
-    "batch_size": 128, "lr": 1e-4, "weight_decay": 0.01, "ema": 0.99, "table": False, "soft": False,
-    "pretrain_steps": 0,
+    "published": True, "tokens": True, "layers": 12, "dim": 160, "dropout": 0.1, "loss": "mse+0.2*pair_l1", "epochs": 3000,
+    "batch_size": 128, "by_size": True, "lr": 1e-4, "lr_floor": 0.1, "weight_decay": 0.01, "ema": 0.99, "table": False,
+    "soft": False, "pretrain_steps": 0,
 }  # fmt: skip
+RELEASED = {**PAPER, "masks": ("adj", "adj_t", "global", "global"), "consistency": 1.0, "checks": 600}
 LATENCY = {
     "layers": 2, "dim": 128, "dropout": 0.0, "cost_loss": "mspe", "steps": 8000, "batch_size": 16, "lr": 1e-3,
     "weight_decay": 0.01, "grad_clip": 5.0, "ema": 0.99,
@@ -27,7 +28,9 @@ class Settings(Recipe):
     kind a head (or heads / 4 heads each). ``pretrain_steps`` on ``pretrain_cells`` changed cells, for accuracies.
 
     ``ffn``: both, adj, adj_t or plain. ``laplacian``: number of eigenvectors added as positions, 0 for none.
-    ``tokens``: class and depth token. ``table``: costs of cells as multiples of a sum over operations.
+    ``published``: the released model's linear layers without bias, normalised embedding, dropout on attention, initial
+    weights, and accuracies as fractions. ``tokens``: its class and depth token.
+    ``table``: costs of cells as multiples of a sum over operations.
     ``cost_steps``: ``steps`` for costs.
     """
 
@@ -40,6 +43,7 @@ class Settings(Recipe):
     soft: bool = True
     ffn: str = "both"
     laplacian: int = 0
+    published: bool = False
     tokens: bool = False
     table: bool = True
     pretrain_steps: int = 400

@@ -39,6 +39,17 @@ class AdamW:
             p.grad = None
 
 
+    def state(self) -> list[Tensor]:
+        """Moments and step counts, as they are; copy them to keep them."""
+        return [t for g in self.groups for part in (g.first, g.second, g.counts) for t in part]
+
+    @torch.no_grad()
+    def restore(self, state: list[Tensor]) -> None:
+        """Take over what `state` gave."""
+        for own, saved in zip(self.state(), state, strict=True):
+            own.copy_(saved)
+
+
 class _Group:
     """Parameters of one weight decay, with their moments and step counts."""
 

@@ -42,8 +42,9 @@ class OwnLossPredictor(NeuralPredictor):
         lesson = _Lesson(self.build(len(train_graphs.vocab)).to(self.torch_device), self.losses)
         recipe = replace(self.recipe(len(y)), loss="l1")  # of the losses to zero: their mean
         lesson = train(
-            lesson, lambda i: (*inputs_at(inputs, i), z[i]), torch.zeros_like(z), recipe, self.seed, validate
-        )
+            lesson, lambda i: (*inputs_at(inputs, i), z[i]), torch.zeros_like(z), recipe, self.seed, validate,
+            train_graphs.n_nodes, self.checkpoint,
+        )  # fmt: skip
         self.module = lesson.module
         self.prepare(self.module, inputs, z)
         self.notes["scale"] = [std, mean]

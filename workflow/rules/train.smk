@@ -29,7 +29,8 @@ rule train_cell:
         ", budget {wildcards.budget}, seed {wildcards.seed}"
     shell:
         "python -IS pipeline/train/ask_warm.py pipeline.train {params.cell:q}"
-        " --torch-device {resources.torch_device} --timeout {resources.timeout_s} --out {output} 2> {log}"
+        " --code {params.code}-{params.predictor} --torch-device {resources.torch_device}"
+        " --timeout {resources.timeout_s} --out {output} 2> {log}"
 
 
 # The cell whose attention the default grid's board shows: NN-Former, accuracy, the first seed, 5 % where it has that.
