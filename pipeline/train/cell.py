@@ -109,12 +109,13 @@ def train(
     tables: Tables,
     torch_device: str = "auto",
     tell: Tell = silent,
-    checkpoint: tuple[Path, str] | None = None,
+    checkpoint: tuple[Path, str, float] | None = None,
 ) -> Trained:
     """Run a cell. Whatever its predictor raises ends as a status: ok, unsupported, diverged or error.
 
     ``tell`` is given what is known before the predictor's code runs, and None after it: see `supervise`.
-    ``checkpoint``: file for a long fit to go on from, and the key of the code, for an older code's is not gone on from.
+    ``checkpoint``: file for a long fit to go on from, key of the code (another one's is not gone on from), and seconds
+    between two.
 
     Raises:
         BenchError: the tables lack what the cell asks for.
@@ -141,9 +142,9 @@ def train(
         about["n_source"] = labels.n_source if predictor.transfers else 0
         tell(about)
         if checkpoint:
-            path, code = checkpoint
+            path, code, every_s = checkpoint
             names = (code, spec, about["config_hash"], about["dataset_version"], torch_device, torch.__version__)
-            predictor.checkpoint = Checkpoint(path, repr(names))
+            predictor.checkpoint = Checkpoint(path, repr(names), every_s)
         prediction = _fit_and_predict(predictor, graphs, labels, about)
     except (base.Unsupported, base.Diverged) as error:
         about |= {"status": type(error).__name__.lower(), "message": str(error)}

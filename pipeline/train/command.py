@@ -23,6 +23,7 @@ def parser(prog: str = "python -m pipeline.train") -> argparse.ArgumentParser:
     parser.add_argument("--timeout", type=int, default=3600, help="seconds for fit and predict together")
     parser.add_argument("--out", type=Path, help="predictions file to write (default: where grids look for it)")
     parser.add_argument("--code", default="", help="key of the code: a checkpoint of another one is not gone on from")
+    parser.add_argument("--checkpoint-every", type=float, default=120, help="seconds between a long fit's checkpoints")
     return parser
 
 
@@ -33,7 +34,7 @@ def train(args: argparse.Namespace, tell: Tell = silent) -> Trained:
     spec = CellSpec.from_arguments(args)
     data = args.data or Path("data/parquet") / spec.dataset
     split = args.split or Path("data/splits") / spec.dataset / f"{spec.seed}.parquet"
-    checkpoint = (checkpoint_file(predictions_file(args)), args.code)
+    checkpoint = (checkpoint_file(predictions_file(args)), args.code, args.checkpoint_every)
     return cell.train(spec, cell.Tables.read(data, split), args.torch_device, tell, checkpoint)
 
 

@@ -9,17 +9,15 @@ from pathlib import Path
 
 import torch
 
-EVERY_S = 120.0  # seconds between two checkpoints; a fit that is done sooner writes none
-
 
 class Checkpoint:
     """A file that holds how far a fit is.
 
     ``key`` stands for all that the result depends on (code, settings, data, seed): a file with another one is not gone
-    on from. ``cpu_s`` and ``wall_s`` are what earlier processes spent up to the checkpoint that was read.
+    on from. ``every_s``: seconds between two; a fit that is done sooner writes none. ``cpu_s`` and ``wall_s`` are what earlier processes spent up to the checkpoint that was read.
     """
 
-    def __init__(self, path: Path, key: str, every_s: float = EVERY_S) -> None:
+    def __init__(self, path: Path, key: str, every_s: float = 120.0) -> None:
         self.path, self.key, self.every_s = path, key, every_s
         self.cpu_s = self.wall_s = 0.0
         self.began, self.last = (time.process_time(), time.monotonic()), time.monotonic()

@@ -38,7 +38,6 @@ class AdamW:
         for p in self.params:
             p.grad = None
 
-
     def state(self) -> list[Tensor]:
         """Moments and step counts, as they are; copy them to keep them."""
         return [t for g in self.groups for part in (g.first, g.second, g.counts) for t in part]

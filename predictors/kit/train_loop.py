@@ -172,7 +172,10 @@ def train(
     loss_of = parse_loss(recipe.loss)
     size = min(recipe.batch_size, len(y))
     if recipe.by_size:
-        stream, per_epoch = batches_by_size(sizes, size, generator), sum(-(-n // size) for n in sizes.bincount().tolist())
+        stream, per_epoch = (
+            batches_by_size(sizes, size, generator),
+            sum(-(-n // size) for n in sizes.bincount().tolist()),
+        )
     else:
         stream, per_epoch = batches(len(y), size, generator), math.ceil(len(y) / size)
     steps = recipe.epochs * per_epoch if recipe.epochs else recipe.steps

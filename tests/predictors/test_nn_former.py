@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pipeline.core.errors import BenchError
-from predictors.kit.encodings import depth, laplacian_encoding
-from predictors.kit.nn_former_cells import NNFormer, attention_masks
+from predictors.kit.encodings import laplacian_encoding
+from predictors.kit.nn_former_cells import NNFormer, attention_masks, with_tokens
 from predictors.nn_former import Predictor
 from tests.helpers.cell_graphs import DIAMOND, adjacency, small_space
 
@@ -51,7 +51,7 @@ def test_tokens_do_not_make_siblings_of_all_nodes():
     model.blocks[0].attention.register_forward_pre_hook(lambda _, args: seen.append(args[1]))
     adj, real = adjacency(DIAMOND, 4), torch.ones(1, 4, dtype=torch.bool)
     masks = attention_masks(adj, real, predictor.config.masks)
-    model(torch.tensor([[0, 1, 2, 3]]), adj, masks, real, depth(adj))
+    model(torch.tensor([[0, 1, 2, 3]]), adj, masks, real)
     allowed = torch.isfinite(seen[0][0])
     assert torch.equal(allowed[:, 2:, 2:], masks[0])
     assert allowed[:, :2].all() and allowed[:, :, :2].all()
@@ -65,7 +65,9 @@ def plain_forward(model: NNFormer, op: Tensor, adj: Tensor, position: Tensor | N
         x = x + model.position(position)
     a = adj.float()
     if c.tokens:
-        x = torch.cat([model.class_token[0], model.depth_token.weight[depth(adj[None])], x])
+        x = torch.cat([model.class_token[0], model.depth_token.weight[None, len(op)], x])
+    if c.published:
+        x = F.layer_norm(x, (c.dim,), model.embed_norm.weight, model.embed_norm.bias)
     n, extra = len(x), len(x) - len(op)
     for block in model.blocks:
         y = block.norm1(x)
@@ -85,7 +87,7 @@ def plain_forward(model: NNFormer, op: Tensor, adj: Tensor, position: Tensor | N
             d = c.dim // c.heads
             rows = slice(h * d, (h + 1) * d)
             wq, wk, wv = model_chunks(block.attention.qkv.weight, rows)
-            bq, bk, bv = model_chunks(block.attention.qkv.bias, rows)
+            bq, bk, bv = (None,) * 3 if c.published else model_chunks(block.attention.qkv.bias, rows)
             q, k, v = F.linear(y, wq, bq), F.linear(y, wk, bk), F.linear(y, wv, bv)
             score = q @ k.T / math.sqrt(d)
             if c.soft:
@@ -98,7 +100,7 @@ def plain_forward(model: NNFormer, op: Tensor, adj: Tensor, position: Tensor | N
             heads.append(score.softmax(-1) @ v)
         x = x + block.attention.out(torch.cat(heads, -1))
         y = block.norm2(x)
-        big = torch.ones(n, n) - torch.eye(n)
+        big = torch.zeros(n, n)  # no edge leads to a token
         big[extra:, extra:] = a
         halves = []
         for up, along in zip(block.ffn.up, (big, big.T), strict=True):
@@ -107,10 +109,13 @@ def plain_forward(model: NNFormer, op: Tensor, adj: Tensor, position: Tensor | N
                 continue
             along = {"both": along, "adj": big, "adj_t": big.T}[c.ffn]
             own, graph = up.weight[:, : c.dim], up.weight[:, c.dim :]
-            halves.append(y @ own.T + up.bias + along @ (y @ graph.T))
+            shift = 0 if c.published else up.bias
+            halves.append(y @ own.T + shift + along @ (y @ graph.T))
         x = x + block.ffn.down(F.relu(torch.cat(halves, -1)))
     x = model.norm(x)
-    return model.head(x[0] if c.tokens else torch.cat([x.mean(0), x[-1]])).squeeze(-1)
+    if c.tokens:
+        return model.head(x[0]).squeeze(-1)
+    return model.head(x.mean(0) if c.published else torch.cat([x.mean(0), x[-1]])).squeeze(-1)
 
 
 def model_chunks(weight: Tensor, rows: slice) -> list[Tensor]:
@@ -123,6 +128,7 @@ def model_chunks(weight: Tensor, rows: slice) -> list[Tensor]:
         {},
         {"preset": "paper", "layers": 3},
         {"preset": "released", "layers": 2, "heads": 8},
+        {"preset": "released", "layers": 2, "dim": 32, "tokens": False},
         {"ffn": "plain", "masks": ["global"]},
         {"ffn": "adj", "masks": ["adj", "adj_t"]},
         {"ffn": "adj_t", "laplacian": 3},
@@ -140,12 +146,15 @@ def test_fast_form_equals_the_plain_form(overrides):
     for block in model.blocks:
         if predictor.config.soft:
             torch.nn.init.normal_(block.relations)
+    if predictor.config.published:  # at their own scale of 0.02 the answers of all graphs are nearly alike
+        for weight in model.parameters():
+            torch.nn.init.normal_(weight, std=0.3)
     inputs = predictor.encode(dense)
     with torch.inference_mode():
         fast = model(*inputs)
         for g in range(len(graphs)):
             n = int(graphs.n_nodes[g])
-            position = inputs[5][g, :n] if predictor.config.laplacian else None
+            position = inputs[4][g, :n] if predictor.config.laplacian else None
             plain = plain_forward(model, dense.op[g, :n], dense.adj[g, :n, :n], position)
             torch.testing.assert_close(fast[g], plain.reshape(()), rtol=1e-5, atol=1e-5)
 
@@ -187,10 +196,18 @@ def test_impossible_settings_are_one_clear_error(overrides):
         Predictor(overrides)
 
 
-def test_depth_counts_edges_of_the_longest_path():
-    assert depth(adjacency(DIAMOND, 4)).tolist() == [2]
-    assert depth(adjacency([(0, 1), (1, 2), (2, 3), (0, 3)], 5)).tolist() == [3]
-    assert depth(adjacency([], 2)).tolist() == [0]
+def test_released_sibling_heads_see_everything():
+    """The released code adds its tokens before it forms A A^T and A^T A, so every pair of nodes shares them."""
+    predictor = Predictor({"preset": "released"})
+    adj, real = adjacency(DIAMOND, 4), torch.ones(1, 4, dtype=torch.bool)
+    a = with_tokens(attention_masks(adj, real, ("adj",)), real)[0, 0].float()
+    used = with_tokens(attention_masks(adj, real, predictor.config.masks), real)[0]
+    assert torch.equal(used[2], a @ a.T > 0) and torch.equal(used[3], a.T @ a > 0)
+
+
+def test_published_labels_are_fractions_less_a_half():
+    assert Predictor({"preset": "paper"}).standardise(torch.tensor([90.0, 91.0])) == (50.0, 100.0)
+    assert Predictor({"preset": "paper"}, task="cost").standardise(torch.tensor([1.0, 1.0])) == (0.0, 1.0)
 
 
 def test_laplacian_encoding_of_a_path():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -77,8 +78,18 @@ def test_schedule_warms_up_then_falls_to_zero():
 
 
 def test_batches_are_full_and_visit_all_items_equally():
-    drawn = torch.cat(list(loop.batches(10, 4, 25, torch.Generator().manual_seed(0))))
+    drawn = torch.cat(list(itertools.islice(loop.batches(10, 4, torch.Generator().manual_seed(0)), 25)))
     assert drawn.bincount().tolist() == [10] * 10
+
+
+def test_batches_by_size_hold_one_size_and_visit_all_items_equally():
+    sizes = torch.tensor([5, 3, 5, 5, 3, 8, 5, 5])  # five, two and one: 3 + 1 + 1 batches of at most two a pass
+    drawn = list(itertools.islice(loop.batches_by_size(sizes, 2, torch.Generator().manual_seed(0)), 3 * 5))
+    assert all(len(sizes[index].unique()) == 1 and len(index) <= 2 for index in drawn)
+    assert torch.cat(drawn).bincount().tolist() == [3] * 8
+    assert [len(i) for i in drawn[:5]] != [len(i) for i in drawn[5:10]] or [i.tolist() for i in drawn[:5]] != [
+        i.tolist() for i in drawn[5:10]
+    ]
 
 
 def linear_task():
