@@ -14,10 +14,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from pipeline.core.checkpoint import Checkpoint
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs
 from pipeline.core.names import known_predictors, predictor_of
-from predictors.kit.checkpoint import Checkpoint
 
 
 class Unsupported(Exception):
@@ -41,6 +41,7 @@ class BasePredictor(ABC):
         """Settings; the defaults are the recommended ones."""
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
+    shared_presets: ClassVar[dict[str, dict[str, Any]]] = {}  # those of a family of predictors
     needs: ClassVar[frozenset[str]] = frozenset()
     checkpoint: Checkpoint | None = None  # where a long fit may write how far it is
     transfers: ClassVar[bool] = False  # whether `fit` knows what to do with labels of other devices
@@ -67,9 +68,10 @@ class BasePredictor(ABC):
         overrides = dict(overrides)
         name = cls.__module__.rpartition(".")[2]
         preset = overrides.pop("preset", None)
-        if preset is not None and preset not in cls.presets:
-            raise BenchError(f"{name}: no preset {preset!r}; known: {', '.join(sorted(cls.presets)) or 'none'}")
-        values = {**cls.presets.get(preset, {}), **overrides}
+        presets = {**cls.shared_presets, **cls.presets}
+        if preset is not None and preset not in presets:
+            raise BenchError(f"{name}: no preset {preset!r}; known: {', '.join(sorted(presets)) or 'none'}")
+        values = {**presets.get(preset, {}), **overrides}
         known = {f.name: f for f in dataclasses.fields(cls.Config)}
         unknown = sorted(set(values) - set(known))
         if unknown:

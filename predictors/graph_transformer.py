@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from pipeline.core.graphs import Dense
 from predictors.kit.attention import Block, as_bias, mean_nodes
-from predictors.kit.cells import CellPredictor, eigenvectors
+from predictors.kit.cells import CellPredictor
+from predictors.kit.encodings import eigenvectors
 from predictors.kit.layers import Packing
 from predictors.kit.train_loop import Recipe
 

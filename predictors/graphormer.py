@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from pipeline.core.graphs import Dense
 from predictors.kit.attention import Block, as_bias
-from predictors.kit.cells import CellPredictor, shortest_paths
+from predictors.kit.cells import CellPredictor
+from predictors.kit.encodings import shortest_paths
 from predictors.kit.layers import Packing
 from predictors.kit.train_loop import Recipe
 

@@ -72,6 +72,7 @@ class Predictor(NeuralPredictor):
     """
 
     transfers: ClassVar[bool] = True
+    pretrains: ClassVar[bool] = False
 
     @dataclass(frozen=True)
     class Config(Recipe):

@@ -15,7 +15,6 @@ from predictors.kit.neural import NeuralPredictor
 from predictors.kit.nn_former_cells import NNFormer, attention_masks
 from predictors.kit.nn_former_latency import Networks
 from predictors.kit.nn_former_settings import LATENCY, MASKS, PAPER, RELEASED, RELEASED_LATENCY, Settings
-from predictors.kit.pretrain import pretrained
 
 
 class Predictor(NeuralPredictor):
@@ -88,10 +87,9 @@ class Predictor(NeuralPredictor):
         return Networks(asdict(self.config), self.task, self.seed, self.torch_device)
 
     def recipe(self, n: int) -> Settings:
-        """At most ``steps``, and no more than 300 (costs: 100) and one a label: few labels are learned sooner."""
-        c = self.config
-        steps = min(c.cost_steps, 100 + n) if self.task == "cost" else min(c.steps, 300 + n)
-        return replace(super().recipe(n), steps=steps)
+        """Costs take at most ``cost_steps``, and no more than 100 and one a label."""
+        recipe = super().recipe(n)
+        return replace(recipe, steps=min(self.config.cost_steps, 100 + n)) if self.task == "cost" else recipe
 
     def standardise(self, y: Tensor) -> tuple[float, float]:
         """As published, accuracies are learned as fractions less a half."""
@@ -103,13 +101,6 @@ class Predictor(NeuralPredictor):
             nn.init.zeros_(module.head.weight)
             nn.init.zeros_(module.head.bias)
         return module
-
-    def begin(self, module: nn.Module, graphs: Graphs) -> nn.Module:
-        c = self.config
-        if self.task == "cost" or not c.pretrain_steps:
-            return module
-        recipe = replace(c, epochs=0, steps=c.pretrain_steps)
-        return pretrained(module, module.width, graphs, c.pretrain_cells, self._inputs, recipe, self.seed)
 
     def encode(self, dense: Dense) -> tuple[Tensor, ...]:
         head_masks = attention_masks(dense.adj, dense.mask, self.config.masks)

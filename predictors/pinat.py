@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from pipeline.core.graphs import Dense
 from predictors.kit.attention import Block, as_bias, mean_nodes
-from predictors.kit.cells import CellPredictor, laplacian_rows
+from predictors.kit.cells import CellPredictor
+from predictors.kit.encodings import laplacian_rows
 from predictors.kit.layers import Packing, dropout
 from predictors.kit.padded import SMALL
 from predictors.kit.train_loop import Recipe

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Dense, Graphs
 from predictors.kit.attention import Block, as_bias, mean_nodes
-from predictors.kit.cells import CellPredictor, laplacian_rows, require_cells
+from predictors.kit.cells import CellPredictor, require_cells
+from predictors.kit.encodings import laplacian_rows
 from predictors.kit.layers import Packing, dropout
 from predictors.kit.padded import SMALL
 from predictors.kit.pool import mutated
@@ -110,7 +111,7 @@ class Predictor(CellPredictor):
         changed = mutated(cells, len(y), CHANGES, generator)
         labelled, pool = (tuple(t.to(self.torch_device) for t in self.encode(d)) for d in (cells, changed))
         joined = tuple(torch.cat(pair) for pair in zip(labelled, pool, strict=True))
-        self.module = self.build(len(train_graphs.vocab)).to(self.torch_device)
+        self.module = self.begin(self.build(len(train_graphs.vocab)).to(self.torch_device), train_graphs)
         recipe = self.recipe(len(y))
         rounds = self.config.evolution + 1
         recipe = replace(recipe, steps=-(-recipe.steps // rounds), epochs=-(-recipe.epochs // rounds))

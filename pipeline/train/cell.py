@@ -16,12 +16,12 @@ from torch import Tensor
 
 from pipeline.config.cell_spec import CellSpec
 from pipeline.core import io, provenance
+from pipeline.core.checkpoint import Checkpoint
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs, from_frame
 from pipeline.split import training_set
 from pipeline.train.supervise import Tell, silent
 from predictors import base
-from predictors.kit.checkpoint import Checkpoint
 from predictors.kit.ensemble import make
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Dense, Graphs, to_device
 from predictors.base import BasePredictor, Diverged, require_finite
 from predictors.kit.padded import SMALL, Padded
-from predictors.kit.train_loop import IN_UNITS, Recipe, inputs_at, parse_loss, train
+from predictors.kit.pretrain import pretrained
+from predictors.kit.train_loop import COMMON, COMMON_PRETRAINED, IN_UNITS, Recipe, inputs_at, parse_loss, train
 
 
 def standardiser(task: str, y: Tensor) -> tuple[float, float]:
@@ -27,7 +30,11 @@ class NeuralPredictor(BasePredictor):
     A subclass gives `build` (vocabulary size -> module) and may give `encode` (padded graphs -> the tensors its module
     takes, one row a graph). Costs are learned as standardised logarithms, accuracies standardised. A model trained by
     order alone is brought to the labels' units by an increasing curve through the training quantiles.
+    The last part of the module reads what stands for a graph; pre-training trains all but that.
     """
+
+    shared_presets: ClassVar[dict[str, dict[str, Any]]] = {"common": COMMON, "common_pretrained": COMMON_PRETRAINED}
+    pretrains: ClassVar[bool] = True
 
     @dataclass(frozen=True)
     class Config(Recipe):
@@ -37,6 +44,9 @@ class NeuralPredictor(BasePredictor):
         super().__init__(*args, **kwargs)
         parse_loss(self.config.loss)
         parse_loss(self.config.cost_loss)
+        if self.config.pretrain_steps and not self.pretrains:
+            name = type(self).__module__.rpartition(".")[2]
+            raise BenchError(f"{name}: it can't be pre-trained; leave pretrain_steps out")
 
     @abstractmethod
     def build(self, n_ops: int) -> nn.Module:
@@ -44,7 +54,11 @@ class NeuralPredictor(BasePredictor):
 
     def begin(self, module: nn.Module, graphs: Graphs) -> nn.Module:
         """What training starts from: the fresh ``module``, or what became of it on ``graphs`` without their labels."""
-        return module
+        c = self.config
+        if self.task == "cost" or not c.pretrain_steps:
+            return module
+        recipe = replace(c, epochs=0, by_size=False, consistency=0.0, steps=c.pretrain_steps)
+        return pretrained(module, graphs, c.pretrain_cells, self._inputs, recipe, self.seed)
 
     def encode(self, dense: Dense) -> tuple[Tensor, ...]:
         """Tensors of n rows each that the module takes; made once for a data set, on ``torch_device``."""
@@ -52,7 +66,10 @@ class NeuralPredictor(BasePredictor):
 
     def recipe(self, n: int) -> Recipe:
         """The training recipe for ``n`` labels; costs are trained on ``cost_loss``."""
-        return replace(self.config, loss=self.config.cost_loss) if self.task == "cost" else self.config
+        c = self.config
+        if self.task == "cost":
+            return replace(c, loss=c.cost_loss)
+        return replace(c, steps=min(c.steps, c.first_steps + n)) if c.first_steps else c
 
     def fit(self, train_graphs: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         torch.manual_seed(self.seed)

@@ -95,9 +95,9 @@ class Block(nn.Module):
 class NNFormer(nn.Module):
     """Operations (b, N), adjacency (b, N, N), head masks (b, k, N, N) and real nodes (b, N) -> one number a graph (b,).
 
-    With ``tokens`` a class token and one that tells the number of nodes lead the sequence. In the attention they see all
-    nodes and are seen by all; no edge of the feed-forward leads to them. The head reads the class token; without, it
-    reads the mean over nodes, and unless ``published`` the output node beside it.
+    With ``tokens`` a class token and one that tells the number of nodes lead the sequence. In the attention they see
+    all nodes and are seen by all; no edge of the feed-forward leads to them. The head reads the class token; without,
+    it reads the mean over nodes, and unless ``published`` the output node beside it.
     """
 
     def __init__(self, n_ops: int, c: Any) -> None:
@@ -112,21 +112,16 @@ class NNFormer(nn.Module):
         self.embed_norm = nn.LayerNorm(c.dim) if c.published else nn.Identity()
         self.blocks = nn.ModuleList(Block(c) for _ in range(c.layers))
         self.norm = nn.LayerNorm(c.dim)
-        self.width = c.dim if c.tokens or c.published else 2 * c.dim
-        self.head = nn.Linear(self.width, 1)
+        self.head = nn.Linear(c.dim if c.tokens or c.published else 2 * c.dim, 1)
         if c.published:
             for weight in self.parameters():
                 if weight.ndim >= 2:
                     nn.init.trunc_normal_(weight, std=0.02)
             nn.init.zeros_(self.head.bias)
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return self.head(self.represent(*inputs)).squeeze(-1)
-
-    def represent(
+    def forward(
         self, op: Tensor, adj: Tensor, head_masks: Tensor, mask: Tensor, position: Tensor | None = None
     ) -> Tensor:
-        """What the head reads, (b, ``width``)."""
         x = self.embed(op)
         if position is not None:
             x = x + self.position(position)
@@ -149,11 +144,11 @@ class NNFormer(nn.Module):
         for block, bias in zip(self.blocks, biases, strict=True):
             x = block(x, adj, bias, packing, last_packing if block is self.blocks[-1] else packing)
         x = self.norm(x)
-        if self.c.tokens:
-            return x
-        x, n = packing.pad(x), mask.sum(1)
-        mean = x.sum(1) / n[:, None]
-        return mean if self.c.published else torch.cat([mean, x[torch.arange(len(x), device=x.device), n - 1]], 1)
+        if not self.c.tokens:
+            x, n = packing.pad(x), mask.sum(1)
+            mean, output = x.sum(1) / n[:, None], x[torch.arange(len(x), device=x.device), n - 1]
+            x = mean if self.c.published else torch.cat([mean, output], 1)
+        return self.head(x).squeeze(-1)
 
     def relation_biases(self, head_masks: Tensor, mask: Tensor) -> list[Tensor]:
         """What each block adds to its attention scores, (b, heads, N, N): a learned number a head for every relation

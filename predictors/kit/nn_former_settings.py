@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from predictors.kit.train_loop import Recipe
+from predictors.kit.train_loop import COMMON, COMMON_PRETRAINED, Recipe
 
 MASKS = ("adj", "adj_t", "share_child", "share_parent")
 PAPER = {
-    "published": True, "tokens": True, "layers": 12, "dim": 160, "dropout": 0.1, "loss": "mse+0.2*pair_l1", "epochs": 3000,
-    "batch_size": 128, "by_size": True, "lr": 1e-4, "lr_floor": 0.1, "weight_decay": 0.01, "ema": 0.99, "table": False,
-    "soft": False, "pretrain_steps": 0,
+    "published": True, "tokens": True, "soft": False, "table": False, "layers": 12, "dim": 160, "dropout": 0.1,
+    "pretrain_steps": 0, "loss": "mse+0.2*pair_l1", "epochs": 3000, "batch_size": 128, "by_size": True, "lr": 1e-4,
+    "lr_floor": 0.1, "weight_decay": 0.01, "ema": 0.99,
 }  # fmt: skip
 RELEASED = {**PAPER, "masks": ("adj", "adj_t", "global", "global"), "consistency": 1.0, "checks": 600}
 LATENCY = {
@@ -25,7 +25,7 @@ RELEASED_LATENCY = {
 @dataclass(frozen=True)
 class Settings(Recipe):
     """``masks``: adj, adj_t, share_child, share_parent, global. ``soft``: biases of all heads; otherwise hard, one
-    kind a head (or heads / 4 heads each). ``pretrain_steps`` on ``pretrain_cells`` changed cells, for accuracies.
+    kind a head (or heads / 4 heads each).
 
     ``ffn``: both, adj, adj_t or plain. ``laplacian``: number of eigenvectors added as positions, 0 for none.
     ``published``: the released model's linear layers without bias, normalised embedding, dropout on attention, initial
@@ -46,11 +46,12 @@ class Settings(Recipe):
     published: bool = False
     tokens: bool = False
     table: bool = True
-    pretrain_steps: int = 400
-    pretrain_cells: int = 5000
-    loss: str = "hinge"
     cost_loss: str = "l1"
-    steps: int = 900
     cost_steps: int = 200
-    batch_size: int = 128
-    weight_decay: float = 0.05
+    loss: str = COMMON["loss"]
+    steps: int = COMMON["steps"]
+    first_steps: int = COMMON["first_steps"]
+    batch_size: int = COMMON["batch_size"]
+    lr: float = COMMON["lr"]
+    weight_decay: float = COMMON["weight_decay"]
+    pretrain_steps: int = COMMON_PRETRAINED["pretrain_steps"]

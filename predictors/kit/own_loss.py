@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ from predictors.kit.train_loop import inputs_at, train
 
 class OwnLossPredictor(NeuralPredictor):
     """A neural predictor that gives the loss of a batch itself, in `losses`; the training loop takes its mean."""
+
+    pretrains: ClassVar[bool] = False
 
     @abstractmethod
     def losses(self, module: nn.Module, inputs: tuple[Tensor, ...], z: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from pipeline.core.graphs import Dense
-from predictors.kit.cells import shortest_paths
+from predictors.kit.encodings import shortest_paths
 
 
 def mutated(dense: Dense, n: int, changes: int, generator: torch.Generator) -> Dense:

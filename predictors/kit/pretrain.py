@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,32 +19,50 @@ CHANGES = 3  # tries to change a cell into another
 
 
 class Statistics(nn.Module):
-    """``body.represent`` (b, width), then a linear map to (b, n) statistics."""
+    """A linear map to (b, n) statistics of what the last layer of ``body`` reads, (b, width)."""
 
-    def __init__(self, body: nn.Module, width: int, n: int) -> None:
+    def __init__(self, body: nn.Module, inputs: tuple, n: int) -> None:
         super().__init__()
-        self.body, self.head = body, nn.Linear(width, n)
+        self.body = body
+        with torch.inference_mode():
+            width = self.read(*inputs).shape[1]
+        self.map = nn.Linear(width, n)
+
+    def read(self, *inputs: Tensor) -> Tensor:
+        """What the last layer reads of the inputs."""
+        read: list[Tensor] = []
+        hook = last_layer(self.body).register_forward_pre_hook(lambda _, arguments: read.append(arguments[0]))
+        try:
+            self.body(*inputs)
+        finally:
+            hook.remove()
+        return read[0]
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        return self.head(self.body.represent(*inputs))
+        return self.map(self.read(*inputs))
+
+
+def last_layer(body: nn.Module) -> nn.Module:
+    """What turns a module's representation of a graph into its answer: the last of its parts."""
+    return list(body.children())[-1]
 
 
 def pretrained(
-    body: nn.Module, width: int, cells: Graphs, n: int, encode: Callable[[Graphs], tuple], recipe: Recipe, seed: int
+    body: nn.Module, cells: Graphs, n: int, encode: Callable[[Graphs], Any], recipe: Recipe, seed: int
 ) -> nn.Module:
-    """``body`` after it learned the standardised `graph_statistics` of ``n`` changed copies of ``cells``.
+    """``body`` after what its last layer reads has learned to tell statistics of ``n`` changed copies of ``cells``.
 
-    ``body.represent`` takes what ``encode`` makes of cells and gives (b, ``width``). No label and no other cell of the
-    data set is seen.
+    The statistics are `graph_statistics`, standardised. ``encode`` makes of cells what ``body`` takes. No label and no
+    other cell of the data set is seen.
     """
     changed = as_graphs(mutated(cells.dense(), n, CHANGES, torch.Generator().manual_seed(seed)), cells)
     targets = graph_statistics(changed)
     spread = targets.std(0)
     targets = ((targets - targets.mean(0)) / spread)[:, spread > 0].float()
-    inputs = encode(changed)
-    model = Statistics(body, width, targets.shape[1]).to(inputs[0].device)
-    recipe = replace(recipe, loss="mse")
-    return train(model, partial(inputs_at, inputs), targets.to(inputs[0].device), recipe, seed).body
+    take = partial(inputs_at, encode(changed))
+    device = next(body.parameters()).device
+    model = Statistics(body, take(torch.arange(2, device=device)), targets.shape[1]).to(device)
+    return train(model, take, targets.to(device), replace(recipe, loss="mse"), seed).body
 
 
 def as_graphs(dense: Dense, source: Graphs) -> Graphs:

@@ -7,14 +7,15 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.core.checkpoint import Checkpoint
 from pipeline.core.errors import BenchError
 from predictors.base import Diverged
-from predictors.kit.checkpoint import Checkpoint
 from predictors.kit.optim import AdamW
 
 
@@ -22,7 +23,9 @@ from predictors.kit.optim import AdamW
 class Recipe:
     """How a neural predictor is trained; the defaults are what most predictors take, whatever their papers did.
 
-    ``steps`` counts when ``epochs`` is 0. ``cost_loss`` is the loss for latency and energy, ``loss`` for accuracy.
+    ``steps`` counts when ``epochs`` is 0; where ``first_steps`` is not, no more than that and one a label are made: few
+    labels are learned sooner. ``pretrain_steps`` on ``pretrain_cells`` changed cells come first, for accuracies
+    (`kit.pretrain`). ``cost_loss`` is the loss for latency and energy, ``loss`` for accuracy.
     ``by_size``: graphs of one number of nodes alone share a batch, so an epoch has more and smaller ones. ``checks``:
     how often validation labels, where there are any, are asked for the best weights so far.
     """
@@ -30,6 +33,7 @@ class Recipe:
     loss: str = "mse"
     cost_loss: str = "mse"
     steps: int = 1000
+    first_steps: int = 0
     epochs: int = 0
     batch_size: int = 64
     by_size: bool = False
@@ -41,6 +45,18 @@ class Recipe:
     grad_clip: float = 0.0
     consistency: float = 0.0
     checks: int = 20
+    pretrain_steps: int = 0
+    pretrain_cells: int = 5000
+
+
+# The recipe that every neural predictor of accuracies can take (presets `common` and `common_pretrained`), whatever its
+# paper did: what a comparison of architectures holds equal.
+COMMON: dict[str, Any] = {
+    "loss": "hinge", "steps": 900, "first_steps": 300, "epochs": 0, "batch_size": 128, "by_size": False, "lr": 2e-3,
+    "lr_floor": 0.0, "weight_decay": 0.05, "warmup": 0.1, "ema": 0.99, "grad_clip": 0.0, "consistency": 0.0,
+    "pretrain_steps": 0,
+}  # fmt: skip
+COMMON_PRETRAINED: dict[str, Any] = {**COMMON, "pretrain_steps": 400}
 
 
 def mse(pred: Tensor, y: Tensor) -> Tensor:
@@ -213,8 +229,9 @@ def train(
             model.train()
         if checkpoint and checkpoint.due(at_end=step == steps - 1):
             state = {
-                "step": step + 1, "model": model.state_dict(), "average": average.state_dict(), "random": random_state(),
-                "optimiser": optimiser.state(), "best": best.state_dict() if best else None, "best_score": best_score,
+                "step": step + 1, "best_score": best_score, "best": best.state_dict() if best else None,
+                "model": model.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state(),
+                "random": random_state(),
             }  # fmt: skip
             checkpoint.write(state, f"step {step + 1} of {steps}, loss {loss.item():.4g}")
     return (best or average).eval()

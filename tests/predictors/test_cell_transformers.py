@@ -17,7 +17,8 @@ from predictors.flowerformer import Predictor as FlowerPredictor
 from predictors.flowerformer import Sweep, generations
 from predictors.graph_transformer import Predictor as GraphTransformerPredictor
 from predictors.graphormer import FAR, NO_PATH, distances
-from predictors.kit.cells import CellPredictor, eigenvectors, laplacian_rows, shortest_paths
+from predictors.kit.cells import CellPredictor
+from predictors.kit.encodings import eigenvectors, laplacian_rows, shortest_paths
 from predictors.kit.layers import Packing
 from predictors.kit.pool import inner_nodes, mutated, on_a_path
 from predictors.nar_former import NARFormer, random_order, sinusoids

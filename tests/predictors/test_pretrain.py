@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
+import pytest
 import torch
 
-from predictors import nn_former
-from predictors.kit import nn_former_cells, pretrain
+from pipeline.core.errors import BenchError
+from pipeline.core.names import known_predictors
+from predictors import base, nn_former
+from predictors.kit import neural, nn_former_cells, pretrain
 from predictors.kit.graph_statistics import graph_statistics
+from predictors.kit.train_loop import COMMON
 from tests.helpers.cell_graphs import small_space, synthetic_labels
 
 
@@ -31,13 +36,14 @@ def test_the_body_learns_the_statistics():
         return nn_former_cells.NNFormer(len(graphs.vocab), predictor.config)
 
     recipe = replace(predictor.config, steps=400, lr=4e-3)
-    known = pretrain.pretrained(body(), 64, graphs[:100], 3000, predictor._inputs, recipe, seed=0)
+    known = pretrain.pretrained(body(), graphs[:100], 3000, predictor._inputs, recipe, seed=0)
     y = graph_statistics(graphs)
     y = ((y - y[:300].mean(0)) / y[:300].std(0))[:, y[:300].std(0) > 0]
 
     def error(module: torch.nn.Module) -> float:
         with torch.inference_mode():
-            x = module.eval().represent(*predictor._inputs(graphs)).double()
+            inputs = predictor._inputs(graphs)
+            x = pretrain.Statistics(module.eval(), inputs, 1).read(*inputs).double()
         x = torch.cat([x, torch.ones(len(x), 1)], 1)
         eye = 1e-2 * torch.eye(x.shape[1], dtype=torch.float64)
         weight = torch.linalg.solve(x[:300].mT @ x[:300] + eye, x[:300].mT @ y[:300])
@@ -56,7 +62,7 @@ def test_labels_play_no_part(monkeypatch):
         found.append({k: v.clone() for k, v in module.state_dict().items()})
         return module
 
-    monkeypatch.setattr(nn_former, "pretrained", look)
+    monkeypatch.setattr(neural, "pretrained", look)
     y = synthetic_labels(graphs, "accuracy")
     for labels in (y, y.flip(0)):
         settings = {"layers": 1, "dim": 16, "steps": 2, "pretrain_steps": 5, "pretrain_cells": 50}
@@ -64,3 +70,38 @@ def test_labels_play_no_part(monkeypatch):
     assert all(torch.equal(found[0][k], found[1][k]) for k in found[0])
     nn_former.Predictor({"layers": 1, "dim": 16, "steps": 2, "pretrain_steps": 0}).fit(graphs, y)
     assert len(found) == 2
+
+
+NEURAL = [n for n in known_predictors() if issubclass(base.load(n), neural.NeuralPredictor) and base.load(n).pretrains]
+
+
+@pytest.mark.parametrize("name", NEURAL)
+def test_any_neural_predictor_of_accuracies_can_be_pretrained(name):
+    """It starts from a body that was trained, and from the last layer that it was made with."""
+    graphs, modules = small_space(40), []
+    kind = base.load(name)
+
+    class Watched(kind):
+        def begin(self, module, graphs):
+            fresh = copy.deepcopy(module.state_dict())
+            module = super().begin(module, graphs)
+            modules.append((module, fresh))
+            return module
+
+    Watched.__module__ = kind.__module__
+    short = {"steps": 2, "pretrain_steps": 3, "pretrain_cells": 30, "weight_decay": 0.0}
+    predictor = Watched({"preset": "common_pretrained", **short})
+    y = synthetic_labels(graphs, "accuracy")
+    predictor.fit(graphs, y)
+    assert predictor.predict(graphs).shape == (40,)
+    module, fresh = modules[0]
+    last = [k for k, _ in module.named_children()][-1]
+    now = module.state_dict()
+    assert any(not torch.equal(now[k], fresh[k]) for k in fresh if not k.startswith(f"{last}."))
+    recipe = {key: getattr(predictor.config, key) for key in COMMON}
+    assert recipe == {key: short.get(key, COMMON[key]) for key in COMMON}
+
+
+def test_what_has_its_own_loss_says_that_it_cannot():
+    with pytest.raises(BenchError, match="nao: it can't be pre-trained"):
+        base.load("nao")({"pretrain_steps": 5})

@@ -14,7 +14,8 @@ class Checkpoint:
     """A file that holds how far a fit is.
 
     ``key`` stands for all that the result depends on (code, settings, data, seed): a file with another one is not gone
-    on from. ``every_s``: seconds between two; a fit that is done sooner writes none. ``cpu_s`` and ``wall_s`` are what earlier processes spent up to the checkpoint that was read.
+    on from. ``every_s``: seconds between two; a fit that is done sooner writes none. ``cpu_s`` and ``wall_s`` are what
+    earlier processes spent up to the checkpoint that was read.
     """
 
     def __init__(self, path: Path, key: str, every_s: float = 120.0) -> None:
@@ -31,7 +32,7 @@ class Checkpoint:
         return time.monotonic() - self.last >= self.every_s or (at_end and self.path.exists())
 
     def write(self, state: dict, said: str) -> None:
-        """Put ``state`` (tensors, numbers, and dicts and lists of them) in the file's place, and ``said`` in the log."""
+        """Put ``state`` (tensors, numbers, dicts and lists of them) in the file's place, and ``said`` in the log."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         spent = (time.process_time() - self.began[0] + self.cpu_s, time.monotonic() - self.began[1] + self.wall_s)
         new = self.path.with_name(f"{self.path.name}.new")

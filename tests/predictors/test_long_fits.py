@@ -1,4 +1,4 @@
-"""A fit that was killed goes on from its checkpoint to the same bits; what is no such checkpoint is not gone on from."""
+"""A killed fit goes on from its checkpoint to the same bits; what is no such checkpoint is not gone on from."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.core.checkpoint import Checkpoint
 from predictors.kit import train_loop as loop
-from predictors.kit.checkpoint import Checkpoint
 from predictors.kit.ensemble import make
 from tests.helpers.cell_graphs import small_space
 
@@ -47,8 +47,8 @@ def test_it_does_not_begin_anew(tmp_path):
     with pytest.raises(Killed):
         fit(Checkpoint(tmp_path / "c", "key", every_s=0), 40)
     with pytest.raises(Killed):
-        fit(Checkpoint(tmp_path / "c", "key", every_s=1e9), 8)  # 48 steps in all: eight are left
-    fit(Checkpoint(tmp_path / "c", "key", every_s=1e9), 9)
+        fit(Checkpoint(tmp_path / "c", "key", every_s=1e9), 7)  # 48 steps in all: eight are left
+    fit(Checkpoint(tmp_path / "c", "key", every_s=1e9), 8)
 
 
 def test_a_checkpoint_of_other_code_is_not_gone_on_from(tmp_path):
