@@ -28,7 +28,21 @@ LAYERS = (
 ABOVE_PREDICTORS = {"core"}  # all of the pipeline that a predictor may know
 EXTENDS = {("predictors.graf", "predictors.gbdt"), ("predictors.shared_backbone", "predictors.nn_former")}
 PACKAGES = [name for layer in LAYERS for name in layer]
-TORCH = {"pipeline.core.checkpoint", "pipeline.core.graphs", "pipeline.core.provenance", "train", "predict", "predictors"}
+TORCH = {
+    "pipeline.core.checkpoint",
+    "pipeline.core.graphs",
+    "pipeline.core.provenance",
+    "train",
+    "predict",
+    "predictors",
+}
+    "pipeline.core.checkpoint",
+    "pipeline.core.graphs",
+    "pipeline.core.provenance",
+    "train",
+    "predict",
+    "predictors",
+}
 NOT_STEPS = {"benchmarks", "contract", "docs", "helpers", "workflow"}  # folders of tests/ beside the packages' own
 LONGEST = 300
 

@@ -84,7 +84,8 @@ class Block(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(c.dim), nn.LayerNorm(c.dim)
         self.attention, self.ffn = ASMA(c), BGIFFN(c)
         if c.soft:
-            self.relations = nn.Parameter(torch.zeros(c.heads, len(c.masks) + 1))
+            start = torch.eye(len(c.masks)).repeat(c.heads // len(c.masks), 1)
+            self.relations = nn.Parameter(c.soft_start * F.pad(start, (0, 1), value=1.0))
 
     def forward(self, x: Tensor, adj: Tensor, bias: Tensor, packing: Packing, packing_out: Packing) -> Tensor:
         x = x + self.attention(self.norm1(x), bias, packing)

@@ -41,6 +41,7 @@ class Settings(Recipe):
     dropout: float = 0.1
     masks: tuple = MASKS
     soft: bool = True
+    soft_start: float = 0.0
     ffn: str = "both"
     laplacian: int = 0
     published: bool = False

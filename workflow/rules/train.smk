@@ -1,3 +1,4 @@
+from pipeline.core import io
 from pipeline.core.targets import is_cost
 
 
@@ -31,6 +32,42 @@ rule train_cell:
         "python -IS pipeline/train/ask_warm.py pipeline.train {params.cell:q}"
         " --code {params.code}-{params.predictor} --torch-device {resources.torch_device}"
         " --timeout {resources.timeout_s} --out {output} 2> {log}"
+
+
+# Predictions of fits of hours that came with the clone: taken over instead of trained.
+ruleorder: kept_cell > train_cell
+
+
+rule kept_cell:
+    input:
+        "results/kept/{dataset}/{target}/{device}/{variant}/{budget}/{seed}.parquet",
+    output:
+        "results/predictions/{dataset}/{target}/{device}/{variant}/{budget}/{seed}.parquet",
+    log:
+        "logs/train/{dataset}/{target}/{device}/{variant}/{budget}/{seed}.log",
+    conda:
+        "../envs/bench.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        cell=lambda wildcards: cell_of(wildcards).arguments,
+    message:
+        "Take over {wildcards.variant} on {wildcards.dataset} {wildcards.target}"
+        ", budget {wildcards.budget}, seed {wildcards.seed}, from results/kept"
+    shell:
+        "python -m pipeline.train.kept {input} {params.cell:q} --out {output} 2> {log}"
+
+
+# Keeps the predictions of this grid that are there: snakemake keep --configfile config/full/published.yaml
+rule keep:
+    localrule: True
+    message:
+        "Keep the predictions of the grid {GRID.name} in results/kept"
+    run:
+        for cell in GRID.cells:
+            if Path(cell.path).is_file():
+                io.write_bytes(Path("results/kept") / f"{cell.id}.parquet", io.read_bytes(cell.path))
 
 
 # The cell whose attention the default grid's board shows: NN-Former, accuracy, the first seed, 5 % where it has that.
