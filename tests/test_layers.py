@@ -36,13 +36,6 @@ TORCH = {
     "predict",
     "predictors",
 }
-    "pipeline.core.checkpoint",
-    "pipeline.core.graphs",
-    "pipeline.core.provenance",
-    "train",
-    "predict",
-    "predictors",
-}
 NOT_STEPS = {"benchmarks", "contract", "docs", "helpers", "workflow"}  # folders of tests/ beside the packages' own
 LONGEST = 300
 

@@ -2,8 +2,8 @@
 
     python -m pipeline.train.kept FILE DATASET TARGET LABEL BUDGET [--seed ...] --out PREDICTIONS
 
-The code may have changed since; the revision that trained them stands in the file. The settings that were there then must
-be the same.
+The code may have changed since; the revision that trained them stands in the file. The settings that were there then
+must be the same.
 """
 
 from __future__ import annotations
