@@ -20,13 +20,15 @@ from predictors.kit.nn_former_settings import LATENCY, MASKS, PAPER, RELEASED, R
 class Predictor(NeuralPredictor):
     """NN-Former: for cells here, for ONNX graphs by the latency model of `predictors.kit.nn_former_latency`.
 
-    Presets: ``paper``: the published accuracy model and optimiser (12 layers, dim 160, class and depth tokens, MSE plus
-    differences, dropout, 3000 epochs). ``released``: the same with the released code's second pass over every sample
-    (a consistency loss; as the model sees no node order, the two passes differ by dropout alone). Both form sibling
-    masks from the bare adjacency and mask the padding, which the released code does not.
-    The default departs in size, in reading the nodes' mean and the output node instead of tokens, in learning the
-    order by pairs, in masks that are learned biases of every head (a pair of nodes outside a mask is still seen), and
-    in learning the statistics of changed cells first (`kit.pretrain`), which takes no label. For costs of cells
+    Presets: ``released``: the released accuracy model and how it is trained (12 layers of 160, class and depth tokens,
+    accuracies as fractions, MSE plus differences, every sample twice in its batch with a loss on how the two passes
+    differ, 3000 epochs of batches of one size). Its sibling heads see every node, as in the code, where the tokens make
+    all nodes siblings; with labels for validation the best of 600 sets of averaged weights is kept, as there. It
+    departs in how a batch's differences are paired, and in averages that begin faster. ``paper``: the same with the
+    paper's sibling masks, formed before the tokens are added, and every sample once: as the model sees no order of
+    nodes, the two passes differ by dropout alone.
+    The default has the paper's masks and feed-forward; it departs in size, in reading the nodes' mean and the output
+    node instead of tokens, and in its recipe, the common one (`kit.train_loop`), with pre-training. For costs of cells
     it multiplies a table of costs (as `layerwise`), so that it learns only what a sum over operations leaves out.
     For ONNX graphs: ``latency``, recommended (dim 128, no dropout, averaged weights; on one platform it multiplies the
     nodes' entries of a table of costs), and ``released_latency``: the released latency model and optimiser (dim 512,

@@ -8,7 +8,7 @@ from predictors.kit.train_loop import COMMON, COMMON_PRETRAINED, Recipe
 
 MASKS = ("adj", "adj_t", "share_child", "share_parent")
 PAPER = {
-    "published": True, "tokens": True, "soft": False, "table": False, "layers": 12, "dim": 160, "dropout": 0.1,
+    "published": True, "tokens": True, "table": False, "layers": 12, "dim": 160, "dropout": 0.1,
     "pretrain_steps": 0, "loss": "mse+0.2*pair_l1", "epochs": 3000, "batch_size": 128, "by_size": True, "lr": 1e-4,
     "lr_floor": 0.1, "weight_decay": 0.01, "ema": 0.99,
 }  # fmt: skip
@@ -24,8 +24,9 @@ RELEASED_LATENCY = {
 
 @dataclass(frozen=True)
 class Settings(Recipe):
-    """``masks``: adj, adj_t, share_child, share_parent, global. ``soft``: biases of all heads; otherwise hard, one
-    kind a head (or heads / 4 heads each).
+    """``masks``: adj, adj_t, share_child, share_parent, global; one a head, or heads / 4 heads each. They are hard, or
+    where ``soft`` learned biases of every head for every mask, ``soft_start`` at first for the head's own and 0 for
+    the others.
 
     ``ffn``: both, adj, adj_t or plain. ``laplacian``: number of eigenvectors added as positions, 0 for none.
     ``published``: the released model's linear layers without bias, normalised embedding, dropout on attention, initial
@@ -40,8 +41,8 @@ class Settings(Recipe):
     ffn_ratio: int = 4
     dropout: float = 0.1
     masks: tuple = MASKS
-    soft: bool = True
-    soft_start: float = 0.0
+    soft: bool = False
+    soft_start: float = 3.0
     ffn: str = "both"
     laplacian: int = 0
     published: bool = False

@@ -46,7 +46,7 @@ def test_sibling_kinds_differ_where_only_one_end_is_shared():
 def test_tokens_do_not_make_siblings_of_all_nodes():
     """The masks inside the model keep the bare adjacency's siblings among real nodes."""
     seen = []
-    predictor = Predictor({"tokens": True, "soft": False, "layers": 1, "dim": 16})
+    predictor = Predictor({"tokens": True, "layers": 1, "dim": 16})
     model = predictor.build(4)
     model.blocks[0].attention.register_forward_pre_hook(lambda _, args: seen.append(args[1]))
     adj, real = adjacency(DIAMOND, 4), torch.ones(1, 4, dtype=torch.bool)
@@ -132,7 +132,7 @@ def model_chunks(weight: Tensor, rows: slice) -> list[Tensor]:
         {"ffn": "plain", "masks": ["global"]},
         {"ffn": "adj", "masks": ["adj", "adj_t"]},
         {"ffn": "adj_t", "laplacian": 3},
-        {"soft": False},
+        {"soft": True},
         {"tokens": True, "masks": ["adj", "share_child"]},
     ],
     ids=str,
