@@ -149,8 +149,18 @@ MUTATIONS = (
     ),
     Mutation(
         "labels for validation pick no checkpoint", "predictors/kit/neural.py",
-        "recipe, self.seed, validate)", "recipe, self.seed)",
+        "recipe, self.seed, validate, train_graphs.n_nodes,", "recipe, self.seed, None, train_graphs.n_nodes,",
         "tests/contract/test_contract_validation.py::test_they_pick_the_checkpoint",
+    ),
+    Mutation(
+        "a checkpoint of other code is gone on from", "pipeline/core/checkpoint.py",
+        'if state["key"] != self.key:', "if False:",
+        "tests/predictors/test_long_fits.py::test_a_checkpoint_of_other_code_is_not_gone_on_from",
+    ),
+    Mutation(
+        "a checkpoint forgets the random numbers", "predictors/kit/train_loop.py",
+        '        set_random_state(saved["random"])\n', "",
+        "tests/predictors/test_long_fits.py::test_a_killed_training_goes_on_to_the_same_bits",
     ),
     Mutation(
         "members of an ensemble share a seed", "predictors/kit/ensemble.py",
