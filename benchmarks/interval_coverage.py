@@ -54,7 +54,7 @@ def coverage(boards: int, datasets: int, seeds: int, skewed: bool = False, seed:
             for size in range(SIZES):
                 hits["mean"].append(covers(stats.interval([board[0, size, :, p]]), truth()[size, p]))
             hits["overall"].append(covers(stats.interval(list(over_sizes[:, :, p])), truth().mean(0)[p]))
-            hits["rank"].append(covers(stats.interval(list(rank[:, :, p])), true_rank[p]))
+            hits["rank"].append(covers(stats.rank_interval(list(rank[:, :, p]), PREDICTORS), true_rank[p]))
             if p:
                 paired = stats.paired(list(board[..., 0]), list(board[..., p]))
                 hits["paired"].append(covers(paired.difference, (truth()[:, 0] - truth()[:, p]).mean()))

@@ -126,6 +126,11 @@ MUTATIONS = (
         '~np.isin(ids, trained.rows["graph_id"].to_numpy())', OF_SPLIT,
     ),
     Mutation(
+        "a new function is a new graph", SCORE,
+        "~np.isin(function[ids], function[labelled])", "~np.isin(iso[ids], iso[labelled])",
+        "tests/score/test_score.py::test_networks_that_compute_what_a_training_network_computes",
+    ),
+    Mutation(
         "predictions are scored against labels of other graphs", SCORE,
         "predictions[labels.ids[mask]]", "predictions[: len(mask)][mask]",
         "tests/score/test_score.py::test_a_missing_label_is_neither_trained_on_nor_scored",

@@ -1,7 +1,7 @@
 """The data sets of config/datasets.yaml, validated, as dataclasses. Fast to import: no torch, no polars."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
@@ -62,7 +62,8 @@ class Made:
 class Dataset:
     """One block of config/datasets.yaml. `targets` maps each target to its devices; `families` may be empty.
 
-    `test_fraction` of all networks are held out; the rest is the pool of training networks.
+    `test_fraction` of all networks are held out; the rest is the pool of training networks. `identity`: operations that
+    hand their input on unchanged; how networks are scored hangs on it, the tables don't, so it is no part of the repr.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Dataset:
     ceilings: tuple[Ceiling, ...]
     files: tuple[RawFile, ...]
     made: Made | None = None
+    identity: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def platforms(self) -> tuple[str, ...]:
@@ -123,6 +125,7 @@ def _dataset(path: Path, name: str, block: dict) -> Dataset:
         ceilings=tuple(Ceiling(**{**c, "labels": tuple(c["labels"])}) for c in block.get("ceilings", [])),
         files=files,
         made=made,
+        identity=tuple(block.get("identity", [])),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.config import datasets
@@ -33,7 +33,10 @@ BUDGETS = {  # of each protocol; the others draw from the pool
 
 @dataclass(frozen=True)
 class Grid:
-    """A checked grid. `mirror` is a folder or None; `timeout_s` limits the training of one cell."""
+    """A checked grid. `mirror` is a folder or None; `timeout_s` limits the training of one cell.
+
+    `looked_at`: of (dataset, protocol, target, label), how many seeds had been seen when the others were added.
+    """
 
     name: str
     path: str
@@ -41,6 +44,7 @@ class Grid:
     timeout_s: int
     mirror: str | None
     cells: tuple[CellSpec, ...]
+    looked_at: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
 
 
 def load_grid(path: str | Path) -> Grid:
@@ -55,6 +59,7 @@ def load_grid(path: str | Path) -> Grid:
             raise BenchError(f"{path}: predictors.{label}: there is no predictors/{name}.py; known: {known}")
     known_datasets = datasets.load()
     cells: dict[tuple, CellSpec] = {}
+    looked_at: dict[tuple[str, str, str, str], int] = {}
     for position, task in enumerate(file.tasks):
         where = f"{path}: tasks[{position}]"
         for cell in _task_cells(where, file, task, labels, known_datasets):
@@ -66,10 +71,12 @@ def load_grid(path: str | Path) -> Grid:
                     f"{where}: duplicate cell: {name}, {n} labels, seed {cell.seed}; remove one of the two"
                 )
             cells[key] = cell
+            if task.looked_at:
+                looked_at[cell.dataset, cell.protocol, cell.target, cell.label] = task.looked_at
     unused = [label for label in labels if label not in {cell.label for cell in cells.values()}]
     if unused:
         raise BenchError(f"{path}: predictors.{unused[0]}: no task trains it; name it in one, or take it out")
-    return Grid(file.grid, str(path), file.torch_device, file.timeout_s, file.mirror, tuple(cells.values()))
+    return Grid(file.grid, str(path), file.torch_device, file.timeout_s, file.mirror, tuple(cells.values()), looked_at)
 
 
 def cells_to_save(grid: Grid, known: dict[str, datasets.Dataset]) -> list[CellSpec]:
@@ -101,6 +108,8 @@ def _task_cells(
         _check_known(where, "device", device, dataset.targets[task.target])
     if task.protocol == "tnasp" and (task.target != "val_acc" or "test_acc" not in dataset.targets):
         raise BenchError(f"{where}: protocol tnasp trains on val_acc and scores on test_acc; write direct instead")
+    if task.looked_at and task.looked_at >= (task.seeds or file.seeds):
+        raise BenchError(f"{where}: looked_at {task.looked_at}: no seed is left; ask for more seeds or take it out")
     chosen = list(labels) if task.predictors is None else task.predictors
     for label in chosen:
         _check_known(where, "predictor", label, labels)

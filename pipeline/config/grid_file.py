@@ -51,7 +51,11 @@ class SourceDevices(Strict):
 
 
 class Task(Strict):
-    """One task; docs/protocols.md says what the protocols are."""
+    """One task; docs/protocols.md says what the protocols are.
+
+    `looked_at`: the results of so many seeds had been seen when the others were added; two predictors are compared on
+    the others alone where both have them.
+    """
 
     dataset: StrictStr
     protocol: Protocol
@@ -61,6 +65,7 @@ class Task(Strict):
     sources: SourceDevices | None = None
     predictors: Annotated[list[Label], Field(min_length=1)] | None = None
     seeds: Count | None = None
+    looked_at: Count | None = None
 
 
 class Overrides(BaseModel):

@@ -9,6 +9,8 @@ from pathlib import Path
 from pipeline.core.paths import ROOT
 
 FOCUS = "nn_former"  # the predictor that this benchmark is about
+AS_PUBLISHED = ("paper", "released")  # its variants whose names begin so keep to the paper or to its released code
+RECIPES = ("paper", "common", "pretrained")  # variants so named, or ending so, are trained by such a recipe
 LABEL = re.compile(r"[a-z][a-z0-9_]*(-[a-z0-9_]+)?")
 
 
@@ -26,6 +28,22 @@ def known_predictors(folder: Path = ROOT / "predictors") -> list[str]:
 def is_focus(label: str) -> bool:
     """True for NN-Former and its variants."""
     return predictor_of(label) == FOCUS
+
+
+def is_as_published(label: str) -> bool:
+    """True for NN-Former as published: `nn_former-paper`, `nn_former-released`, and labels that go on from these."""
+    return is_focus(label) and label.partition("-")[2].startswith(AS_PUBLISHED)
+
+
+def recipe_of(label: str) -> tuple[str, str] | None:
+    """(architecture, recipe) of a label that names one of RECIPES: `flan-common` is flan, `nn_former-hard_common` is
+    nn_former-hard, each by the common recipe. None of other labels."""
+    for recipe in RECIPES:
+        for mark in ("-", "_"):
+            architecture = label.removesuffix(f"{mark}{recipe}")
+            if "-" in label and architecture != label:
+                return architecture, recipe
+    return None
 
 
 def focus_first(labels: Iterable[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from pipeline.report.format import labels
+from pipeline.score.published import CONFIDENCE
 from pipeline.score.scores import Scores
 from pipeline.score.tables import Size, Table
 
@@ -14,9 +15,9 @@ SCHEMA = pl.Schema(
         "scored_on": pl.String, "device": pl.String, "predictor": pl.String, "size": pl.String, "labels": pl.String,
         "n_train": pl.Int64, "n_val": pl.Int64, "n_source": pl.Int64, "metric": pl.String, "split": pl.String,
         "mean": pl.Float64, "half_interval": pl.Float64, "sd": pl.Float64, "rank": pl.Float64, "test": pl.Float64,
-        "novel": pl.Float64, "kendall_tau": pl.Float64, "mape": pl.Float64, "acc10": pl.Float64,
-        "fit_cpu_s": pl.Float64, "predict_s": pl.Float64, "n_params": pl.Float64, "seeds": pl.String,
-        "status": pl.String, "published": pl.Float64, "published_confidence": pl.String, "published_z": pl.Float64,
+        "novel": pl.Float64, "novel_function": pl.Float64, "kendall_tau": pl.Float64, "mape": pl.Float64,
+        "acc10": pl.Float64, "fit_cpu_s": pl.Float64, "predict_s": pl.Float64, "n_params": pl.Float64,
+        "seeds": pl.String, "status": pl.String, "published": pl.Float64, "published_confidence": pl.String,
         "machine": pl.String, "code": pl.String,
     }
 )  # fmt: skip
@@ -25,6 +26,7 @@ SCHEMA = pl.Schema(
 def rows(scores: Scores) -> pl.DataFrame:
     """All numbers of the board, in the order of the grid: tables, sizes, predictors, devices and their mean."""
     ranked = {table.name: ranking for ranking in scores.rankings for table in ranking.tables}
+    words = {letter: word for letter, (word, _) in CONFIDENCE.items()}
     flat = []
     for table in scores.tables:
         shown = [c for c in scores.comparisons[table.name] if c.figure.metric in (table.metric, "mape")]
@@ -40,8 +42,7 @@ def rows(scores: Scores) -> pl.DataFrame:
                     if comparison:
                         row |= {
                             "published": comparison.figure.value,
-                            "published_confidence": f"{comparison.figure.metric} {comparison.figure.confidence}",
-                            "published_z": comparison.z,
+                            "published_confidence": f"{comparison.figure.metric} {words[comparison.figure.confidence]}",
                         }
                     row |= {key: values.get(predictor, "") for key, values in facts.items()}
                     row["rank"] = ranks.get(predictor) if device is None or len(table.devices) == 1 else None
@@ -67,6 +68,7 @@ def _row(table: Table, size: Size, predictor: str, device: str | None) -> dict:
         "size": size.budget.own_labels, "labels": labels(size), "n_train": size.n_train, "n_source": size.n_source,
         "metric": table.metric, "split": table.split, "mean": stat.mean, "half_interval": stat.half, "sd": stat.sd,
         "test": mean(table.metric, "test"), "novel": mean(table.metric, "novel"),
+        "novel_function": mean(table.metric, "novel_function"),
         "kendall_tau": mean("kendall_tau", table.split), "mape": mean("mape", table.split),
         "acc10": mean("acc10", table.split), "fit_cpu_s": mean("fit_cpu_s", "run"),
         "predict_s": mean("predict_s", "run"), "n_params": mean("n_params", "run"),

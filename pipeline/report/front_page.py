@@ -1,8 +1,8 @@
 """The front page of all boards: results/leaderboard.md, from the scores of every board.
 
-The four answers, a row a predictor over the tasks of all boards, and the list of the boards. A board is a folder
+The answers, a row a predictor over the tasks of all boards, and the list of the boards. A board is a folder
 results/<grid>/ whose scores.parquet is there and whose grid stands in config/ or config/full/. Boards of made-up labels
-are left out where there are others.
+are left out where there are others; those of labels that no settings were chosen on come first.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pipeline.report.format import (
     Notes,
     anchor,
     cell,
+    joined,
     labels,
     markdown,
     number,
@@ -27,8 +28,10 @@ from pipeline.report.format import (
     title,
 )  # fmt: skip
 from pipeline.report.page import tuned_in_sight
-from pipeline.report.questions import QUESTIONS, answers
+from pipeline.report.questions import FAMILY, QUESTIONS, RECIPE, REPRODUCES, answers
+from pipeline.report.reproduced import figures_table, not_run
 from pipeline.score import scores as score_numbers
+from pipeline.score.published import Figure
 from pipeline.score.scores import Scores
 from pipeline.score.tables import Size, Stat, Table
 
@@ -37,6 +40,9 @@ Each predictor sees the labels of a few networks and predicts all the others. Th
 boards have every label budget, held-out networks apart, costs, ranks and published figures. How to read them:
 [reading the board](../docs/reading_the_board.md).
 """.strip()
+
+Tuned = dict[str, list[str]]  # see pipeline.config.tuned_on
+NO_ANSWER = {RECIPE: "no board has several predictors by several recipes yet, so none says"}
 
 
 @dataclass(frozen=True)
@@ -73,16 +79,18 @@ def load(results: Path) -> dict[str, Scores]:
     }
 
 
-def page(boards: dict[str, Scores], tuned: dict[str, list[str]]) -> str:
+def page(boards: dict[str, Scores], tuned: Tuned) -> str:
     """The whole page."""
     real = {name: scores for name, scores in boards.items() if not scores.synthetic}
     shown, notes = real or boards, Notes()
     compared = {name: scores for name, scores in shown.items() if _compares_predictors(scores)}
+    compared = dict(sorted(compared.items(), key=lambda board: bool(_in_sight(board[1].tables, tuned))))
+    figures = next(iter(shown.values())).figures if shown else []
     lines = ["# Leaderboard", "", *INTRODUCTION.splitlines(), ""]
     if not real:
         lines += ["> **SYNTHETIC LABELS: test only. No number here says anything about any predictor.**", ""]
-    lines += [*answers_table(compared), "", "## Predictors", ""]
-    lines += [*predictors_table(compared, notes), ""]
+    lines += [*answers_table(shown, compared, figures, tuned, notes), "", *figures_table(shown, figures)]
+    lines += ["## Predictors", "", *predictors_table(compared, tuned, notes), ""]
     lines += tuned_in_sight([table for scores in compared.values() for table in scores.tables], tuned, "../")
     lines += ["## Boards", "", *boards_table(shown), ""]
     return "\n".join([*lines, *notes.lines]).rstrip("\n") + "\n"
@@ -93,20 +101,53 @@ def _compares_predictors(scores: Scores) -> bool:
     return len({predictor_of(label) for table in scores.tables for label in table.predictors}) > 1
 
 
-def answers_table(boards: dict[str, Scores]) -> list[str]:
-    """The four questions, each answered by every board that can."""
-    by_board = {name: answers(scores.headline) for name, scores in boards.items()}
+def _in_sight(tables: list[Table], tuned: Tuned) -> list[str]:
+    """Predictors of some tables whose settings were chosen with their labels, or labels like them, in sight."""
+    found = (p for table in tables for p in tuned_on.tuned_predictors(tuned, table.dataset, table.predictors))
+    return list(dict.fromkeys(found))
+
+
+def answers_table(
+    boards: dict[str, Scores], compared: dict[str, Scores], figures: list[Figure], tuned: Tuned, notes: Notes
+) -> list[str]:
+    """The questions, each answered by every board that can: those on predictors by boards that compare several."""
+    texts = {name: answers(scores.headline) for name, scores in boards.items()}
     rows = []
     for question in QUESTIONS:
-        parts = [f"{_link(name)}: {texts[question]}" for name, texts in by_board.items() if question in texts]
-        rows.append([question, "<br>".join(parts) or "no board has such data"])
+        asked = boards if question == REPRODUCES else compared
+        parts = [
+            f"{_link(name)}{_flattered(scores, question, tuned, notes)}: {texts[name][question]}"
+            for name, scores in asked.items()
+            if question in texts[name]
+        ]
+        if question == REPRODUCES:
+            parts += filter(None, [not_run(boards, figures)])
+        rows.append([question, "<br>".join(parts) or NO_ANSWER.get(question, "no board has such data")])
     return markdown(["Question", "Answer"], rows, "ll")
 
 
-def predictors_table(boards: dict[str, Scores], notes: Notes) -> list[str]:
-    """A row a predictor, a column a task, those of most predictors first; rows in the order of their first column."""
+def _flattered(scores: Scores, question: str, tuned: Tuned, notes: Notes) -> str:
+    """A footnote where the labels behind an answer were in sight when settings of a predictor were chosen."""
+    tables = [table for table in scores.tables if table.is_cost == (question == FAMILY)]
+    predictors = [] if question == REPRODUCES else _in_sight(tables, tuned)
+    if not predictors:
+        return ""
+    who = joined([f"`{p}`" for p in predictors])
+    return notes.mark(
+        f"Settings of {who} were chosen with these labels, or labels like them, in sight: a lead flatters it."
+    )
+
+
+def predictors_table(boards: dict[str, Scores], tuned: Tuned, notes: Notes) -> list[str]:
+    """A row a predictor, a column a task: labels that no settings were chosen on first, then those of most predictors.
+
+    Rows are in the order of their first column.
+    """
     columns = [_column(name, table) for name, scores in boards.items() for table in scores.compared_tables]
-    columns.sort(key=lambda c: (c.table.is_cost, -len(_representatives(c.table)), -c.table.about.n_graphs))
+    flattered = {column.table: bool(_in_sight([column.table], tuned)) for column in columns}
+    columns.sort(
+        key=lambda c: (c.table.is_cost, flattered[c.table], -len(_representatives(c.table)), -c.table.about.n_graphs)
+    )
     representatives = [_representatives(column.table) for column in columns]
     texts = [_texts(column, labels_of) for column, labels_of in zip(columns, representatives, strict=True)]
     order = list(dict.fromkeys(predictor for of_column in texts for predictor in of_column))

@@ -20,8 +20,9 @@ TEMPLATE = Path(__file__).with_name("leaderboard.html")
 # Heading, kind: text, or the way that is better, which a first click sorts to the top.
 COLUMNS = (
     ("Predictor", "text"), ("Task", "text"), ("Device", "text"), ("Labels", "less"), ("Result", "more"),
-    ("Test", "more"), ("Novel", "more"), ("τ", "more"), ("MAPE, %", "less"), ("Acc(10 %), %", "more"),
-    ("Fit, CPU-s", "less"), ("Parameters", "less"), ("Rank", "less"), ("Published", "more"), ("Seeds", "more"),
+    ("Test", "more"), ("Novel", "more"), ("New function", "more"), ("τ", "more"), ("MAPE, %", "less"),
+    ("Acc(10 %), %", "more"), ("Fit, CPU-s", "less"), ("Parameters", "less"), ("Rank", "less"), ("Published", "more"),
+    ("Seeds", "more"),
 )  # fmt: skip
 SORTED = 4
 
@@ -84,19 +85,19 @@ def _row(row: dict, table: Table, size: str, start: bool, best: dict) -> str:
         result += f" ± {number(row['half_interval'], metric)}"
     top = best[row["dataset"], row["protocol"], row["scored_on"]]
     width = 100.0 * row["mean"] / top if row["mean"] is not None and top and top > 0 else 0.0
-    published, z = row["published"], row["published_z"]
+    published = row["published"]
     published_text = ""
     if published is not None:
         kind, _, confidence = row["published_confidence"].partition(" ")
         name = TITLES.get(kind, kind).removesuffix(", %").removeprefix("Kendall's ")
-        published_text = f"{name} {number(published, kind)} ({confidence})" + ("" if z is None else f", {z:+.1f} se")
+        published_text = f"{name} {number(published, kind)} ({confidence})"
     values: list[tuple[object, str]] = [
         (row["predictor"], row["predictor"]),
         (title(table), title(table)),
         (row["device"], "" if row["device"] == "any" else row["device"]),
         (row["n_train"], row["labels"]),
         (row["mean"], f"{'SYNTHETIC ' if table.synthetic else ''}{_short(metric)} {result}"),
-        *((row[name], number(row[name], metric)) for name in ("test", "novel")),
+        *((row[name], number(row[name], metric)) for name in ("test", "novel", "novel_function")),
         (row["kendall_tau"], number(row["kendall_tau"], "kendall_tau")) if metric != "kendall_tau" else (None, ""),
         (row["mape"], _mape(row)) if metric != "mape" else (None, ""),
         (row["acc10"], number(row["acc10"], "acc10")),

@@ -34,6 +34,11 @@ from pipeline.score.scores import Scores
 from pipeline.score.tables import Size, Stat, Table
 
 FEW_DEVICES = 3  # more are shown by their mean
+RANK_INTERVAL = (
+    "In brackets its 95 % interval: the bootstrap over seeds, stretched to Student's t, within the ranks. Few seeds "
+    "that agree make no rank certain: with three, 63 % of all runs may still be a rank off, with five 45 %, and no "
+    "interval is narrower than that."
+)
 Column = tuple[str, dict[str, str]]  # heading, text of each predictor
 
 
@@ -62,8 +67,8 @@ def _rank_column(ranking: Ranking, several: bool, notes: Notes) -> Column:
     what = f"<br>by {TITLES[ranking.metric].removesuffix(', %')}" if several else ""
     note = notes.mark(
         f"Rank of one run among {len(ranking.ranked)} predictors, averaged over {len(ranking.tasks)} tasks "
-        "(data set and label budget) and seeds; no interval where all seeds agree. Only predictors with a number for "
-        f"every task and seed are ranked.{shared_tasks(ranking)}"
+        f"(data set and label budget) and seeds. {RANK_INTERVAL} Only predictors with a number for every task and seed "
+        f"are ranked.{shared_tasks(ranking)}"
     )
     return f"Mean rank{what}{note}", {p: rank_text(rank) for p, rank in ranking.mean_ranks.items()}
 
@@ -81,11 +86,8 @@ def shared_tasks(ranking: Ranking) -> str:
 
 
 def rank_text(rank: stats.Interval | float) -> str:
-    """A mean rank with its interval where seeds differ."""
-    if isinstance(rank, float):
-        return f"{rank:.2f}"
-    half = rank.high - rank.mean
-    return f"{rank.mean:.2f} ± {half:.2f}" if half > 0 else f"{rank.mean:.2f}"
+    """A mean rank with its interval; bare where there is one seed."""
+    return f"{rank:.2f}" if isinstance(rank, float) else f"{rank.mean:.2f} ({rank.low:.2f} to {rank.high:.2f})"
 
 
 def _accuracy_columns(tables: list[Table]) -> list[Column]:
@@ -223,10 +225,23 @@ def _compared_table(ranking: Ranking, best: str) -> list[str]:
     header = [f"`{best}` against", "Ahead by", "95 % interval", "Ahead in", "p (Holm)", *(["Seeds"] if several else [])]
     return [
         *markdown(header, rows), "",
-        "Paired by task and seed, on the seeds that both have. `Ahead in`: share of task-and-seed pairs in which it is "
-        f"ahead, ties half. p: Student's t over seeds, corrected for {len(rows)} comparisons (Holm); with few seeds a "
-        "large p says little.",
+        f"Paired by task and seed, on the seeds that both have{_looked_at(ranking)}. `Ahead in`: share of "
+        f"task-and-seed pairs in which it is ahead, ties half. p: Student's t over seeds, corrected for {len(rows)} "
+        "comparisons (Holm); with few seeds a large p says little.",
     ]  # fmt: skip
+
+
+def _looked_at(ranking: Ranking) -> str:
+    """Which predictors are compared on seeds added after a look alone; empty without any."""
+    by_count: dict[int, dict[str, None]] = {}
+    for table in ranking.tables:
+        for predictor, seen in table.looked_at.items():
+            by_count.setdefault(seen, {})[f"`{predictor}`"] = None
+    parts = [
+        f"; {joined(list(names))} with one another on those added after the first {n} had been looked at"
+        for n, names in by_count.items()
+    ]
+    return "".join(parts)
 
 
 def p_text(p: float) -> str:

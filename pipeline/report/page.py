@@ -12,6 +12,7 @@ from pipeline.report import overview, sections
 from pipeline.report.format import MISSING, TITLES, Notes, folded, joined, labels, markdown, seed_counts, span, title
 from pipeline.report.noise_lines import noise_lines
 from pipeline.report.questions import answers
+from pipeline.score.score_table import QUALITY_SPLITS
 from pipeline.score.scores import Scores
 from pipeline.score.tables import Table
 
@@ -23,12 +24,14 @@ TERMS = """
 - **Kendall's τ** (tau-b): agreement of two rankings, from -1 over 0 (chance) to 1.
 - **MAPE**: mean absolute percentage error; lower is better. **Acc(10 %)**: share predicted within 10 % of the truth.
 - **all**: every labelled network, training networks included, as papers report it. **test**: networks held out by the
-  split. **novel**: networks whose isomorphism class is not in the training set, so that nothing was seen before.
+  split. **novel**: networks whose isomorphism class is not in the training set. **novel_function**: networks that
+  compute what no training network computes, operations that hand their input on (a skip connection) left out.
 - **Fit, CPU-s**, **Predict, s**, **Parameters**: processor time of one training, time to predict the whole data set,
   and learned numbers; each at the largest size that all predictors have.
 - **±**: half of the 95 % interval of the mean over seeds (Student's t; a mean over data sets: one stratum a data set,
   degrees of freedom by Welch and Satterthwaite). With three seeds it is 2.5 sample standard deviations. A seed draws
-  the split, the training set and the initial weights.
+  the split, the training set and the initial weights. A mean rank has a bootstrap interval over seeds, which stays
+  within the ranks.
 - **–**: not run. **undefined**: no ranking exists, as all predictions are equal. **diverged**, **timeout**, **error**,
   **unsupported**: the run ended that way.
 """.strip()
@@ -105,7 +108,7 @@ def tuned_in_sight(tables: list[Table], tuned: dict[str, list[str]], root: str) 
         return []
     where = "; ".join(f"`{predictor}` on {joined(list(names))}" for predictor, names in datasets.items())
     config = f"[config/tuned.yaml]({root}config/tuned.yaml)"
-    return [f"Settings chosen with test labels in sight, which flatters: {where} ({config}).", ""]
+    return [f"Settings chosen with test labels, or labels like them, in sight, which flatters: {where} ({config}).", ""]
 
 
 def section(table: Table, content: Content, notes: Notes) -> list[str]:
@@ -122,8 +125,9 @@ def section(table: Table, content: Content, notes: Notes) -> list[str]:
     lines += _main_table(table, scores.grid)
     if table.is_cost:
         lines += _error_table(table, content)
-    lines += [f"{TITLES[table.metric]} on networks not trained on, `test` / `novel`:", ""]
-    lines += [*sections.pair_table(table, [(table.metric, "test"), (table.metric, "novel")]), ""]
+    unseen = [split for split in QUALITY_SPLITS if split != "all" and split in table.splits]
+    lines += [f"{TITLES[table.metric]} on networks not trained on, {' / '.join(f'`{split}`' for split in unseen)}:", ""]
+    lines += [*sections.pair_table(table, [(table.metric, split) for split in unseen]), ""]
     if len(table.devices) > 1:
         lines += _device_tables(table, content)
     failed = sections.failures(table, scores.messages)

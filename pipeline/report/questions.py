@@ -1,36 +1,54 @@
-"""The four questions at the top of a board, and their answers in words: sentences about `pipeline.score.headline`."""
+"""The questions at the top of a board, and their answers in words: sentences about `pipeline.score.headline`."""
 
 from __future__ import annotations
 
+from pipeline.config.budget import Budget, Kind
+from pipeline.core.names import RECIPES
 from pipeline.report.format import compact, joined, number, percent
 from pipeline.score.headline import Best, Headline, UnseenFamily, Verdicts
 from pipeline.score.published import VERDICTS
+from pipeline.score.ranking import Compared
+from pipeline.score.recipes import Gain, TwoWay
+from pipeline.score.stats import Interval
 from pipeline.score.tables import Size, Table
 
 QUESTIONS = (
-    "Which predictor is best at 1 % and at 5 % of the labels?",
+    "What is best, at which label budget?",
     "Which is the cheapest within one interval of the best?",
+    "Is it the architecture or the recipe?",
     "Which predicts the latency of an unseen family best?",
     "Do NN-Former's published figures reproduce?",
 )
+BEST, CHEAPEST, RECIPE, FAMILY, REPRODUCES = QUESTIONS
 SYNTHETIC = "**SYNTHETIC LABELS, no result:** "
+WORDS = {"agrees": "reproduced", "above": "above", "below": "below", "unsure": "without an interval"}  # of VERDICTS
+RECIPE_WORDS = dict(
+    zip(RECIPES, ("its paper's recipe", "the common recipe", "the common recipe with pre-training"), strict=True)
+)
+NAMED = 3  # predictors; the others of a list are counted
 
 
 def answers(headline: Headline) -> dict[str, str]:
     """The answer to each of QUESTIONS that a board can answer."""
-    sentences = (
-        "; ".join(_best(fraction, best) for fraction, best in headline.best.items()),
-        "; ".join(_cheapest(fraction, best) for fraction, best in headline.best.items()),
-        _unseen_family(headline.unseen_family) if headline.unseen_family else "",
-        "; ".join(_reproduces(label, verdicts) for label, verdicts in headline.verdicts.items()),
-    )
+    sentences = {
+        BEST: "; ".join(_best(word, best) for word, best in headline.best.items()),
+        CHEAPEST: "; ".join(_cheapest(word, best) for word, best in headline.best.items()),
+        RECIPE: "; ".join(_recipes(two_way) for two_way in headline.two_ways),
+        FAMILY: _unseen_family(headline.unseen_family) if headline.unseen_family else "",
+        REPRODUCES: "; ".join(_reproduces(label, verdicts) for label, verdicts in headline.verdicts.items()),
+    }
     loud = SYNTHETIC if headline.synthetic else ""
-    return {question: loud + text for question, text in zip(QUESTIONS, sentences, strict=True) if text}
+    return {question: loud + text for question, text in sentences.items() if text}
 
 
-def _budget(tasks: tuple[tuple[Table, Size], ...]) -> str:
+def _labels(tasks: tuple[tuple[Table, Size], ...]) -> str:
     counts = sorted({size.n_train for _, size in tasks})
-    return f"{counts[0]:,}" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,}"
+    return f"{counts[0]:,} labels" if len(counts) == 1 else f"{counts[0]:,} to {counts[-1]:,} labels"
+
+
+def _budget(word: str, best: Best) -> str:
+    budget = Budget.parse(word)
+    return f"{percent(budget.amount)} ({_labels(best.tasks)})" if budget.kind is Kind.FRACTION else _labels(best.tasks)
 
 
 def _value(best: Best) -> str:
@@ -38,19 +56,63 @@ def _value(best: Best) -> str:
     return f"{number(best.mean, best.metric)}{half}"
 
 
-def _best(fraction: str, best: Best) -> str:
+def _span(interval: Interval, metric: str) -> str:
+    return f"{number(interval.low, metric)} to {number(interval.high, metric)}"
+
+
+def _best(word: str, best: Best) -> str:
+    """First is what the paired test tells from every other; else none is."""
     over = f", mean of {len(best.tasks)} data sets" if len(best.tasks) > 1 else ""
-    return f"{percent(fraction)} ({_budget(best.tasks)} labels): **`{best.predictor}`**, τ {_value(best)}{over}"
+    value = f"**`{best.predictor}`**, τ {_value(best)}{over}"
+    start = _budget(word, best)
+    if not best.rivals:
+        return f"{start}: {value}{', one seed and so no test' if len(best.cpu_s) > 1 else ''}"
+    if best.tied:
+        return f"{start}: none is first: {value}, and {_tied(best)} can't be told apart"
+    return f"{start}: {value}, ahead of the next, {_ahead(best.rivals[0], best.metric)}"
 
 
-def _cheapest(fraction: str, best: Best) -> str:
-    start = f"{percent(fraction)}: **`{best.cheapest}`**"
+def _tied(best: Best) -> str:
+    names = [f"`{p}`" for p in best.tied[:NAMED]]
+    more = len(best.tied) - NAMED
+    return joined([*names, f"{more} more"] if more > 0 else names)
+
+
+def _ahead(rival: Compared, metric: str) -> str:
+    difference = rival.paired.difference
+    by = f"{number(difference.mean, metric)} ({_span(difference, metric)}, {rival.seeds} seeds)"
+    return f"`{rival.predictor}`, by {by}"
+
+
+def _cheapest(word: str, best: Best) -> str:
+    start = f"{_budget(word, best)}: **`{best.cheapest}`**"
     cost = f"{compact(best.cpu_s[best.cheapest], 2)} CPU-s"
-    if best.cheapest == best.predictor:
-        unsure = ", one seed and so no interval" if best.interval is None else ", nothing cheaper comes so near"
-        return f"{start} itself, {cost}{unsure}"
+    if best.behind is None:
+        unsure = ", all that cost less are behind" if best.rivals else ", one seed and so no test"
+        return f"{start} itself, {cost}{unsure if len(best.cpu_s) > 1 else ''}"
     against = f"{compact(best.cpu_s[best.predictor], 2)} of `{best.predictor}`"
-    return f"{start}, τ {number(best.cheapest_mean, best.metric)}, {cost} against {against}"
+    difference = best.behind.paired.difference
+    behind = f"behind by {number(difference.mean, best.metric)} ({_span(difference, best.metric)})"
+    return f"{start}, τ {number(best.cheapest_mean, best.metric)}, {behind}, {cost} against {against}"
+
+
+def _recipes(two_way: TwoWay) -> str:
+    metric = two_way.table.metric
+    parts = []
+    for recipe, gain in two_way.architecture.items():
+        difference = _gain(gain, metric)
+        first = f"`{gain.first}` is ahead of `{gain.second}` by {difference}"
+        none = f"none is first, `{gain.first}` less `{gain.second}` is {difference}"
+        parts.append(f"by {RECIPE_WORDS[recipe]} {first if gain.paired.difference.low > 0 else none}")
+    for gain in two_way.recipe:
+        more = f"{RECIPE_WORDS[gain.first]} gives {_gain(gain, metric)} over {RECIPE_WORDS[gain.second]}"
+        parts.append(f"{more}, mean of {len(two_way.architectures)} architectures")
+    return f"{two_way.table.dataset}, {two_way.size.n_train:,} labels: {', '.join(parts)}"
+
+
+def _gain(gain: Gain, metric: str) -> str:
+    difference = gain.paired.difference
+    return f"{number(difference.mean, metric)} ({_span(difference, metric)})"
 
 
 def _unseen_family(family: UnseenFamily) -> str:
@@ -58,15 +120,16 @@ def _unseen_family(family: UnseenFamily) -> str:
     again = "" if family.repeated_mape is None else f"; labels measured again: {repeated} %"
     part = "" if family.families == family.known else f" ({family.families} of {family.known} families)"
     best = f"**`{family.best.predictor}`**, MAPE {_value(family.best)} %"
-    return f"{best}, mean over families of {family.dataset}{part}{again}"
+    unsure = f", and {_tied(family.best)} can't be told apart" if family.best.tied else ""
+    unsure = ", one seed and so no test" if family.best.interval is None else unsure
+    return f"{best}{unsure}, mean over families of {family.dataset}{part}{again}"
 
 
 def _reproduces(label: str, verdicts: Verdicts) -> str:
-    """Yes when no figure of ours is worse than the published one beyond its interval."""
-    n, counts = verdicts.figures, {word: verdicts.counts[word] for word in VERDICTS if verdicts.counts.get(word)}
-    sure, worse = n - counts.get("unsure", 0), counts.get("worse", 0)
-    word = "can't be said" if not sure else "yes" if not worse else "no" if worse == sure else "in part"
-    parts = joined([f"{k} {'agree' if verdict == 'agrees' and k > 1 else verdict}" for verdict, k in counts.items()])
-    checked = ", not checked against the paper" if n == 1 else ", none checked against the paper"
-    checked = "" if verdicts.verified else checked
-    return f"`{label}`: **{word}** ({parts} of {n} published figure{'s' if n > 1 else ''}{checked})"
+    """How many figures of a label lie within our intervals, and how many of our numbers above or below."""
+    n, counts = verdicts.figures, [(WORDS[word], verdicts.counts.get(word, 0)) for word in VERDICTS]
+    parts = joined([f"{k} {word}" for word, k in counts if k])
+    checked = (
+        "" if verdicts.verified else ", not checked against the paper" if n == 1 else ", none checked against the paper"
+    )
+    return f"`{label}`: **{parts}** of {n} published figure{'s' if n > 1 else ''}{checked}"

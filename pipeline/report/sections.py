@@ -140,24 +140,32 @@ def _quoted(message: str) -> str:
 
 
 def published_table(table: Table, comparisons: list[published.Comparison], notes: Notes) -> list[str]:
-    """Published figures beside ours, with the difference in standard errors; [] without any."""
+    """Published figures beside ours, which hold them in their interval or lie above or below; [] without any."""
     if not comparisons:
         return []
     header = [
-        "Predictor", "Labels: ours", "Labels: published", "Metric", "Ours", "Published", "Difference",
-        "In standard errors", "Ours", "Source of the published figure",
+        "Predictor", "Labels: ours", "Labels: published", "Metric", "Ours", "Published", "Confidence", "Difference",
+        "Ours is", "Fit, CPU-s", "Source of the published figure",
     ]  # fmt: skip
-    letters = {c.figure.confidence for c in comparisons}
-    legend = "; ".join(f"{k}: {v}" for k, v in published.CONFIDENCE.items() if k in letters)
     rows = [_published_row(table, comparison, notes) for comparison in comparisons]
-    return [*markdown(header, rows, "lrrlrrrrll"), "", f"Confidence in a published figure: {legend}."]
+    return [*markdown(header, rows, "lrrlrrlrlrl"), "", *confidence_legend([c.figure for c in comparisons])]
+
+
+def confidence_legend(figures: list[published.Figure], agrees: str = "agrees") -> list[str]:
+    """What the words of confidence mean that stand beside some figures, and what our verdicts say."""
+    letters = {figure.confidence for figure in figures}
+    legend = "; ".join(f"*{word}*: {text}" for k, (word, text) in published.CONFIDENCE.items() if k in letters)
+    return [
+        f"Confidence in a published figure: {legend}. Published figures are rounded, of an unknown number of runs and "
+        f"without a spread: only our own interval is known. *{agrees}*: it holds the figure; *above*, *below*: our "
+        "number is higher or lower than the figure by more (of MAPE, lower is better).",
+    ]  # fmt: skip
 
 
 def _published_row(table: Table, comparison: published.Comparison, notes: Notes) -> list[str]:
     figure, size, metric = comparison.figure, comparison.size, comparison.figure.metric
     label = f"`{comparison.label}`{_settings_mark(table, comparison.label, notes)}"
     difference = "" if comparison.difference is None else f"{comparison.difference:+.{len(number(0.0, metric)) - 2}f}"
-    z = MISSING if comparison.z is None else f"{comparison.z:+.1f}"
     source = figure.source if figure.predictor == comparison.label else f"`{figure.predictor}`: {figure.source}"
     ours, theirs = "mean of all families", f"{figure.n_train:,}"
     if size is not None:
@@ -169,13 +177,15 @@ def _published_row(table: Table, comparison: published.Comparison, notes: Notes)
             f"The released code picks its checkpoint with {figure.n_val:,} {words} beside the training labels it is "
             "quoted with. Ours picks nothing with labels that are not counted."
         )
-    spread = "" if figure.spread is None else f" ± {number(figure.spread, metric)} sd"
     verdict = comparison.verdict
-    if verdict == "worse" and figure.n_val and is_focus(comparison.label):
+    if comparison.on_sample:
+        verdict = f"of another set: {figure.dataset}"
+    elif verdict == "below" and figure.n_val and is_focus(comparison.label):
         verdict += notes.mark("The published figure had more labels to choose with.")
     return [
         label, ours, theirs, TITLES.get(metric, metric), cell(comparison.ours, metric),
-        f"{number(figure.value, metric)}{spread} ({figure.confidence})", difference or MISSING, z, verdict, source,
+        number(figure.value, metric), published.CONFIDENCE[figure.confidence][0], difference or MISSING, verdict,
+        compact(comparison.cpu_s, 2), source,
     ]  # fmt: skip
 
 

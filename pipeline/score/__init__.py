@@ -1,5 +1,5 @@
 """Predictions and labels to numbers; no words.
 
 In: predictions, tables, splits. Out: scores.parquet and the numbers that boards and metrics.json quote. May import
-core, config and split.
+core, config, spaces and split.
 """

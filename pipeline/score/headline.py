@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.core.names import focus_first, is_focus
+from pipeline.config.budget import Kind
+from pipeline.core.names import focus_first, is_as_published
 from pipeline.score import stats
 from pipeline.score.label_noise import Noise
 from pipeline.score.label_noise import floor as noise_floor
 from pipeline.score.published import VERDICTS, Comparison
+from pipeline.score.ranking import Compared, compared_seeds
+from pipeline.score.recipes import TwoWay, two_ways
 from pipeline.score.tables import Size, Stat, Table
 
 FRACTIONS = ("0.01", "0.05")
@@ -22,8 +24,8 @@ FRACTIONS = ("0.01", "0.05")
 class Best:
     """The best predictor on some (table, size) tasks, its interval over seeds (None: one seed) and what it costs.
 
-    `cheapest` is the predictor that takes the fewest CPU-seconds of those whose mean is no worse than the near end of
-    that interval.
+    `rivals`: all others, best mean first, each with the best less it, paired by task and seed; none without a second
+    seed. `cheapest` takes the fewest CPU-seconds of the best and those whose paired 95 % interval holds zero.
     """
 
     tasks: tuple[tuple[Table, Size], ...]
@@ -31,6 +33,7 @@ class Best:
     predictor: str
     mean: float
     interval: stats.Interval | None
+    rivals: tuple[Compared, ...]
     cheapest: str
     cheapest_mean: float
     cpu_s: dict[str, float]
@@ -39,6 +42,16 @@ class Best:
     def half(self) -> float | None:
         """Half of the interval."""
         return None if self.interval is None else self.interval.high - self.interval.mean
+
+    @property
+    def tied(self) -> list[str]:
+        """The others that do not differ from the best (Holm, 5 %)."""
+        return [rival.predictor for rival in self.rivals if rival.p_holm >= 1 - stats.LEVEL]
+
+    @property
+    def behind(self) -> Compared | None:
+        """The best less the cheapest; None where that is the best itself."""
+        return next((rival for rival in self.rivals if rival.predictor == self.cheapest), None)
 
 
 @dataclass(frozen=True)
@@ -66,25 +79,37 @@ class Verdicts:
 
 @dataclass(frozen=True)
 class Headline:
-    """`best`: by fraction of the labels, those that the grid has; `verdicts`: by label of NN-Former."""
+    """`best`: by label budget, those that the grid has; `verdicts`: by label of NN-Former as published.
+
+    `two_ways`: architectures by recipes, where the grid has such.
+    """
 
     synthetic: bool
     best: dict[str, Best]
     unseen_family: UnseenFamily | None
     verdicts: dict[str, Verdicts]
+    two_ways: list[TwoWay]
 
 
 def headline(
     tables: list[Table], compared_tables: list[Table], comparisons: dict[str, list[Comparison]], noise: Sequence[Noise]
 ) -> Headline:
     """All of it. `compared_tables` are those that count once (`ranking.independent`); `comparisons`: by table name."""
-    best = {f: best_on(accuracy_tasks(compared_tables, f), "kendall_tau") for f in FRACTIONS}
+    accuracy = [table for table in compared_tables if not table.is_cost]
+    best = {word: best_on(tasks_at(accuracy, word), "kendall_tau") for word in _budgets(accuracy)}
     return Headline(
         synthetic=any(table.synthetic for table in tables),
-        best={fraction: of_fraction for fraction, of_fraction in best.items() if of_fraction},
+        best={word: of_budget for word, of_budget in best.items() if of_budget},
         unseen_family=unseen_family(tables, noise),
         verdicts=verdicts(tables, comparisons),
+        two_ways=[two_way for table in accuracy for two_way in two_ways(table)],
     )
+
+
+def _budgets(tables: list[Table]) -> list[str]:
+    """The budgets whose best is named: 1 % and 5 % of the labels, and every number of labels, fewest first."""
+    counts = {size.n_train: str(size.budget) for t in tables for size in t.sizes if size.budget.kind is Kind.COUNT}
+    return [*FRACTIONS, *(counts[n] for n in sorted(counts))]
 
 
 def best_on(tasks: list[tuple[Table, Size]], metric: str) -> Best | None:
@@ -92,31 +117,50 @@ def best_on(tasks: list[tuple[Table, Size]], metric: str) -> Best | None:
     sizes: dict[Table, list[Size]] = {}
     for table, size in tasks:
         sizes.setdefault(table, []).append(size)
-    values, cpu_s = {}, {}
+    values: dict[str, list[Stat]] = {}  # a stratum a table
+    cpu_s = {}
     for predictor in tasks[0][0].predictors if tasks else []:
         by_table = [
             table.over_sizes(predictor, metric, table.split, sizes=of_table) for table, of_table in sizes.items()
         ]
         seconds = [table.stat(predictor, size, "fit_cpu_s", "run").mean for table, size in tasks]
         if all(stat.complete for stat in by_table):
-            values[predictor] = [np.array(stat.values) for stat in by_table]  # a stratum a table, over seeds
+            values[predictor] = by_table
             cpu_s[predictor] = float(np.mean(seconds)) if None not in seconds else float("inf")
     if not values:
         return None
     sign = tasks[0][0].better(metric, 1.0)
-    means = {p: float(np.mean([v.mean() for v in strata])) for p, strata in values.items()}
-    best = min(means, key=lambda p: (-sign * means[p], p))
-    interval = stats.interval(values[best])
-    worst = sign * means[best] if interval is None else min(sign * interval.low, sign * interval.high)
-    close = [p for p in means if sign * means[p] >= worst]
+    means = {p: float(np.mean([stat.mean for stat in strata])) for p, strata in values.items()}
+    best, *others = sorted(means, key=lambda p: (-sign * means[p], p))
+    rivals = _rivals(list(sizes), values, best, others, sign)
+    close = [best, *(rival.predictor for rival in rivals if rival.paired.difference.low <= 0)]
     cheapest = min(close, key=lambda p: (cpu_s[p], p))
-    return Best(tuple(tasks), metric, best, means[best], interval, cheapest, means[cheapest], cpu_s)
+    interval = stats.interval([stat.values for stat in values[best]])
+    return Best(tuple(tasks), metric, best, means[best], interval, rivals, cheapest, means[cheapest], cpu_s)
 
 
-def accuracy_tasks(tables: list[Table], fraction: str) -> list[tuple[Table, Size]]:
-    """The accuracy tasks of some tables at a fraction of the labels."""
-    accuracy = [table for table in tables if not table.is_cost]
-    return [(table, size) for table in accuracy for size in table.sizes if str(size.budget) == fraction]
+def _rivals(
+    tables: list[Table], values: dict[str, list[Stat]], best: str, others: list[str], sign: float
+) -> tuple[Compared, ...]:
+    """The best less each of the others, more being better; () where one of them can't be paired with it."""
+    pairs = []
+    for other in others:
+        strata = zip(tables, values[best], values[other], strict=True)
+        seeds = [compared_seeds(table, best, other, ours, theirs) for table, ours, theirs in strata]
+        both = (
+            [sign * np.array(stat.values_of(of_table)) for stat, of_table in zip(values[p], seeds, strict=True)]
+            for p in (best, other)
+        )
+        pairs.append((stats.paired(*both), min(map(len, seeds))))
+    if any(pair is None for pair, _ in pairs):
+        return ()
+    corrected = stats.holm([pair.p for pair, _ in pairs])
+    return tuple(Compared(o, pair, float(p), n) for o, (pair, n), p in zip(others, pairs, corrected, strict=True))
+
+
+def tasks_at(tables: list[Table], budget: str) -> list[tuple[Table, Size]]:
+    """The tasks of some tables at one label budget."""
+    return [(table, size) for table in tables for size in table.sizes if str(size.budget) == budget]
 
 
 def mean_over_tasks(tasks: list[tuple[Table, Size]], predictor: str) -> Stat:
@@ -146,13 +190,12 @@ def unseen_family(tables: list[Table], noise: Sequence[Noise] = ()) -> UnseenFam
 
 
 def verdicts(tables: list[Table], comparisons: dict[str, list[Comparison]]) -> dict[str, Verdicts]:
-    """Published figures of NN-Former beside ours, by label: no form with a part changed."""
+    """Published figures of NN-Former beside ours, by label of NN-Former as published; none of a sample."""
     by_label: dict[str, list[Comparison]] = {}
     for table in tables:
         for comparison in comparisons[table.name]:
-            label = comparison.label
-            if is_focus(label) and set(json.loads(table.overrides[label])) <= {"preset"}:
-                by_label.setdefault(label, []).append(comparison)
+            if is_as_published(comparison.label) and not comparison.on_sample:
+                by_label.setdefault(comparison.label, []).append(comparison)
     return {label: _counted(by_label[label]) for label in focus_first(by_label)}
 
 

@@ -5,30 +5,32 @@ from __future__ import annotations
 import csv
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.config.budget import Kind
 from pipeline.core.errors import BenchError
-from pipeline.core.names import predictor_of
+from pipeline.core.names import is_as_published, predictor_of
 from pipeline.core.paths import ROOT
-from pipeline.score import stats
-from pipeline.score.metrics import LOWER_IS_BETTER
 from pipeline.score.tables import Size, Stat, Table
 
 CONFIG = ROOT / "config" / "published.csv"
 FIELDS = [
     "dataset", "protocol", "n_train", "predictor", "metric", "statistic", "value", "confidence", "source", "n_val",
 ]  # fmt: skip
-CONFIDENCE = {
-    "V": "verified in the paper's table",
-    "S": "second-hand, from reviews and notes",
-    "M": "from memory, not verified",
-    "M+": "from memory; the table's own means agree when added up again",
-    "D": "derived or doubtful, not checked against the paper",
+CONFIDENCE = {  # in a word, and what it means
+    "V": ("verified", "read in the table of the paper named"),
+    "S": ("second-hand", "from reviews and notes on the paper"),
+    "M": ("from memory", "not verified"),
+    "M+": ("from memory, adds up", "not verified, but the table's own means agree when added up again"),
+    "D": ("in doubt", "sources contradict each other; never shown"),
 }
-VERDICTS = ("agrees", "better", "worse", "unsure")
+STATISTICS = ("mean", "best")  # over runs; no run count or spread is published
+VERDICTS = ("agrees", "above", "below", "unsure")
 LEAVE_OUT = "leave_out:"
+SAMPLE_OF = {
+    "nasbench101_cec": "nasbench101"
+}  # a sample: its numbers stand beside figures of the whole, without a verdict
 FAMILIES = {"efficientnet": "efficientb0", "resnet": "resnet18", "vgg": "vgg16"}  # published name: ours
 
 
@@ -36,8 +38,8 @@ FAMILIES = {"efficientnet": "efficientb0", "resnet": "resnet18", "vgg": "vgg16"}
 class Figure:
     """One published number. `metric` is named and scaled as in the score rows; `confidence` is a key of CONFIDENCE.
 
-    `n_val` counts the labels beside `n_train` that picked the checkpoint, of the test set if `val_is_test`; None where
-    the source does not say. `spread` is the published standard deviation over runs, None where none is known.
+    `statistic`: of STATISTICS. `n_val` counts the labels beside `n_train` that picked the checkpoint, of the test set
+    if `val_is_test`; None where the source does not say.
     """
 
     dataset: str
@@ -50,26 +52,32 @@ class Figure:
     source: str
     n_val: int | None = None
     val_is_test: bool = False
-    spread: float | None = None
+    statistic: str = "mean"
 
     @property
     def key(self) -> tuple:
         """What the figure is of."""
-        return self.dataset, self.protocol, self.n_train, self.predictor, self.metric
+        return self.dataset, self.protocol, self.n_train, self.predictor, self.metric, self.statistic
+
+    @property
+    def in_doubt(self) -> bool:
+        """True where sources contradict each other: such a figure is never shown."""
+        return self.confidence == "D"
 
 
 @dataclass(frozen=True)
 class Comparison:
     """A published figure and our number for it: the predictor's label, its size (None: mean over families), our seeds.
 
-    `se` is the standard error of the difference: of our mean over seeds, and the published standard deviation where it
-    is known (the number of published runs is not, so the figure counts as one run).
+    `on_sample`: ours is of a sample of the figure's data set. `cpu_s`: CPU-seconds of our fit, mean over seeds.
     """
 
     label: str
     size: Size | None
     figure: Figure
     ours: Stat
+    on_sample: bool = False
+    cpu_s: float | None = None
 
     @property
     def difference(self) -> float | None:
@@ -77,65 +85,53 @@ class Comparison:
         return None if self.ours.mean is None else self.ours.mean - self.figure.value
 
     @property
-    def se(self) -> float | None:
-        """Standard error of the difference; None with fewer than two seeds."""
-        return None if self.ours.se is None else math.hypot(self.ours.se, self.figure.spread or 0.0)
-
-    @property
-    def z(self) -> float | None:
-        """The difference in standard errors; None where there is no difference or no spread."""
-        return None if self.difference is None or not self.se else self.difference / self.se
-
-    @property
     def verdict(self) -> str:
-        """`agrees` where the 95 % interval of the difference holds zero, else `better` or `worse`; `unsure` without."""
-        if self.difference is None or self.se is None:
+        """`agrees` where our 95 % interval holds the figure, else where our number lies: `above` or `below` it.
+
+        `unsure` without an interval, or on a sample. The spread of the figure itself is not published.
+        """
+        if self.difference is None or self.ours.half is None or self.on_sample:
             return "unsure"
-        if abs(self.difference) <= stats.t_quantile(len(self.ours.values) - 1) * self.se:
+        if abs(self.difference) <= self.ours.half:
             return "agrees"
-        return "better" if (self.difference > 0) != (self.figure.metric in LOWER_IS_BETTER) else "worse"
+        return "above" if self.difference > 0 else "below"
 
 
 def load(path: Path | str = CONFIG) -> list[Figure]:
     """All published figures, each once. Raises BenchError naming the line that is wrong."""
     figures: dict[tuple, Figure] = {}
-    spreads: dict[tuple, float] = {}
     try:
         with Path(path).open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
             if reader.fieldnames != FIELDS:
                 raise BenchError(f"{path}: the first line is not {','.join(FIELDS)}; restore it")
             for row in reader:
-                figure, statistic = _figure(path, reader.line_num, row)
-                known = spreads if statistic == "sd" else figures
-                if figure.key in known:
+                figure = _figure(path, reader.line_num, row)
+                if figure.key in figures:
                     raise BenchError(f"{path}: line {reader.line_num}: this figure stands above already; remove one")
-                known[figure.key] = figure.value if statistic == "sd" else figure
+                figures[figure.key] = figure
     except OSError as error:
         raise BenchError(f"{path}: cannot read: {error.strerror}; restore the file") from error
-    lost = sorted(set(spreads) - set(figures))
-    if lost:
-        raise BenchError(f"{path}: a standard deviation without its mean: {' '.join(map(str, lost[0]))}; add the mean")
-    return [Figure(**{**figure.__dict__, "spread": spreads.get(key)}) for key, figure in figures.items()]
+    return list(figures.values())
 
 
-def _figure(path: Path | str, line: int, row: dict) -> tuple[Figure, str]:
+def _figure(path: Path | str, line: int, row: dict) -> Figure:
     def wrong(what: object) -> BenchError:
         return BenchError(f"{path}: line {line}: {what}; mend that line")
 
-    statistic, hidden = row.pop("statistic"), re.fullmatch(r"(\d*)( test)?", row.pop("n_val") or "")
+    hidden = re.fullmatch(r"(\d*)( test)?", row.pop("n_val") or "")
     try:
         figure = Figure(**{**row, "n_train": int(row["n_train"]), "value": float(row["value"])})
     except (TypeError, ValueError) as error:
         raise wrong(error) from error
     if figure.confidence not in CONFIDENCE:
         raise wrong(f"confidence {figure.confidence!r}; known: {', '.join(CONFIDENCE)}")
-    if statistic not in ("mean", "sd"):
-        raise wrong(f"statistic {statistic!r}; known: mean, sd")
+    if figure.statistic not in STATISTICS:
+        raise wrong(f"statistic {figure.statistic!r}; known: {', '.join(STATISTICS)}")
     if not hidden or not math.isfinite(figure.value):
         raise wrong("value must be a finite number and n_val a count, `2000 test` or empty")
     n_val = int(hidden[1]) if hidden[1] else None
-    return Figure(**{**figure.__dict__, "n_val": n_val, "val_is_test": bool(hidden[2])}), statistic
+    return replace(figure, n_val=n_val, val_is_test=bool(hidden[2]))
 
 
 def name_of(label: str, known: set[str]) -> str | None:
@@ -149,19 +145,20 @@ def name_of(label: str, known: set[str]) -> str | None:
 def compare(table: Table, figures: list[Figure]) -> list[Comparison]:
     """Every published figure of the table's data set, protocol and sizes beside ours, in the table's order.
 
-    Published figures under tnasp are of test accuracy, those of latency of held-out networks. A family left out goes by
-    its name and a source's own train mark by its protocol; else the number of training labels must agree.
+    Published figures under tnasp are of the test accuracy of all networks, those of latency of held-out networks. A
+    family left out goes by its name and a source's own train mark by its protocol; else the number of training labels
+    must agree. Figures in doubt, and the best of several runs, are compared with nothing.
     """
-    if table.protocol == "tnasp" and table.scored_on != "test_acc":
-        return []
-    same = [f for f in figures if f.dataset == table.dataset and _protocol(f) == table.protocol]
-    known = {f.predictor for f in same}
+    known = {f.predictor for f in figures}
+    same = [f for f in figures if f.statistic == "mean" and not f.in_doubt and _is_for(f, table)]
+    on_sample = table.dataset in SAMPLE_OF
     comparisons = []
-    for label in table.ranked():
+    for label in (p for p in table.ranked() if is_as_published(p) or not on_sample):
         of_label = [f for f in same if f.predictor == name_of(label, known)]
         for size in table.sizes:
             ours = [(f, table.stat(label, size, f.metric, table.split)) for f in of_label if _is_of(f, size)]
-            comparisons += [Comparison(label, size, figure, stat) for figure, stat in ours if stat.expected]
+            cpu_s = table.stat(label, size, "fit_cpu_s", "run").mean
+            comparisons += [Comparison(label, size, f, stat, on_sample, cpu_s) for f, stat in ours if stat.expected]
         for figure in of_label:
             if figure.protocol == f"{LEAVE_OUT}mean" and has_all_families(table):
                 stat = table.over_sizes(label, figure.metric, table.split)
@@ -175,8 +172,14 @@ def has_all_families(table: Table) -> bool:
     return bool(left_out) and None not in left_out and sorted(left_out) == sorted(table.about.families)
 
 
-def _protocol(figure: Figure) -> str:
-    return "leave_one_family_out" if figure.protocol.startswith(LEAVE_OUT) else figure.protocol
+def _is_for(figure: Figure, table: Table) -> bool:
+    """Whether a figure is of the data set, or of what it is a sample of, and of the protocol of a table."""
+    if figure.dataset != SAMPLE_OF.get(table.dataset, table.dataset):
+        return False
+    if figure.protocol == "tnasp":
+        on_validation = table.target == "val_acc" or table.dataset in SAMPLE_OF  # which has test accuracy alone
+        return on_validation and table.scored_on == "test_acc" and table.split == "all"
+    return ("leave_one_family_out" if figure.protocol.startswith(LEAVE_OUT) else figure.protocol) == table.protocol
 
 
 def _is_of(figure: Figure, size: Size) -> bool:

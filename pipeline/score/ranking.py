@@ -4,6 +4,9 @@ A task is a data set at one training size. Predictors are ranked by the main met
 is the rank to expect of one run, and its interval comes from the seeds like every other. Tasks and seeds are those that
 the predictors share: `Table.shared_sizes`, and the seeds that the grid asks of all that have them. Only predictors with
 a number for every such task and seed have a mean rank; the others are listed with what they lack.
+
+Where the best of a first look got more seeds (`looked_at` of a grid), two of them are compared on the added seeds
+alone: the first ones chose whom to compare.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import numpy as np
 
 from pipeline.core.names import predictor_of
 from pipeline.score import stats
-from pipeline.score.tables import Size, Table
+from pipeline.score.tables import Size, Stat, Table
 
 
 @dataclass(frozen=True)
@@ -57,14 +60,16 @@ class Ranking:
 
     @cached_property
     def mean_ranks(self) -> dict[str, stats.Interval | float]:
-        """Mean rank of each ranked predictor, best first: with its interval, or bare where there is but one seed."""
+        """Mean rank of each ranked predictor, best first: with its interval (`stats.rank_interval`), or bare where
+        there is but one seed."""
         if not self.ranked:
             return {}
         by_table = [stats.ranks(v).mean(1) for v in self.values]  # each (ranked, seeds)
         mean_ranks = {}
         for i, predictor in enumerate(self.ranked):
             per_seed = [ranks[i] for ranks in by_table]
-            mean_ranks[predictor] = stats.interval(per_seed) or float(np.mean([ranks.mean() for ranks in per_seed]))
+            interval = stats.rank_interval(per_seed, len(self.ranked))
+            mean_ranks[predictor] = interval or float(np.mean([ranks.mean() for ranks in per_seed]))
         return dict(sorted(mean_ranks.items(), key=lambda item: (point(item[1]), item[0])))
 
     def task_ranks(self, table: Table, size: Size) -> dict[str, float]:
@@ -74,8 +79,10 @@ class Ranking:
         return dict(zip(complete, stats.ranks(means), strict=True)) if complete else {}
 
     def pair(self, a: str, b: str) -> tuple[stats.Paired | None, int]:
-        """`a` less `b`, paired by task and seed, on all seeds that both have: None with fewer than two of them."""
-        seeds = {table: _common_seeds(table, a, b) for table in self.tables}
+        """`a` less `b`, paired by task and seed, on the seeds of `compared_seeds`: None with fewer than two of them."""
+        seeds = {
+            t: compared_seeds(t, a, b, *(t.main(p, s) for p in (a, b) for s in t.shared_sizes)) for t in self.tables
+        }
         values = [[_values(table, p, seeds[table]) for table in self.tables] for p in (a, b)]
         return stats.paired(*values), min(map(len, seeds.values()))
 
@@ -122,10 +129,11 @@ def _values(table: Table, predictor: str, seeds: tuple[int, ...]) -> np.ndarray:
     return sign * np.array([table.main(predictor, size).values_of(seeds) for size in table.shared_sizes])
 
 
-def _common_seeds(table: Table, a: str, b: str) -> tuple[int, ...]:
-    """The seeds with a number of both predictors at every shared size."""
-    seeds = [set(table.main(p, size).seeds) for p in (a, b) for size in table.shared_sizes]
-    return tuple(sorted(set.intersection(*seeds)))
+def compared_seeds(table: Table, a: str, b: str, *numbers: Stat) -> tuple[int, ...]:
+    """The seeds that all of some numbers of two predictors have; only those added after a look, where there are any."""
+    common = set.intersection(*(set(stat.seeds) for stat in numbers))
+    seen = max(table.looked_at.get(p, 0) for p in (a, b))
+    return tuple(sorted({seed for seed in common if seed >= seen} or common))
 
 
 def rankings(tables: list[Table]) -> list[Ranking]:
@@ -173,7 +181,7 @@ def variant_effects(table: Table) -> list[VariantEffect]:
         for size in table.summary_sizes():
             for name in names:
                 ours, theirs = table.main(name, size), table.main(base, size)
-                seeds = sorted(set(ours.seeds) & set(theirs.seeds))
+                seeds = compared_seeds(table, name, base, ours, theirs)
                 pair = stats.paired(
                     [sign * np.array(ours.values_of(seeds))], [sign * np.array(theirs.values_of(seeds))]
                 )

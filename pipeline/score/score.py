@@ -20,7 +20,9 @@ from pipeline.config import grid as grids
 from pipeline.config.cell_spec import CellSpec
 from pipeline.core import io
 from pipeline.core.errors import BenchError
+from pipeline.core.targets import is_cost
 from pipeline.score import label_noise, messages, metrics, score_table
+from pipeline.spaces import cells as spaces
 from pipeline.split import training_set
 
 PROVENANCE = ("torch_device", "host_cpu", "host_gpu", "torch_version", "code_rev", "finished_at")
@@ -40,6 +42,7 @@ class Data:
     def __init__(self, root: Path):
         self.root = root
         self.graphs = lru_cache(maxsize=None)(self._graphs)
+        self.functions = lru_cache(maxsize=None)(self._functions)
         self.version = lru_cache(maxsize=None)(self._version)
         self.labels = lru_cache(maxsize=None)(self._labels)
         self._split_masks = lru_cache(maxsize=None)(self._make_split_masks)
@@ -55,6 +58,15 @@ class Data:
     def _graphs(self, dataset: str) -> np.ndarray:
         """Isomorphism class of each graph, shape (n_graphs,), indexed by graph_id."""
         return io.read_parquet(self.root / "parquet" / dataset / "graphs.parquet").sort("graph_id")["iso"].to_numpy()
+
+    def _functions(self, dataset: str) -> np.ndarray | None:
+        """Class of the function that each graph computes, as `_graphs`; None where no identity operation is named."""
+        about = datasets.load().get(dataset)
+        if about is None or not about.identity:
+            return None
+        path = self.root / "parquet" / dataset / "graphs.parquet"
+        vocab = io.read_meta(path)["op_vocab"]
+        return spaces.function_classes(io.read_parquet(path).sort("graph_id"), vocab, about.identity)
 
     def _read_families(self, dataset: str) -> pl.DataFrame:
         return io.read_parquet(self.root / "parquet" / dataset / "graphs.parquet").select("graph_id", "family")
@@ -95,11 +107,15 @@ class Data:
         ids, iso = self.labels(cell.dataset, scored_on, cell.device).ids, self.graphs(cell.dataset)
         trained = self.training_set(cell)
         labelled = np.concatenate([rows["graph_id"].to_numpy() for rows in (trained.rows, trained.val_rows)])
-        return {
+        masks = {
             "test": np.isin(ids, trained.test),
             "all": np.ones(len(ids), dtype=bool),
             "novel": ~np.isin(iso[ids], iso[labelled]),
         }
+        function = None if is_cost(scored_on) else self.functions(cell.dataset)  # an identity costs time
+        if function is not None:
+            masks["novel_function"] = ~np.isin(function[ids], function[labelled])
+        return masks
 
 
 def _without_predictor(cell: CellSpec) -> CellSpec:

@@ -24,7 +24,7 @@ SCHEMA = pl.Schema(
         "n_val": pl.UInt32,
         "n_source": pl.UInt32,  # labels of other devices
         "seed": pl.UInt32,
-        "split": pl.String,  # test | all | novel, or run for the cost of a run
+        "split": pl.String,  # of QUALITY_SPLITS, or run for the cost of a run
         "metric": pl.String,
         "value": pl.Float64,  # null: undefined, or status is not ok
         "status": pl.String,  # of STATUSES
@@ -42,7 +42,7 @@ KEY = (
 )  # fmt: skip
 NULLABLE = frozenset({"value", "host_cpu", "host_gpu", "torch_device", "torch_version", "code_rev", "finished_at"})
 STATUSES = ("ok", "diverged", "timeout", "unsupported", "error")
-QUALITY_SPLITS = ("test", "all", "novel")
+QUALITY_SPLITS = ("test", "all", "novel", "novel_function")  # the last for accuracies of data that name identities
 RUN_METRICS = ("fit_s", "fit_cpu_s", "predict_s", "predict_cpu_s", "n_params", "peak_mem_mb")
 
 

@@ -77,7 +77,10 @@ class Size:
 class Table:
     """All scores of one (dataset, protocol, target, scored_on): predictors x sizes x devices x seeds."""
 
-    def __init__(self, cells: list[CellSpec], scored_on: str, rows: pl.DataFrame, about: Dataset):
+    def __init__(
+        self, cells: list[CellSpec], scored_on: str, rows: pl.DataFrame, about: Dataset,
+        looked_at: dict[str, int] | None = None,
+    ):  # fmt: skip
         first = cells[0]
         self.about, self.synthetic = about, about.synthetic
         self.dataset, self.protocol, self.target = first.dataset, first.protocol, first.target
@@ -87,6 +90,8 @@ class Table:
         self.predictors = list(dict.fromkeys(cell.label for cell in cells))
         self.overrides = {cell.label: cell.overrides for cell in cells}  # JSON, over the predictor's defaults
         self.seeds = sorted({cell.seed for cell in cells})
+        self.looked_at = looked_at or {}  # by label: seeds that had been seen when the others were added
+        self.splits = set(rows["split"].unique())
         self.sizes = _sizes(rows)
         self.is_cost = is_cost(scored_on)
         # Not MAPE: a few labels near zero (raspi4, pixel3) decide its mean over devices; Acc(10 %) is bounded.
@@ -231,7 +236,9 @@ def tables_of(grid: grids.Grid, rows: pl.DataFrame, known: dict[str, Dataset], w
         for label in score_table.scored_on(protocol, target):
             part = rows.filter(dataset=dataset, protocol=protocol, target=target, scored_on=label)
             if part.height:
-                tables.append(Table(cells, label, part, known[dataset]))
+                keys = {cell.label: (dataset, protocol, target, cell.label) for cell in cells}
+                looked_at = {name: grid.looked_at[key] for name, key in keys.items() if key in grid.looked_at}
+                tables.append(Table(cells, label, part, known[dataset], looked_at))
     if not tables:
         raise BenchError(f"{where}: no scores of this grid; run the scoring step first")
     return tables

@@ -4,11 +4,14 @@ A graph is a pair (labels, edges): one operation name per node, nodes in topolog
 edges a sorted list of (source, target) node indices along the data, so source < target always.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from functools import cache, lru_cache
 from hashlib import blake2b
+from itertools import product
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
 
 from pipeline.core.errors import BenchError
@@ -28,6 +31,7 @@ N_CELLS_201 = 15_625  # 5 ** 6
 # Distinct (op, src, dst) and isomorphism classes, by whether the cells are as executed or pruned (see cell_201).
 N_INPUTS_201 = {False: 9_365, True: 15_425}
 N_CLASSES_201 = {False: 8_765, True: 14_125}
+N_FUNCTIONS_201 = 5_425  # isomorphism classes once skip_connect is folded
 
 
 class Cell(NamedTuple):
@@ -94,6 +98,28 @@ def prune(labels: Sequence[str], edges: Iterable[tuple[int, int]]) -> Cell:
     )
 
 
+def fold(labels: Sequence[str], edges: Iterable[tuple[int, int]], identity: Collection[str]) -> Cell:
+    """The cell without its identity operations: what fed one feeds whatever it fed. Unused nodes are dropped first.
+
+    Nodes add up their inputs, so this computes the same function. An edge stands as often as its source is added: with
+    skips, a node may get x twice, and 2 x + conv(x) is not x + conv(x). Nodes keep their order. Cells with isomorphic
+    folded graphs compute the same function of the same trained operations. The reverse is not claimed: two poolings of
+    one input, or a pooling of a sum, could be merged further.
+    """
+    cell = prune(labels, edges)
+    times = Counter(cell.edges)  # of each edge
+    for node, label in enumerate(cell.labels):
+        if label in identity:
+            parents = {a: times.pop((a, b)) for a, b in list(times) if b == node}
+            children = {b: times.pop((a, b)) for a, b in list(times) if a == node}
+            for (a, into), (b, out) in product(parents.items(), children.items()):
+                times[a, b] += into * out
+    kept = [node for node, label in enumerate(cell.labels) if label not in identity]
+    position = {node: index for index, node in enumerate(kept)}
+    folded = sorted((position[a], position[b]) for a, b in times.elements())
+    return Cell(tuple(cell.labels[node] for node in kept), tuple(folded))
+
+
 def iso_hash(labels: Sequence[str], edges: Iterable[tuple[int, int]]) -> int:
     """A 64-bit hash that is equal for isomorphic labelled graphs, always; the same on every machine.
 
@@ -101,7 +127,7 @@ def iso_hash(labels: Sequence[str], edges: Iterable[tuple[int, int]]) -> int:
     it, so that a deep graph is stable after a few sweeps: O(edges) each, and at most one per node. Exact wherever all
     colours come to differ, and on the cell spaces used here (8,765 classes on NAS-Bench-201). Two large graphs that are
     not isomorphic may collide; that can only make the split `novel` stricter (it leaves out one graph more).
-    Nodes must be in topological order (source < target in each edge).
+    Nodes must be in topological order (source < target in each edge); an edge may stand more than once.
     """
     n_nodes = len(labels)
     parents: list[list[int]] = [[] for _ in range(n_nodes)]
@@ -120,6 +146,20 @@ def iso_hash(labels: Sequence[str], edges: Iterable[tuple[int, int]]) -> int:
         for node in reversed(range(n_nodes)):
             colours[node] = _colour(_OUT, colours[node], *sorted([colours[other] for other in children[node]]))
     return int.from_bytes(_colour(_GRAPH, *sorted(colours)), "little")
+
+
+def function_classes(graphs: pl.DataFrame, vocab: Sequence[str], identity: Collection[str]) -> np.ndarray:
+    """A hash (n,) uint64 of the function that each of n graphs computes: `iso_hash` of the graph once folded.
+
+    `graphs`: op, src and dst of canonical rows; `vocab`: the names of op; `identity`: see `fold`.
+    """
+
+    @cache
+    def of(op: tuple[int, ...], src: tuple[int, ...], dst: tuple[int, ...]) -> int:
+        return iso_hash(*fold([vocab[i] for i in op], zip(src, dst, strict=True), identity))
+
+    rows = graphs.select("op", "src", "dst").iter_rows()
+    return np.array([of(*map(tuple, row)) for row in rows], dtype=np.uint64)
 
 
 # A colour is the BLAKE2b digest of its parts, 8 bytes long; in front of each part stands its length.

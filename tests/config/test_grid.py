@@ -93,6 +93,12 @@ def test_task_may_choose_predictors_and_seeds(write):
     assert [(cell.label, cell.seed) for cell in cells] == [("mean", 0)]
 
 
+def test_seeds_added_after_a_look_are_said_to_be(write):
+    grid = load_grid(write(changed(task_seeds=5, task_looked_at=2, budgets=[10])))
+    assert grid.looked_at == {("synthetic201", "direct", "test_acc", label): 2 for label in ("mean", "nn_former")}
+    assert load_grid(write(GOOD)).looked_at == {}
+
+
 def test_where_each_task_lists_its_predictors_the_grid_need_not(write):
     config = changed(task_predictors=["mean", "nn_former-latency"], seeds=1, budgets=[10])
     del config["predictors"]
@@ -169,6 +175,7 @@ def test_shipped_grids_count():
         (changed(tasks=GOOD["tasks"] * 2), "duplicate cell"),
         (changed(devices=["any", "any"]), "duplicate cell"),
         (changed(seeds=0), "seeds"),
+        (changed(seeds=3, task_looked_at=3), "looked_at 3: no seed is left; ask for more seeds"),
         (changed(torch_device="tpu"), "torch_device: 'tpu': input should be 'auto', 'cpu' or 'cuda'"),
         (changed(torch_device="cuda:1"), "torch_device: 'cuda:1'"),
         (changed(predictors=["nn_former-no_such"]), "nn_former-no_such is not in"),

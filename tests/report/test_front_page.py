@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.errors import BenchError
-from pipeline.report import boards, front_page
-from pipeline.score import score_table, scores
+from pipeline.report import boards, front_page, reproduced
+from pipeline.report.format import Notes
+from pipeline.score import published, score_table, scores
+from pipeline.score.tables import tables_of as of_grid
 from tests.helpers.board_fixtures import ABOUT, RANKED, contents, costs_of, grid_of, scores_of, table_of
 from tests.helpers.score_fixtures import DATASET, score_rows_of
 
@@ -37,13 +39,73 @@ def test_a_row_a_predictor_and_a_column_a_task():
     assert lines[-1] == "[^1]: As `nn_former-latency` on synthetic_toy."
 
 
+def answers_of(boards: dict, tuned: dict | None = None, figures: list = ()) -> tuple[list[str], Notes]:
+    notes = Notes()
+    return front_page.answers_table(boards, boards, list(figures), tuned or {}, notes), notes
+
+
 def test_every_board_answers_what_it_can():
-    table = front_page.answers_table({"cells": scores_of([table_of(RANKED)]), "nets": scores_of([families_table()])})
-    assert table[2].startswith("| Which predictor is best at 1 % and at 5 % of the labels? | [cells](cells/leaderboard")
+    table, _ = answers_of({"cells": scores_of([table_of(RANKED)]), "nets": scores_of([families_table()])})
+    assert table[2].startswith("| What is best, at which label budget? | [cells](cells/leaderboard")
     assert "**`nn_former`**, τ 0.810 ± 0.025" in table[2] and "[nets]" not in table[2]
-    assert table[4].endswith("[nets](nets/leaderboard.md): **`nn_former-latency`**, MAPE 9.00 %, mean over families "
-                             "of synthetic_toy |")  # fmt: skip
-    assert table[5] == "| Do NN-Former's published figures reproduce? | no board has such data |"
+    assert table[4].endswith("| no board has several predictors by several recipes yet, so none says |")
+    assert table[5].endswith(
+        "[nets](nets/leaderboard.md): **`nn_former-latency`**, MAPE 9.00 %, one seed and so no test, "
+        "mean over families of synthetic_toy |"
+    )
+    assert table[6] == "| Do NN-Former's published figures reproduce? | no board has such data |"
+
+
+def test_labels_that_settings_were_chosen_on_come_last_and_are_marked():
+    clean = replace(ABOUT, name="clean")
+    rows = score_rows_of(RANKED, dataset="clean")
+    tables = of_grid(grid_of(RANKED, dataset="clean"), rows, {"clean": clean}, "scores")
+    boards = {"cells": scores_of([table_of(RANKED)]), "sample": scores_of(tables)}
+    lines = front_page.page(boards, {"nn_former": [DATASET]}).splitlines()
+    best = next(line for line in lines if line.startswith("| What is best"))
+    assert best.index("[sample](sample/leaderboard.md): ") < best.index("[cells](cells/leaderboard.md)[^1]: ")
+    head = lines[lines.index("## Predictors") + 2]
+    assert head.index("[clean]") < head.index("[synthetic_toy]")
+    assert "[^1]: Settings of `nn_former` were chosen with these labels, or labels like them, in sight" in lines[-1]
+
+
+FIGURES = [
+    published.Figure(DATASET, "direct", n, "nn_former", "kendall_tau", v, "S", "a review")
+    for n, v in ((10, 0.80), (50, 0.80), (90, 0.95))
+] + [
+    published.Figure(DATASET, "direct", 10, "nn_former_paper_global", "kendall_tau", 0.7656, "S", "a review"),
+    published.Figure(DATASET, "in_domain", 10, "nn_former", "mape", 2.85, "D", "a table"),
+    published.Figure(DATASET, "direct", 10, "nn_former", "kendall_tau", 0.9, "S", "a review", statistic="best"),
+    published.Figure("any", "cost", 0, "nn_former", "n_params", 4.9e6, "S", "a review"),
+    published.Figure(DATASET, "direct", 10, "gbdt", "kendall_tau", 0.5, "V", "a table"),
+]  # fmt: skip
+
+
+def test_each_published_figure_of_nn_former_has_its_row():
+    values = {("nn_former-paper", f, s): tau for (p, f, s), tau in RANKED.items() if p == "nn_former"}
+    boards = {"cells": scores_of([table_of(values)], FIGURES), "others": scores_of([table_of(RANKED)], FIGURES)}
+    assert reproduced.figures_table(boards, FIGURES)[4:] == [
+        f"| {DATASET} | 10 | Kendall's τ | 0.800 | second-hand | `nn_former-paper` 0.810 ± 0.025: **reproduced** "
+        "| 0.0028 |",
+        f"| {DATASET} | 50 | Kendall's τ | 0.800 | second-hand | `nn_former-paper` 0.910 ± 0.025: **above** | 0.0028 |",
+        f"| {DATASET} | 90 | Kendall's τ | 0.950 | second-hand | not run | – |",
+        f"| {DATASET}, attention without masks | 10 | Kendall's τ | 0.7656 | second-hand | not run | – |",
+        f"| {DATASET}, best of several runs | 10 | Kendall's τ | 0.900 | second-hand | not run | – |",
+        "| cost | – | parameters | 4.9M | second-hand | `nn_former-paper` 1.23k | – |",
+        "",
+        reproduced.confidence_legend(FIGURES[:1], "reproduced")[0],
+        "",
+        "Not shown, as sources contradict each other: 1 figure of config/published.csv.",
+        "",
+        "</details>",
+        "",
+    ]
+    assert reproduced.not_run(boards, FIGURES) == "**not run**: 3 of 5 published figures"
+    table, _ = answers_of(boards, figures=FIGURES)
+    assert table[6].endswith(
+        "`nn_former-paper`: **1 reproduced and 1 above** of 2 published figures, none checked against the paper"
+        "<br>**not run**: 3 of 5 published figures |"
+    )
 
 
 def test_variants_of_one_predictor_are_a_board_but_no_row():

@@ -1,6 +1,5 @@
-"""Published figures: the file, the matching with ours, and the difference in standard errors."""
+"""Published figures: the file, the matching with ours, and on which side of our interval they lie."""
 
-import math
 from dataclasses import replace
 
 import pytest
@@ -20,45 +19,60 @@ def compared(table, figure):
     return table, published.compare(table, [figure])
 
 
-def test_the_difference_in_standard_errors_by_hand():
-    """0.80, 0.82, 0.81 less 0.79: 0.02; sd 0.01, se 0.01 / sqrt(3): 3.46 of them, within t(2 df) = 4.30."""
+def test_what_is_compared_by_hand():
+    """0.80, 0.82, 0.81: mean 0.81, half of its interval 4.303 * 0.01 / sqrt(3) = 0.0248, which holds 0.79."""
     found = published.compare(table_of(RANKED), [FIGURE])
-    assert [(c.label, c.size.n_train) for c in found] == [("nn_former", 10)]
-    assert found[0].difference == pytest.approx(0.02) and found[0].z == pytest.approx(0.02 * math.sqrt(3) / 0.01)
+    assert [(c.label, c.size.n_train, c.cpu_s) for c in found] == [("nn_former", 10, 10.0)]
+    assert found[0].difference == pytest.approx(0.02) and found[0].ours.half == pytest.approx(0.02484, abs=1e-5)
     assert found[0].verdict == "agrees"
 
 
-def test_a_published_spread_counts_as_that_of_one_run():
-    spread = replace(FIGURE, spread=0.02)
-    found = published.compare(table_of(RANKED), [spread])[0]
-    assert found.se == pytest.approx(math.sqrt(0.01**2 / 3 + 0.02**2))
-
-
-@pytest.mark.parametrize(("value", "verdict"), [(0.70, "better"), (0.81, "agrees"), (0.90, "worse")])
+@pytest.mark.parametrize(("value", "verdict"), [(0.785, "above"), (0.786, "agrees"), (0.83, "agrees"), (0.84, "below")])
 def test_verdicts(value, verdict):
+    """0.81 less and more 0.0248."""
     assert published.compare(table_of(RANKED), [replace(FIGURE, value=value)])[0].verdict == verdict
-
-
-def test_a_lower_error_is_better():
-    values = {("a", "n10", seed): 5.0 + seed / 10 for seed in range(3)}
-    rows, changes = costs_of(values)
-    figure = replace(FIGURE, predictor="a", metric="mape", value=9.0)
-    assert published.compare(table_of(values, rows, **changes), [figure])[0].verdict == "better"
 
 
 def test_one_seed_is_unsure():
     found = published.compare(table_of({("nn_former", "0.01", 0): 0.5}), [FIGURE])[0]
-    assert found.verdict == "unsure" and found.z is None and found.difference == pytest.approx(-0.29)
+    assert found.verdict == "unsure" and found.difference == pytest.approx(-0.29)
+
+
+@pytest.mark.parametrize("change", [{"confidence": "D"}, {"statistic": "best"}])
+def test_figures_in_doubt_and_best_runs_are_compared_with_nothing(change):
+    assert published.compare(table_of(RANKED), [replace(FIGURE, **change)]) == []
+
+
+def test_a_form_goes_by_its_own_figures():
+    """On data without a figure of the form there is none: the whole model's is no substitute."""
+    figures = [FIGURE, replace(FIGURE, predictor="nn_former_paper_global", value=0.7)]
+    both = table_of(
+        {(p, "0.01", s): 0.7 + s / 100 for p in ("nn_former-paper", "nn_former-paper_global") for s in (0, 1)}
+    )
+    assert {c.label: c.figure.value for c in published.compare(both, figures)} == {
+        "nn_former-paper": 0.79, "nn_former-paper_global": 0.7,
+    }  # fmt: skip
+    elsewhere = [FIGURE, replace(figures[1], dataset="another")]
+    assert [c.label for c in published.compare(both, elsewhere)] == ["nn_former-paper"]
+
+
+def test_a_sample_stands_beside_the_whole_without_a_verdict(monkeypatch):
+    monkeypatch.setitem(published.SAMPLE_OF, DATASET, "whole")
+    figure = replace(FIGURE, dataset="whole", protocol="tnasp")
+    table = table_of({(p, "0.01", s): 0.9 for p in ("nn_former", "nn_former-released_8") for s in (0, 1)})
+    (found,) = published.compare(table, [figure, FIGURE])
+    assert (found.label, found.on_sample, found.verdict) == ("nn_former-released_8", True, "unsure")
+    assert "of another set: whole" in sections.published_table(table, [found], Notes())[2]
 
 
 def test_the_table_shows_budget_confidence_and_verdict():
     notes = Notes()
     lines = sections.published_table(*compared(table_of(RANKED), replace(FIGURE, n_val=1024)), notes)
     assert lines[2] == (
-        "| `nn_former`[^1] | 10 | 10 + 1,024 val[^2] | Kendall's τ | 0.810 ± 0.025 | 0.790 (S) | +0.020 | +3.5 "
-        "| agrees | a review |"
+        "| `nn_former`[^1] | 10 | 10 + 1,024 val[^2] | Kendall's τ | 0.810 ± 0.025 | 0.790 | second-hand | +0.020 "
+        "| agrees | 10 | a review |"
     )
-    assert "S: second-hand" in lines[4] and "M:" not in lines[4]
+    assert "*second-hand*: from reviews" in lines[4] and "memory" not in lines[4]
     assert "Ours has its default settings" in notes.lines[0] and "1,024 validation labels" in notes.lines[1]
     assert sections.published_table(*compared(table_of(TAUS), replace(FIGURE, n_train=11)), notes) == []
 
@@ -136,7 +150,7 @@ def test_the_published_file_is_well_formed():
         (["d,p,10,x,kendall_tau,median,0.5,V,s,"], "line 2: statistic 'median'"),
         (["d,p,10,x,kendall_tau,mean,0.5,V,s,some"], "line 2: value must"),
         (["d,p,10,x,kendall_tau,mean,0.5,V,s,"] * 2, "line 3: this figure stands above already"),
-        (["d,p,10,x,kendall_tau,sd,0.5,V,s,"], "a standard deviation without its mean"),
+        (["d,p,10,x,kendall_tau,sd,0.5,V,s,"], "line 2: statistic 'sd'; known: mean, best"),
     ],
 )
 def test_a_broken_published_file_is_one_line(tmp_path, lines, says):
@@ -146,9 +160,9 @@ def test_a_broken_published_file_is_one_line(tmp_path, lines, says):
         published.load(bad)
 
 
-def test_a_published_standard_deviation_joins_its_mean(tmp_path):
+def test_a_best_run_stands_beside_its_mean(tmp_path):
     path = tmp_path / "published.csv"
-    rows = ["d,p,10,x,kendall_tau,mean,0.5,V,s,2000 test", "d,p,10,x,kendall_tau,sd,0.02,V,s,"]
+    rows = ["d,p,10,x,kendall_tau,mean,0.5,V,s,2000 test", "d,p,10,x,kendall_tau,best,0.6,V,s,"]
     path.write_text("\n".join([",".join(published.FIELDS), *rows]) + "\n")
-    (figure,) = published.load(path)
-    assert (figure.spread, figure.n_val, figure.val_is_test) == (0.02, 2000, True)
+    mean, best = published.load(path)
+    assert (mean.statistic, mean.n_val, mean.val_is_test) == ("mean", 2000, True) and best.statistic == "best"

@@ -1,6 +1,7 @@
 """Scoring: the right graphs in each split, honest rows for failed runs, refusal of files that are not the cell's."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,31 @@ def test_networks_whose_labels_were_for_validation_are_not_novel(data):
     cell = make_cell(budget="n2-val2")
     write_predictions(cell, 50 + IDS, n_val=2)
     assert value(score.score([cell], data), "n_scored", "novel") == 12  # as if all four had been trained on
+
+
+def test_networks_that_compute_what_a_training_network_computes(data, tmp_path, monkeypatch):
+    """Graphs 2 k and 2 k + 1 are chains of k convolutions, the second with a skip: of 0 to 2, one more is known."""
+    path = tmp_path / "data" / "parquet" / DATASET / "graphs.parquet"
+    chains = [[0, *[3] * (i // 2), *[2] * (i % 2), 1] for i in range(N_GRAPHS)]
+    ends = [list(range(len(chain))) for chain in chains]
+    graphs = io.read_parquet(path).with_columns(
+        iso=pl.col("graph_id").cast(pl.UInt64), op=pl.Series(chains),
+        src=pl.Series([nodes[:-1] for nodes in ends]), dst=pl.Series([nodes[1:] for nodes in ends]),
+    )  # fmt: skip
+    io.write_parquet(path, graphs, io.read_meta(path) | {"op_vocab": ["input", "output", "skip", "conv"]})
+    cells = [make_cell(budget="n3"), make_cell(budget="n3", target="lat_ms", device="phone")]
+    for cell in cells:
+        write_predictions(cell, 50 + IDS)
+    monkeypatch.setattr(score.datasets, "load", lambda: {DATASET: replace(ABOUT, identity=("skip",))})
+    rows = score.score(cells, data)
+    counts = {s: value(rows, "n_scored", s, target="val_acc") for s in ("novel", "novel_function")}
+    assert counts == {"novel": 17, "novel_function": 16}
+    assert set(rows.filter(target="lat_ms")["split"]) == {"test", "all", "novel", "run"}  # an identity costs time
+
+
+def test_without_identity_operations_there_is_no_split_by_function(data):
+    write_predictions(make_cell(), 50 + IDS)
+    assert "novel_function" not in set(score.score([make_cell()], data)["split"])
 
 
 def test_a_missing_label_is_neither_trained_on_nor_scored(data):

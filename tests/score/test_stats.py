@@ -34,6 +34,27 @@ def test_no_interval_from_one_seed_and_a_point_where_all_agree():
     assert stats.interval([[2.0, 2.0, 2.0]]) == (2.0, 2.0, 2.0)
 
 
+def test_seeds_that_agree_on_a_rank_do_not_make_it_certain():
+    """1 - 0.05 ** (1 / 3) = 0.632 of runs, of five 0.451; of two data sets the one with fewer seeds counts."""
+    assert stats.rank_interval([[1.0] * 3], 9) == pytest.approx((1.0, 1.0, 1.6316), abs=1e-4)
+    assert stats.rank_interval([[9.0] * 5], 9) == pytest.approx((9.0, 9.0 - 0.4507, 9.0), abs=1e-4)
+    assert stats.rank_interval([[2.0] * 3, [4.0] * 9], 9) == pytest.approx((3.0, 3.0 - 0.6316, 3.0 + 0.6316), abs=1e-4)
+    assert stats.rank_interval([[1.0]], 9) is None
+
+
+def test_a_rank_interval_by_hand():
+    """Two of 21 and 23 are drawn: 21, 22 or 23; stretched by sqrt(2) and t(1 df) / z = 6.4829."""
+    found = stats.rank_interval([[21.0, 23.0]], 60)
+    half = math.sqrt(2) * 12.7062 / 1.959964
+    assert found == pytest.approx((22.0, 22.0 - half, 22.0 + half), abs=1e-4)
+
+
+@given(st.lists(st.lists(st.integers(1, 9), min_size=2, max_size=5), min_size=1, max_size=4))
+def test_a_rank_interval_holds_the_mean_and_stays_within_the_ranks(groups):
+    found = stats.rank_interval(groups, 9)
+    assert 1 <= found.low <= found.mean <= found.high <= 9 and found.low < found.high
+
+
 def test_paired_by_hand():
     """Differences 1, 2, 3 and 0, 0, 3 by task; seed by seed 0.5, 1, 3; ahead in 4 of 6 pairs, two ties."""
     best, other = [np.array([[2.0, 4.0, 6.0], [1.0, 1.0, 4.0]])], [np.array([[1.0, 2.0, 3.0], [1.0, 1.0, 1.0]])]
@@ -86,5 +107,6 @@ def test_the_interval_has_the_standard_error_of_the_stratified_bootstrap(groups)
 @pytest.mark.parametrize(("datasets", "seeds"), [(1, 3), (3, 5)])
 def test_intervals_cover_the_truth_on_a_thousand_simulated_boards(datasets, seeds):
     found = coverage(1000, datasets, seeds)
-    assert all(0.93 <= found[kind] <= 0.97 for kind in ("mean", "overall", "rank", "paired")), found
+    assert all(0.93 <= found[kind] <= 0.97 for kind in ("mean", "overall", "paired")), found
+    assert found["rank"] >= 0.95
     assert found["bootstrap"] < 0.93  # why the board does not take its percentiles

@@ -17,6 +17,7 @@ rule score:
         strict="--strict" if str(config.get("strict", False)).lower() in ("true", "1", "yes") else "",
     params:
         code=code_key("pipeline/score/score.py"),
+        identity=[f"{name} {operation}" for name in USED_DATASETS for operation in DATASETS[name].identity],
     message:
         "Score the grid {GRID.name}"
     shell:

@@ -30,8 +30,7 @@ def rank_diagram(ranking: Ranking) -> Drawn | None:
         colour = VERMILION if is_focus(predictor) else "#0072B2" if predictor in ranking.tied else "#666666"
         place, mean = places[predictor], point(rank)
         if isinstance(rank, stats.Interval):
-            ends = [max(rank.low, 1.0), min(rank.high, float(len(order)))]
-            ax.plot(ends, [place, place], color=colour, lw=1.4)
+            ax.plot([rank.low, rank.high], [place, place], color=colour, lw=1.4)
         filled = colour if predictor in ranking.tied else "white"
         ax.plot(mean, place, "o", color=colour, mfc=filled, ms=6.5, mew=1.5)
         ax.annotate(
