@@ -101,7 +101,12 @@ MUTATIONS = (
     ),
     Mutation(
         "the predictor gets no seed", CELL,
-        "spec.task, spec.seed, torch_device", "spec.task, 0, torch_device", PLAN,
+        "spec.task, spec.random_seed, torch_device", "spec.task, 0, torch_device", PLAN,
+    ),
+    Mutation(
+        "variants share their random numbers", "pipeline/config/cell_spec.py",
+        'f"{self.label} {self.seed}"', 'f"{self.predictor} {self.seed}"',
+        "tests/config/test_cell_spec.py::test_each_label_has_random_numbers_of_its_own",
     ),
     Mutation(
         "costs are learned as accuracies", CELL,

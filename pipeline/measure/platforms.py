@@ -13,6 +13,7 @@ from pipeline.core.workers import cores
 class Platform:
     """One way to run a network. `provider` is ONNX Runtime's; `threads` None: all cores this process may use.
 
+    `streams`: operations that may run side by side, each on `threads` of its own (ONNX Runtime's parallel mode).
     `nnlqp_id` stands for the platform in a gt.txt (pipeline/convert/nnlqp.py); NNLQP's own are below 1000.
     """
 
@@ -22,6 +23,7 @@ class Platform:
     provider: str = "CPUExecutionProvider"
     precision: str = "fp32"
     threads: int | None = None
+    streams: int = 1
 
     def n_threads(self) -> int:
         """Threads one operation may use on this machine."""
@@ -44,6 +46,7 @@ PLATFORMS = {
         Platform("ort-cpu-int8", 1003, precision="int8"),
         Platform("openvino-cpu-fp32", 1004, package="openvino", provider=""),
         Platform("ort-cuda-fp32", 1005, package="onnxruntime-gpu", provider="CUDAExecutionProvider"),
+        Platform("ort-cpu-fp32-parallel", 1006, threads=1, streams=2),
     )
 }
 

@@ -66,7 +66,7 @@ class Worker:
         self.request = {"platform": platform, "settings": asdict(settings), "memory_mb": limit}
         self.timeout_s = timeout_s
         core = max(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-        self.command = [*command, *([str(core)] if about.threads == 1 else [])]
+        self.command = [*command, *([str(core)] if about.threads == about.streams == 1 else [])]
         self.process: subprocess.Popen | None = None
         self.served = 0
 

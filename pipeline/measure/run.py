@@ -62,7 +62,7 @@ def facts(platform: platforms.Platform, settings: Settings) -> dict:
         "version": platform.version(),
         "provider": platform.provider,
         "precision": platform.precision,
-        "threads": platform.n_threads(),
+        "threads": platform.n_threads() * platform.streams,
         "host_cpu": provenance.cpu(),
         "settings": asdict(settings),
     }

@@ -11,8 +11,13 @@ import numpy as np
 import onnx
 
 from pipeline.core.errors import BenchError
-from pipeline.measure import weights
+from pipeline.measure import streams, weights
 from pipeline.measure.platforms import Platform
+
+TIMED_RUNS = 5  # of a network whose operations are dealt out to streams
+# Threads that run streams. Work that waited goes to a thread drawn at random, be it busy: with two threads,
+# half of the time nothing would run side by side. No more work at once than there are streams; the caller waits.
+POOL = 8
 
 
 def prepare(platform: Platform, content: bytes, where: str, seed: int = 0) -> Callable[[], object]:
@@ -32,23 +37,59 @@ def prepare(platform: Platform, content: bytes, where: str, seed: int = 0) -> Ca
 
 
 def _onnxruntime(platform: Platform, content: bytes, values: dict[str, np.ndarray], inputs: dict[str, np.ndarray]):
+    if platform.streams > 1:
+        return partial(_side_by_side(platform, content, values, inputs).run, None, inputs)
+    run = partial(_session(platform, content, values=values).run, None, inputs)
+    run.values = values  # the session reads them where they are
+    return run
+
+
+def _session(
+    platform: Platform,
+    content: bytes,
+    settings: dict[str, str] | None = None,
+    values: dict[str, np.ndarray] | None = None,
+    **options: object,
+):
+    """A session with ``options`` of its SessionOptions and ``settings`` of its configuration beside what all have."""
     import onnxruntime
 
     if platform.provider not in onnxruntime.get_available_providers():
         raise BenchError(f"{platform.name}: this onnxruntime has no {platform.provider}; install one that has")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = platform.n_threads()
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    about = onnxruntime.SessionOptions()
+    fixed = {"intra_op_num_threads": platform.n_threads(), "inter_op_num_threads": 1, "log_severity_level": 4}
+    for name, value in (fixed | options).items():
+        setattr(about, name, value)
+    for name, value in {"session.set_denormal_as_zero": "1", **(settings or {})}.items():
+        about.add_session_config_entry(name, value)
     if values:
-        options.add_external_initializers(
+        about.add_external_initializers(
             list(values), [onnxruntime.OrtValue.ortvalue_from_numpy(value) for value in values.values()]
         )
-    session = onnxruntime.InferenceSession(content, options, providers=[platform.provider])
-    run = partial(session.run, None, inputs)
-    run.values = values  # the session reads them where they are
-    return run
+    return onnxruntime.InferenceSession(content, about, providers=[platform.provider])
+
+
+def _side_by_side(platform: Platform, content: bytes, values: dict[str, np.ndarray], inputs: dict[str, np.ndarray]):
+    """A session of several streams: the model is optimised, its operations are timed, then dealt out."""
+    import onnxruntime
+
+    with tempfile.TemporaryDirectory() as folder:
+        optimised, file = Path(folder) / "optimised.onnx", Path(folder) / "streams.json"
+        _session(platform, content, values=values, optimized_model_filepath=str(optimised))
+        model = onnx.load(optimised)
+        for i, node in enumerate(model.graph.node):
+            node.name = f"op{i}"
+        content = model.SerializeToString()
+        as_it_is = {"graph_optimization_level": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL}
+        profile = {"enable_profiling": True, "profile_file_prefix": str(Path(folder) / "profile")}
+        alone = _session(platform, content, **as_it_is, **profile)
+        for _ in range(TIMED_RUNS):
+            alone.run(None, inputs)
+        dealt = streams.deal(model.graph.node, streams.durations(Path(alone.end_profiling())), platform.streams)
+        streams.write(file, dealt)
+        mode = {"execution_mode": onnxruntime.ExecutionMode.ORT_PARALLEL, "inter_op_num_threads": POOL + 1}
+        settings = {"session.node_partition_config_file": str(file), "session.inter_op.allow_spinning": "0"}
+        return _session(platform, content, settings, **as_it_is, **mode)
 
 
 def _quantize(model: onnx.ModelProto, inputs: dict[str, np.ndarray]) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,6 +25,7 @@ except ImportError:  # not on Windows: memory is not limited there
     resource = None
 
 READY = "ready\n"
+BUILDER = ThreadPoolExecutor(1)  # threads of a session have the priority of the thread that makes it
 OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate memory", "Available memory", "out of memory")
 
 
@@ -32,7 +34,10 @@ def time_network(path: str, platform: str, settings: Settings) -> Timing:
     about = platforms.get(platform)
     try:
         content = read_limited(Path(path), MAX_FILE_BYTES)
-        return measure(runtime.prepare(about, content, path), settings)
+        run = BUILDER.submit(runtime.prepare, about, content, path).result()
+        if about.streams > 1:
+            step_aside()
+        return measure(run, settings)
     except MemoryError as error:
         return Timing("out_of_memory", _short(error))
     except BenchError as error:
@@ -61,6 +66,12 @@ def pin(core: int) -> None:
     """Keep this process on one core, where the system can."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})
+
+
+def step_aside() -> None:
+    """Let this thread run where nothing else wants to: it spins while the threads of a session work."""
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _limit_memory(megabytes: int) -> None:

@@ -30,8 +30,8 @@ TERMS = """
   and learned numbers; each at the largest size that all predictors have.
 - **±**: half of the 95 % interval of the mean over seeds (Student's t; a mean over data sets: one stratum a data set,
   degrees of freedom by Welch and Satterthwaite). With three seeds it is 2.5 sample standard deviations. A seed draws
-  the split, the training set and the initial weights. A mean rank has a bootstrap interval over seeds, which stays
-  within the ranks.
+  the split and the training set, the same for all, and for each predictor weights of its own. A mean rank has a
+  bootstrap interval over seeds, which stays within the ranks.
 - **–**: not run. **undefined**: no ranking exists, as all predictions are equal. **diverged**, **timeout**, **error**,
   **unsupported**: the run ended that way.
 """.strip()

@@ -116,7 +116,8 @@ def write(path: Path, spec: CellSpec, tables: Tables) -> None:
     if graphs.attrs.shape[1]:
         raise BenchError(f"{spec.dataset}: networks with attributes are not drawn; give a data set of cells")
     labels = training_set.make(spec, tables.targets, tables.frame, tables.split)
-    predictor = base.load(spec.label)({**spec.settings, "pretrain_steps": 0}, spec.task, spec.seed)
+    settings = {**spec.settings, "pretrain_steps": 0}
+    predictor = base.load(spec.label)(settings, spec.task, spec.random_seed)
     predictor.fit(*graphs_and_labels(graphs, labels.rows))
     own = tables.targets.filter(target=spec.target, device=spec.device)
     held_out, values = graphs_and_labels(graphs, own.filter(pl.col("graph_id").is_in(labels.test.tolist())))

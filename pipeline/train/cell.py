@@ -137,7 +137,7 @@ def train(
     predictor, prediction = None, None
     tell(about)
     try:
-        predictor = make(spec.label, spec.settings, spec.task, spec.seed, torch_device)
+        predictor = make(spec.label, spec.settings, spec.task, spec.random_seed, torch_device)
         about |= {"config_hash": base.config_hash(predictor.config), "config": asdict(predictor.config)}
         about["n_source"] = labels.n_source if predictor.transfers else 0
         tell(about)

@@ -39,7 +39,7 @@ class Ensemble(BasePredictor):
 
     All learn the same labels. The answer is the mean of theirs, of their logarithms for costs: members answer in the
     labels' units, whatever they were trained by, and a mean of ranks would make one graph's prediction depend on the
-    others asked about. The first member has the cell's own seed, so it is what the predictor alone would be.
+    others asked about. The first member has the seed given, so it is what the predictor alone would be with that seed.
     """
 
     def __init__(self, members: list[BasePredictor]) -> None:

@@ -48,3 +48,12 @@ def test_a_broken_command_line_is_one_line(text):
     CellSpec.add_arguments(parser)
     with pytest.raises(BenchError, match="not such JSON"):
         CellSpec.from_arguments(parser.parse_args(["d", "t", "mean", "n5", "--sources", text]))
+
+
+def test_each_label_has_random_numbers_of_its_own():
+    """And they hang on label and seed alone: not on the budget, the data set or the settings."""
+    labels = ["nn_former", "nn_former-hard", "nn_former-tiny", "gbdt"]
+    seeds = [CellSpec.from_values("d", "t", label, 10, seed).random_seed for label in labels for seed in range(100)]
+    assert len(set(seeds)) == 400 and max(seeds) < 2**30
+    other = CellSpec.from_values("e", "u", "gbdt", 99, 0, overrides={"rounds": 3})
+    assert other.random_seed == seeds[300] == CellSpec.from_values("d", "t", "gbdt", 10).random_seed

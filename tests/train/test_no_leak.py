@@ -155,7 +155,7 @@ def test_fit_receives_the_plan_and_no_more(spy, name):
     assert received.val == expected.val
     assert not {graph for graph, _, _ in received.train + received.val} & expected.held_out
     assert received.asked_about == {cell.device}
-    assert (received.seed, received.task) == (5, "accuracy" if "acc" in cell.target else "cost")
+    assert (received.seed, received.task) == (cell.random_seed, "accuracy" if "acc" in cell.target else "cost")
     about = {"n_train": len(own), "n_val": len(expected.val), "n_source": len(received.train) - len(own)}
     assert {key: ended.about[key] for key in about} == about
     assert set(ended.labels.test.tolist()) == expected.held_out
@@ -214,6 +214,11 @@ def test_a_prediction_stands_beside_its_own_graph(spy, tmp_path):
     assert written == pytest.approx({g: float(ended.prediction[0]) + g**2 for g in range(N)}, rel=1e-6)
 
 
-def test_the_seed_is_the_predictor_s(spy):
-    first, second = (trained(replace(CASES["direct"], seed=seed)).prediction for seed in (5, 6))
-    assert torch.equal(second - first, torch.ones(N).double())
+def test_seed_and_label_decide_the_predictor_s_seed_and_the_label_no_row(spy):
+    """Two labels and two seeds: what the spy got is the same rows for a seed, and a seed of its own each time."""
+    cells = [replace(CASES["direct"], seed=seed, label=label) for seed in (5, 6) for label in ("spy", "spy-variant")]
+    for cell in cells:
+        trained(cell)
+    assert [spy.seed for spy in Spy.seen] == [cell.random_seed for cell in cells]
+    assert len({spy.seed for spy in Spy.seen}) == 4
+    assert Spy.seen[0].train == Spy.seen[1].train and Spy.seen[2].train == Spy.seen[3].train
