@@ -76,7 +76,7 @@ class CellSpec:
     def random_seed(self) -> int:
         """Seed of what is random in a fit: initial weights, order of batches, dropout, bagging.
 
-        Each label has a stream of its own: of variants that share random numbers, one is compared with itself. The split
+        Each label has a stream of its own: of variants that share one, one is compared with itself. The split
         goes by `seed` alone, so comparisons are paired by it. Below 2^30, for members of an ensemble count on from it.
         """
         digest = hashlib.blake2b(f"{self.label} {self.seed}".encode(), digest_size=4).digest()
