@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks import paper_on_gpu, time_to_tau, time_to_tau_report, time_to_tau_runs
+from benchmarks import time_to_tau, time_to_tau_report, time_to_tau_runs
 from benchmarks.time_to_tau_runs import Run
 from pipeline.convert import synthetic201
 from pipeline.core import io
@@ -205,38 +205,3 @@ def test_taus_are_of_all_cells(synthetic_data):
     data = time_to_tau.Data(synthetic_data, [0])
     data.labels = {"test_acc": np.array([1.0, 2.0, 3.0, 4.0]), "val_acc": np.array([1.0, 2.0, 4.0, 3.0])}
     assert data.taus(np.array([1.0, 2.0, 3.0, 4.0])) == {"test_acc": 1.0, "val_acc": pytest.approx(4 / 6)}
-
-
-def test_the_plan_for_a_gpu_counts_steps_samples_and_time():
-    text = paper_on_gpu.plan(781, 3000, [0, 1], 10.0)
-    assert "21,000 steps of 128 = 2,688,000 samples a seed" in text and "about 7.0 minutes" in text
-
-
-def test_without_a_gpu_nothing_runs(monkeypatch, capsys):
-    monkeypatch.setattr(paper_on_gpu.torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(paper_on_gpu, "train", lambda *_: pytest.fail("it was run"))
-    monkeypatch.setattr(sys, "argv", ["paper_on_gpu", "--data", "/no/such/folder"])
-    paper_on_gpu.main()
-    assert "nothing was run" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("status", ["ok", "diverged"])
-def test_with_a_gpu_every_seed_is_run_on_it(synthetic_data, monkeypatch, capsys, status):
-    asked = []
-
-    def synthetic_train(run, config, data, device, timeout):
-        asked.append((run.n_train, run.seed, config, device))
-        return {"status": status, "message": "why", "fit_s": 60.0, "predict_s": 1.5}, {"test_acc": 0.5, "val_acc": 0.25}
-
-    monkeypatch.setattr(paper_on_gpu.torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(paper_on_gpu.provenance, "gpu", lambda: "a made-up GPU")
-    monkeypatch.setattr(paper_on_gpu, "train", synthetic_train)
-    monkeypatch.setattr(sys, "argv", ["paper_on_gpu", "--epochs", "5", "--data", str(synthetic_data)])
-    if status == "ok":
-        paper_on_gpu.main()
-        shown = "seed 0: 62 s to fit and predict, tau 0.5000 on test_acc, tau 0.2500 on val_acc; a made-up GPU"
-        assert shown in capsys.readouterr().out
-    else:
-        with pytest.raises(BenchError, match="seed 0: diverged: why"):
-            paper_on_gpu.main()
-    assert asked == [(781, 0, {"preset": "paper", "epochs": 5}, "cuda")]
