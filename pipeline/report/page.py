@@ -12,6 +12,7 @@ from pipeline.report import overview, sections
 from pipeline.report.format import MISSING, TITLES, Notes, folded, joined, labels, markdown, seed_counts, span, title
 from pipeline.report.noise_lines import noise_lines
 from pipeline.report.questions import answers
+from pipeline.report.two_way import two_way_section
 from pipeline.score.score_table import QUALITY_SPLITS
 from pipeline.score.scores import Scores
 from pipeline.score.tables import Table
@@ -88,6 +89,8 @@ def page(content: Content) -> str:
         lines += _picture(picture, scores.grid.name)
     for ranking in scores.rankings:
         lines += overview.rank_section(ranking)
+    for two_way in scores.headline.two_ways:
+        lines += two_way_section(two_way)
     for table in scores.tables:
         lines += section(table, content, notes)
     lines += ["## Terms", "", TERMS, "", "## How this was made", "", *provenance(scores), ""]

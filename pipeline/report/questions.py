@@ -100,17 +100,18 @@ def _recipes(two_way: TwoWay) -> str:
     metric = two_way.table.metric
     parts = []
     for recipe, gain in two_way.architecture.items():
-        difference = _gain(gain, metric)
+        difference = gain_text(gain, metric)
         first = f"`{gain.first}` is ahead of `{gain.second}` by {difference}"
         none = f"none is first, `{gain.first}` less `{gain.second}` is {difference}"
         parts.append(f"by {RECIPE_WORDS[recipe]} {first if gain.paired.difference.low > 0 else none}")
     for gain in two_way.recipe:
-        more = f"{RECIPE_WORDS[gain.first]} gives {_gain(gain, metric)} over {RECIPE_WORDS[gain.second]}"
+        more = f"{RECIPE_WORDS[gain.first]} gives {gain_text(gain, metric)} over {RECIPE_WORDS[gain.second]}"
         parts.append(f"{more}, mean of {len(two_way.architectures)} architectures")
     return f"{two_way.table.dataset}, {two_way.size.n_train:,} labels: {', '.join(parts)}"
 
 
-def _gain(gain: Gain, metric: str) -> str:
+def gain_text(gain: Gain, metric: str) -> str:
+    """A difference and its interval."""
     difference = gain.paired.difference
     return f"{number(difference.mean, metric)} ({_span(difference, metric)})"
 

@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from pipeline.report import questions
+from pipeline.report.two_way import two_way_section
 from pipeline.score import published
 from tests.helpers.board_fixtures import ABOUT, RANKED, TAUS, costs_of, scores_of, table_of
 from tests.helpers.score_fixtures import DATASET, score_rows_of
@@ -130,6 +131,15 @@ def test_architecture_and_recipe():
         "the common recipe with pre-training gives 0.050 (0.050 to 0.050) over the common recipe, "
         "mean of 2 architectures"
     )
+    (two_way,) = scores_of([table_of(values)]).headline.two_ways
+    assert two_way_section(two_way)[4:-1] == [
+        "| Architecture | its paper's recipe | the common recipe | the common recipe with pre-training |",
+        "| :--- | ---: | ---: | ---: |",
+        "| `a` | 0.605 ± 0.064 | 0.705 ± 0.064 | 0.755 ± 0.064 |",
+        "| `b-hard` | 0.585 ± 0.064 | 0.705 ± 0.064 | 0.755 ± 0.064 |",
+        "| *more than by the recipe before, mean* | – | 0.110 (0.110 to 0.110) | 0.050 (0.050 to 0.050) |",
+        "| *the first less the next* | 0.020 (0.020 to 0.020) | 0.000 (0.000 to 0.000) | 0.000 (0.000 to 0.000) |",
+    ]
 
 
 def test_made_up_labels_are_said_to_be():
