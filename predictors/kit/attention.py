@@ -10,11 +10,16 @@ from predictors.kit.layers import Packing, dropout
 
 
 class Attention(nn.Module):
-    """softmax(Q K^T / sqrt(d) + bias) V in each of ``heads`` heads of ``size`` numbers (Vaswani et al. 2017)."""
+    """softmax(Q K^T / sqrt(d) + bias) V in each of ``heads`` heads of ``size`` numbers (Vaswani et al. 2017).
 
-    def __init__(self, dim: int, heads: int, size: int, dropout: float, extra: int = 0) -> None:
+    ``dropout`` is of what comes out, ``weight_dropout`` of the softmax.
+    """
+
+    def __init__(
+        self, dim: int, heads: int, size: int, dropout: float, extra: int = 0, weight_dropout: float = 0.0
+    ) -> None:
         super().__init__()
-        self.heads, self.size, self.dropout = heads, size, dropout
+        self.heads, self.size, self.dropout, self.weight_dropout = heads, size, dropout, weight_dropout
         self.qkv = nn.Linear(dim, 3 * heads * size)
         self.out = nn.Linear(heads * size + extra, dim)
 
@@ -24,7 +29,8 @@ class Attention(nn.Module):
         qkv = packing.pad(self.qkv(x)).view(b, n, 3, self.heads, self.size)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (b, h, N, size)
         score = k @ q.mT * self.size**-0.5 + bias.mT  # (b, h, keys, queries): softmax is faster along columns
-        return packing.pack((score.softmax(-2).mT @ v).transpose(1, 2).flatten(2))
+        weight = dropout(score.softmax(-2), self.weight_dropout, self.training)
+        return packing.pack((weight.mT @ v).transpose(1, 2).flatten(2))
 
     def forward(self, x: Tensor, bias: Tensor, packing: Packing, extra: Tensor | None = None) -> Tensor:
         """As `mix`, then projected to (T, dim), together with ``extra`` (T, extra) of the same nodes."""
@@ -34,24 +40,37 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """ReLU(x W1) W2."""
+    """ReLU(x W1) W2, with dropout of the result and ``inner_dropout`` of the hidden layer."""
 
-    def __init__(self, dim: int, hidden: int, dropout: float) -> None:
+    def __init__(self, dim: int, hidden: int, dropout: float, inner_dropout: float = 0.0) -> None:
         super().__init__()
-        self.up, self.down, self.dropout = nn.Linear(dim, hidden), nn.Linear(hidden, dim), dropout
+        self.up, self.down = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
+        self.dropout, self.inner_dropout = dropout, inner_dropout
 
     def forward(self, x: Tensor) -> Tensor:
-        return dropout(self.down(F.relu(self.up(x))), self.dropout, self.training)
+        hidden = dropout(F.relu(self.up(x)), self.inner_dropout, self.training)
+        return dropout(self.down(hidden), self.dropout, self.training)
 
 
 class Block(nn.Module):
     """Attention and feed-forward with residuals; LayerNorm before each (``pre``) or after each."""
 
-    def __init__(self, dim: int, heads: int, size: int, hidden: int, dropout: float, pre: bool, extra: int = 0) -> None:
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        size: int,
+        hidden: int,
+        dropout: float,
+        pre: bool,
+        extra: int = 0,
+        weight_dropout: float = 0.0,
+        inner_dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.pre = pre
-        self.attention = Attention(dim, heads, size, dropout, extra)
-        self.ffn = FeedForward(dim, hidden, dropout)
+        self.attention = Attention(dim, heads, size, dropout, extra, weight_dropout)
+        self.ffn = FeedForward(dim, hidden, dropout, inner_dropout)
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
 
     def forward(self, x: Tensor, bias: Tensor, packing: Packing, extra: Tensor | None = None) -> Tensor:

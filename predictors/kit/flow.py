@@ -62,12 +62,19 @@ class Encoder(nn.Module):
 
     Every node starts from one vector, the sources (nodes without a parent) from another. With ``times`` > 1 the passes
     imitate training (TA-GATES, section 3.1): after each pass but the last, the output's information flows back against
-    the edges, and each node's operation is changed by what it heard from both sides. ``layer``: makes a layer of the
-    passes along the edges; those against them are gated flows.
+    the edges, and each node's operation is changed by what it heard from both sides. ``layer`` makes a layer of the
+    passes along the edges, ``against`` one of those against them.
     """
 
     def __init__(
-        self, n_ops: int, width: int, layers: int, n_op: int, times: int = 1, layer: type[nn.Module] = GatedFlow
+        self,
+        n_ops: int,
+        width: int,
+        layers: int,
+        n_op: int,
+        times: int = 1,
+        layer: type[nn.Module] = GatedFlow,
+        against: type[nn.Module] = GatedFlow,
     ) -> None:
         super().__init__()
         self.times = times
@@ -76,7 +83,7 @@ class Encoder(nn.Module):
         self.along = nn.ModuleList(layer(width, width, n_op) for _ in range(layers))
         if times > 1:
             self.turn = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
-            self.against = nn.ModuleList(GatedFlow(width, width, n_op) for _ in range(layers))
+            self.against = nn.ModuleList(against(width, width, n_op) for _ in range(layers))
             self.update = nn.Sequential(nn.Linear(2 * width + n_op, width), nn.ReLU(), nn.Linear(width, n_op))
 
     def forward(self, op: Tensor, adj: Tensor, mask: Tensor) -> Tensor:

@@ -57,8 +57,8 @@ class Ragged:
     """``graphs``, ready to be cut into batches.
 
     ``hops``: the relations of each step of message passing, of adj (a node hears from those it has an edge to), adj_t
-    (from those that have an edge to it), share_child, share_parent (siblings, without itself), global (all nodes of
-    its graph). ``platform``: (n,) for `Batch.platform`.
+    (from those that have an edge to it), both (from either), share_child, share_parent (siblings, without itself),
+    global (all nodes of its graph). ``platform``: (n,) for `Batch.platform`.
     """
 
     def __init__(
@@ -167,6 +167,7 @@ def _links(graphs: Graphs, names: set[str]) -> dict[str, tuple[np.ndarray, np.nd
     matrices = {
         "adj": lambda: a,
         "adj_t": lambda: a.T,
+        "both": lambda: a + a.T,
         "share_child": lambda: a @ a.T,
         "share_parent": lambda: a.T @ a,
     }
