@@ -59,7 +59,7 @@ rule kept_cell:
         "python -m pipeline.train.kept {input} {params.cell:q} --out {output} 2> {log}"
 
 
-# Keeps the predictions of this grid that are there: snakemake keep --configfile config/full/published.yaml
+# Keeps the predictions of this grid that are there: snakemake keep --configfile config/published.yaml
 rule keep:
     localrule: True
     message:
