@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pipeline.core.graphs import Graphs
 from predictors.base import BasePredictor
+from predictors.kit import cost_table
 from predictors.kit.features import flat_cells, op_counts
 
 
@@ -19,7 +20,8 @@ class Predictor(BasePredictor):
 
     @dataclass(frozen=True)
     class Config:
-        """``max_nodes``: nodes beyond it are left out of the flattened part."""
+        """``max_nodes``: nodes beyond it are left out of the flattened part. ``table``: costs are learned as multiples
+        of NN-Former's table of costs (`kit.cost_table`), whose parts are features too."""
 
         rounds: int = 500
         learning_rate: float = 0.05
@@ -29,6 +31,7 @@ class Predictor(BasePredictor):
         bagging_fraction: float = 0.8
         l2: float = 1.0
         max_nodes: int = 8
+        table: bool = False
 
     def settings(self, n: int) -> dict[str, Any]:
         """LightGBM's parameters for ``n`` labels."""
@@ -52,6 +55,9 @@ class Predictor(BasePredictor):
 
     def fit(self, train: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         settings = self.settings(len(y))
+        if self.config.table and self.task == "cost":
+            self.notes["table"] = cost_table.learn(train, y)
+            y, _ = cost_table.multiples(self.notes["table"], train, y, None, None)
         z = y.log() if self.task == "cost" else y
         rows = lightgbm.Dataset(self._features(train).numpy(), z.numpy(), params=settings)
         self.trees = lightgbm.train(settings, rows, self.config.rounds)
@@ -59,7 +65,8 @@ class Predictor(BasePredictor):
 
     def predict(self, graphs: Graphs) -> Tensor:
         z = torch.from_numpy(self.trees.predict(self._features(graphs).numpy(), num_threads=1))
-        return z.exp() if self.task == "cost" else z
+        ratio = z.exp() if self.task == "cost" else z
+        return ratio * cost_table.cost(self.notes["table"], graphs) if "table" in self.notes else ratio
 
     def restored(self) -> None:
         self.trees = lightgbm.Booster(model_str=self.notes["trees"])
@@ -70,4 +77,7 @@ class Predictor(BasePredictor):
         return int(sum(tree["num_leaves"] for tree in self.trees.dump_model()["tree_info"]))
 
     def _features(self, graphs: Graphs) -> Tensor:
-        return torch.cat([flat_cells(graphs, self.config.max_nodes), op_counts(graphs)], 1)
+        features = [flat_cells(graphs, self.config.max_nodes), op_counts(graphs)]
+        if "table" in self.notes:
+            features.append(cost_table.parts(self.notes["table"], graphs))
+        return torch.cat(features, 1)

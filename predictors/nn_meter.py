@@ -32,18 +32,20 @@ class Predictor(BasePredictor):
     @dataclass(frozen=True)
     class Config:
         """``rounds``: trees a kind. ``passes``: times that latencies are shared out. ``max_rows``: the most kernels of
-        a kind that its forest learns from, drawn at random."""
+        a kind that its forest learns from, drawn at random. ``padded``: kernels have the FLOPs of padded vectors too,
+        which NN-Former's table has (`kernels.padding`)."""
 
         rounds: int = 60
         leaves: int = 255
         min_leaf: int = 3
         passes: int = 4
         max_rows: int = 50_000
+        padded: bool = False
 
     def fit(self, train: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         own = train.platform == len(train.platforms) - 1
-        kernels, y = find(train[own]), y[own].double().numpy()
-        estimate = _linear(kernels, y)
+        kernels, y = find(train[own], self.config.padded), y[own].double().numpy()
+        estimate = _linear(kernels, y, self.config.padded)
         for _ in range(self.config.passes):
             total = np.bincount(kernels.graph, estimate, minlength=len(y))
             share = estimate * (y / np.maximum(total, 1e-300))[kernels.graph]
@@ -56,7 +58,7 @@ class Predictor(BasePredictor):
         self.notes["other"] = float(estimate.mean())
 
     def predict(self, graphs: Graphs) -> Tensor:
-        kernels = find(graphs)
+        kernels = find(graphs, self.config.padded)
         total = np.bincount(kernels.graph, self._costs(kernels), minlength=len(graphs)) * self.notes["factor"]
         return torch.from_numpy(total).clamp(min=self.notes["least"])
 
@@ -111,9 +113,9 @@ class Predictor(BasePredictor):
         return costs
 
 
-def _linear(kernels: Kernels, y: np.ndarray) -> np.ndarray:
+def _linear(kernels: Kernels, y: np.ndarray, padded: bool) -> np.ndarray:
     """First cost of every kernel, (kernels,): linear per kind in number, FLOPs and bytes, by relative error."""
-    values = basis(kernels.x)
+    values = basis(kernels.x, padded)
     weight = linear_costs(values, kernels.kind, len(kernels.kinds), kernels.graph, y)
     estimate = (values * weight[kernels.kind]).sum(1)
     return estimate + 1e-3 * y.mean() / (len(estimate) / len(y))  # none is free

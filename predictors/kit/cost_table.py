@@ -13,8 +13,6 @@ from predictors.kit import kernels
 from predictors.kit.devices import op_table
 from predictors.kit.features import op_counts
 
-LANES = 16  # channels that runtimes compute together: a vector of AVX-512 in float32
-
 
 def learn(graphs: Graphs, y: Tensor) -> dict[str, Any]:
     """The table of costs ``y`` (n,) as JSON values.
@@ -63,6 +61,21 @@ def shares(table: dict[str, Any], graphs: Graphs) -> Tensor:
     return costs / _totals(table, graphs, costs).repeat_interleave(graphs.n_nodes)
 
 
+def parts(table: dict[str, Any], graphs: Graphs) -> Tensor:
+    """What the table says of each graph, (n, F) float64: the logarithm of its `cost`; of networks also how much of it
+    each kind of operation takes."""
+    total = cost(table, graphs)
+    if "nodes" not in table:
+        return total.log()[:, None]
+    kinds = sorted(table["nodes"])
+    kind, names = kernels.node_kinds(graphs)
+    column = torch.tensor([kinds.index(name) if name in table["nodes"] else len(kinds) for name in names])
+    by_kind = torch.zeros(len(graphs), len(kinds) + 1, dtype=torch.float64)
+    at = torch.from_numpy(_graph_of(graphs)), column[torch.from_numpy(kind)]
+    by_kind.index_put_(at, node_costs(table, graphs), accumulate=True)
+    return torch.cat([total.log()[:, None], by_kind / total[:, None]], 1)
+
+
 def _totals(table: dict[str, Any], graphs: Graphs, costs: Tensor) -> Tensor:
     total = torch.from_numpy(np.bincount(_graph_of(graphs), costs.numpy(), len(graphs)))
     return total.clamp(min=table["least"])
@@ -77,21 +90,4 @@ def _basis(graphs: Graphs) -> np.ndarray:
     flops, size = (
         graphs.attrs[:, graphs.attr_names.index(name)].double().numpy() for name in ("flops", "memory_bytes")
     )
-    return np.stack([np.ones_like(flops), flops, flops * padding(graphs), size], 1)
-
-
-def padding(graphs: Graphs) -> np.ndarray:
-    """How much more a convolution computes when channels fill vectors of ``LANES``; 1 of other nodes, (nodes,).
-
-    Output channels are padded, and input channels where one group has at least ``LANES`` of them: narrower inputs,
-    images, are taken as they come.
-    """
-    names = graphs.attr_names.index
-    in_channels, group = graphs.attrs[:, names("in_channels")], graphs.attrs[:, names("group")]
-    out_channels = torch.where(group > 0, graphs.out_shape[:, 1], LANES)  # a group of 0: no convolution
-    in_channels = torch.where((group == 1) & (in_channels >= LANES), in_channels, LANES)
-    return (_filled(out_channels) * _filled(in_channels)).numpy()
-
-
-def _filled(channels: Tensor) -> Tensor:
-    return (channels.double() / LANES).ceil() * LANES / channels
+    return np.stack([np.ones_like(flops), flops, flops * kernels.padding(graphs), size], 1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from pipeline.core.graphs import Graphs
 
@@ -18,6 +20,7 @@ FREE = frozenset({"Input", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identi
 SUMMED = ("flops", "params", "memory_bytes")
 ROOT = ("in_channels", "kernel_shape_0", "kernel_shape_1", "strides_0", "group", "has_bias")
 RIDGE = 1e-3
+LANES = 16  # channels that runtimes compute together: a vector of AVX-512 in float32
 FOLLOWERS = (ACTIVATIONS, NORMS, MERGES)
 
 
@@ -31,13 +34,14 @@ class Kernels:
     x: np.ndarray
 
 
-def find(graphs: Graphs) -> Kernels:
+def find(graphs: Graphs, padded: bool = False) -> Kernels:
     """Cut every graph into kernels.
 
     An activation or normalisation is fused into its producer, and an elementwise operation of two inputs into the
     producer of the later one, where that producer has no other consumer. A kernel is named after its first operation, a
     grouped convolution apart; its features are that operation's settings, the output shape, the costs summed over
-    the kernel, and how many activations, normalisations and elementwise operations were fused in.
+    the kernel, and how many activations, normalisations and elementwise operations were fused in. ``padded``: the last
+    feature are the FLOPs at channels that fill vectors (`padding`), summed.
     """
     start = np.repeat(graphs.node_ptr[:-1].numpy(), graphs.edge_ptr.diff().numpy())
     src, dst = graphs.src.numpy() + start, graphs.dst.numpy() + start
@@ -66,15 +70,35 @@ def find(graphs: Graphs) -> Kernels:
     columns += list(graphs.out_shape[:, :4].numpy()[heads].T)
     columns += [np.log1p(summed(attrs[name])) for name in SUMMED]
     columns += [summed(kind & fused) for kind in of_kind]
+    if padded:
+        columns.append(np.log1p(summed(attrs["flops"] * padding(graphs))))
     kind, kinds = node_kinds(graphs)
     graph = np.searchsorted(graphs.node_ptr.numpy(), heads, side="right") - 1
     return Kernels(graph, kind[heads], kinds, np.stack(columns, 1).astype(np.float64))
 
 
-def basis(x: np.ndarray) -> np.ndarray:
-    """What a kernel's cost is first attributed by: one a kernel, FLOPs and bytes, (kernels, 3)."""
+def basis(x: np.ndarray, padded: bool = False) -> np.ndarray:
+    """What a kernel's cost is first attributed by: one a kernel, FLOPs, bytes, FLOPs ``padded``, (kernels, 3 or 4)."""
     first = len(ROOT) + 4
-    return np.stack([np.ones(len(x)), np.expm1(x[:, first]), np.expm1(x[:, first + 2])], 1)
+    logs = [x[:, first], x[:, first + 2], *([x[:, -1]] if padded else [])]
+    return np.stack([np.ones(len(x)), *map(np.expm1, logs)], 1)
+
+
+def padding(graphs: Graphs) -> np.ndarray:
+    """How much more a convolution computes when channels fill vectors of ``LANES``; 1 of other nodes, (nodes,).
+
+    Output channels are padded, and input channels where one group has at least ``LANES`` of them: narrower inputs,
+    images, are taken as they come.
+    """
+    names = graphs.attr_names.index
+    in_channels, group = graphs.attrs[:, names("in_channels")], graphs.attrs[:, names("group")]
+    out_channels = torch.where(group > 0, graphs.out_shape[:, 1], LANES)  # a group of 0: no convolution
+    in_channels = torch.where((group == 1) & (in_channels >= LANES), in_channels, LANES)
+    return (_filled(out_channels) * _filled(in_channels)).numpy()
+
+
+def _filled(channels: Tensor) -> Tensor:
+    return (channels.double() / LANES).ceil() * LANES / channels
 
 
 def node_kinds(graphs: Graphs) -> tuple[np.ndarray, tuple[str, ...]]:

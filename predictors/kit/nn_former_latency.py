@@ -1,6 +1,7 @@
 """NN-Former's latency model (Xu et al., CVPR 2025, section 4.2 and the released NNLQP code) over ONNX graphs.
 
 The attention looks at pairs within a mask alone, as lists of pairs; a network of n nodes has a few n of them, not n^2.
+Attention to all nodes (global) is padded instead.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from predictors.kit import cost_table
 from predictors.kit.graph_neural import GraphPredictor, Heads, gather_sum, sum_nodes
 from predictors.kit.layers import dropout
 from predictors.kit.nn_former_settings import Settings
-from predictors.kit.ragged import Batch, Hop, Ragged
+from predictors.kit.ragged import Batch, Hop, Ragged, Whole
 
 LAYER_SCALE = 1e-4
 
@@ -25,12 +26,26 @@ def masked_attention(q: Tensor, k: Tensor, v: Tensor, hop: Hop) -> Tensor:
 
     ``q`` of the rows after the hop, ``k`` and ``v`` of the rows before; head h takes relation h modulo their number.
     """
+    kinds = [hop.pairs[head % len(hop.pairs)] for head in range(q.shape[1])]
+    whole = [head for head, kind in enumerate(kinds) if isinstance(kind, Whole)]
+    listed = [head for head, kind in enumerate(kinds) if not isinstance(kind, Whole)]
+    if not whole:
+        return over_pairs(q, k, v, hop.own_row, kinds).flatten(1)
+    mixed = torch.empty_like(q)
+    mixed[:, whole] = over_all(q[:, whole], k[:, whole], v[:, whole], kinds[whole[0]])
+    if listed:
+        pairs = [kinds[head] for head in listed]
+        mixed[:, listed] = over_pairs(q[:, listed], k[:, listed], v[:, listed], hop.own_row, pairs)
+    return mixed.flatten(1)
+
+
+def over_pairs(q: Tensor, k: Tensor, v: Tensor, own_row: Tensor, kinds: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """Attention (rows, heads, d) of each head over the pairs of its kind and the node itself."""
     n, heads, d = q.shape
     target, source = [], []
-    for head in range(heads):
-        t, s = hop.pairs[head % len(hop.pairs)]
+    for head, (t, s) in enumerate(kinds):
         target += [t * heads + head, torch.arange(n, device=q.device) * heads + head]
-        source += [s * heads + head, hop.own_row * heads + head]
+        source += [s * heads + head, own_row * heads + head]
     target, source = torch.cat(target), torch.cat(source)  # (pairs,) positions in (rows * heads)
     score = (q.reshape(-1, d)[target] * k.reshape(-1, d)[source]).sum(-1) * d**-0.5  # (pairs,)
     with torch.no_grad():
@@ -38,7 +53,16 @@ def masked_attention(q: Tensor, k: Tensor, v: Tensor, hop: Hop) -> Tensor:
     weight = (score - peak[target]).exp()
     total = weight.new_zeros(n * heads).index_add_(0, target, weight)
     mixed = v.new_zeros(n * heads, d).index_add_(0, target, weight[:, None] * v.reshape(-1, d)[source])
-    return (mixed / total[:, None]).view(n, heads * d)
+    return (mixed / total[:, None]).view(n, heads, d)
+
+
+def over_all(q: Tensor, k: Tensor, v: Tensor, whole: Whole) -> Tensor:
+    """Attention (rows, heads, d) of every head over all nodes of the row's graph."""
+    mixed = torch.empty_like(q)
+    for rows, heard in zip(whole.rows, whole.heard, strict=True):
+        parts = (t.transpose(0, 1)[None] for t in (q[rows], k[heard], v[heard]))  # each (1, heads, nodes, d)
+        mixed[rows] = F.scaled_dot_product_attention(*parts)[0].transpose(0, 1)
+    return mixed
 
 
 class ASMA(nn.Module):

@@ -24,15 +24,24 @@ PORTION = 8192  # nodes predicted at once
 
 
 @dataclass(frozen=True)
+class Whole:
+    """All nodes of a graph hear from all of them. Of each graph: its rows after the hop, and every node's row before it."""
+
+    rows: tuple[Tensor, ...]
+    heard: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
 class Hop:
     """One step of message passing, from m rows to n rows.
 
     ``own_row``: (n,) the row among the m that each of the n rows was. ``pairs``: one a relation, ``(target,
-    source)``, both (pairs,): row ``target`` of the n hears from row ``source`` of the m. ``target`` never falls.
+    source)``, both (pairs,): row ``target`` of the n hears from row ``source`` of the m. ``target`` never falls. The
+    relation global is a `Whole`, as it has far more pairs than the others.
     """
 
     own_row: Tensor
-    pairs: tuple[tuple[Tensor, Tensor], ...]
+    pairs: tuple[tuple[Tensor, Tensor] | Whole, ...]
 
 
 @dataclass(frozen=True)
@@ -126,15 +135,14 @@ class Ragged:
 
     def _pairs(
         self, name: str, node: np.ndarray, first: np.ndarray, graph: np.ndarray, shift: np.ndarray, rows: np.ndarray
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor] | Whole:
         if name == "global":
-            ptr = self.graphs.node_ptr.numpy()
-            home = np.searchsorted(ptr, node[first], side="right") - 1
-            heard, start = segment_items(ptr, home)
-        else:
-            ptr, flat = self.links[name]
-            place, start = segment_items(ptr, node[first])
-            heard = flat[place]
+            home = graph[first]
+            groups = [(np.flatnonzero(home == g), rows[graph == g]) for g in range(len(shift))]
+            return Whole(*(tuple(map(self._put, parts)) for parts in zip(*groups, strict=True)))
+        ptr, flat = self.links[name]
+        place, start = segment_items(ptr, node[first])
+        heard = flat[place]
         target = np.repeat(np.arange(len(first)), np.diff(start))
         return self._put(target), self._put(rows[heard + shift[graph[first]][target]])
 

@@ -29,7 +29,7 @@ def flops_and_bytes(graphs):
 
 
 def padded_flops(graphs):
-    return summed(graphs, 1e-3 + 1e-9 * column(graphs, "flops") * torch.from_numpy(cost_table.padding(graphs)))
+    return summed(graphs, 1e-3 + 1e-9 * column(graphs, "flops") * torch.from_numpy(kernels.padding(graphs)))
 
 
 @pytest.mark.parametrize(("costs", "seed"), [(flops_and_bytes, 2), (padded_flops, 6)])
@@ -98,5 +98,5 @@ def test_padding_on_hand_worked_nodes():
         builder = Builder(8)
         files.append(("made", builder.model(add(builder, INPUT)).SerializeToString()))
     graphs = graphs_of(files)
-    found = cost_table.padding(graphs)[graphs.node_ptr[1:].numpy() - 1]
+    found = kernels.padding(graphs)[graphs.node_ptr[1:].numpy() - 1]
     np.testing.assert_allclose(found, [expected for _, expected in made], rtol=1e-6)
