@@ -14,7 +14,7 @@ from predictors.kit.encodings import laplacian_encoding
 from predictors.kit.neural import NeuralPredictor
 from predictors.kit.nn_former_cells import NNFormer, attention_masks
 from predictors.kit.nn_former_latency import Networks
-from predictors.kit.nn_former_settings import LATENCY, MASKS, PAPER, RELEASED, RELEASED_LATENCY, Settings
+from predictors.kit.nn_former_settings import LATENCY, LATENCY_QUICK, MASKS, PAPER, RELEASED, RELEASED_LATENCY, Settings
 
 
 class Predictor(NeuralPredictor):
@@ -31,8 +31,8 @@ class Predictor(NeuralPredictor):
     node instead of tokens, and in its recipe, the common one (`kit.train_loop`), with pre-training. For costs of cells
     it multiplies a table of costs (as `layerwise`), so that it learns only what a sum over operations leaves out.
     For ONNX graphs: ``latency``, recommended (dim 128, no dropout, averaged weights; on one platform it multiplies the
-    nodes' entries of a table of costs), and ``released_latency``: the released latency model and optimiser (dim 512,
-    dropout, second pass, 50 epochs).
+    nodes' entries of a table of costs); ``latency_quick``, one layer of 64 and 300 steps of it; and
+    ``released_latency``: the released latency model and optimiser (dim 512, dropout, second pass, 50 epochs).
     """
 
     transfers: ClassVar[bool] = True
@@ -42,6 +42,7 @@ class Predictor(NeuralPredictor):
         "paper": PAPER,
         "released": RELEASED,
         "latency": LATENCY,
+        "latency_quick": LATENCY_QUICK,
         "released_latency": RELEASED_LATENCY,
     }
 

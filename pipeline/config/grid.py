@@ -36,6 +36,7 @@ class Grid:
     """A checked grid. `mirror` is a folder or None; `timeout_s` limits the training of one cell.
 
     `looked_at`: of (dataset, protocol, target, label), how many seeds had been seen when the others were added.
+    `pairs`: labels that the board compares two by two.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Grid:
     mirror: str | None
     cells: tuple[CellSpec, ...]
     looked_at: dict[tuple[str, str, str, str], int] = field(default_factory=dict)
+    pairs: tuple[tuple[str, str], ...] = ()
 
 
 def load_grid(path: str | Path) -> Grid:
@@ -76,7 +78,11 @@ def load_grid(path: str | Path) -> Grid:
     unused = [label for label in labels if label not in {cell.label for cell in cells.values()}]
     if unused:
         raise BenchError(f"{path}: predictors.{unused[0]}: no task trains it; name it in one, or take it out")
-    return Grid(file.grid, str(path), file.torch_device, file.timeout_s, file.mirror, tuple(cells.values()), looked_at)
+    for position, pair in enumerate(file.pairs):
+        for label in pair:
+            _check_known(f"{path}: pairs[{position}]", "predictor", label, labels)
+    about = (file.grid, str(path), file.torch_device, file.timeout_s, file.mirror)
+    return Grid(*about, tuple(cells.values()), looked_at, file.pairs)
 
 
 def cells_to_save(grid: Grid, known: dict[str, datasets.Dataset]) -> list[CellSpec]:

@@ -77,7 +77,7 @@ class Overrides(BaseModel):
 
 class GridFile(Strict):
     """A grid as written. `predictors` maps labels to overrides, or lists labels that need none of their own; it may
-    be left out where every task lists its own.
+    be left out where every task lists its own. `pairs`: two labels each, which the board compares seed by seed.
     """
 
     grid: Annotated[StrictStr, Field(pattern=r"\A[a-z][a-z0-9_]*\z")]
@@ -87,6 +87,7 @@ class GridFile(Strict):
     torch_device: Literal["auto", "cpu", "cuda"] = "auto"
     timeout_s: PositiveInt = 3600
     mirror: StrictStr | None = None
+    pairs: tuple[tuple[Label, Label], ...] = ()
 
     def labels(self, path: str | Path, variants_path: Path) -> dict[str, dict[str, Any]]:
         """Overrides by label; a listed variant is looked up in `variants_path`, which grids share."""

@@ -40,9 +40,14 @@ class Notes:
         return [f"[^{mark}]: {text}" for text, mark in self._marks.items()]
 
 
-def number(value: float | None, metric: str) -> str:
-    """A metric's value with its usual digits; an en dash without one."""
-    return MISSING if value is None else f"{value:.{DIGITS.get(metric, 2)}f}"
+def number(value: float | None, metric: str, more: int = 0) -> str:
+    """A metric's value with its usual digits and some more; an en dash without one."""
+    return MISSING if value is None else f"{value:z.{DIGITS.get(metric, 2) + more}f}"
+
+
+def p_text(p: float) -> str:
+    """A p value with two significant digits, from 0.0001 up."""
+    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
 
 
 def cell(stat: Stat, metric: str, bold: bool = False, spread: bool = True) -> str:

@@ -18,6 +18,7 @@ from pipeline.report.format import (
     labels,
     markdown,
     number,
+    p_text,
     percent,
     size_header,
     size_name,
@@ -219,7 +220,7 @@ def _compared_table(ranking: Ranking, best: str) -> list[str]:
     several = len({compared.seeds for compared in ranking.compared}) > 1
     rows = []
     for compared in ranking.compared:
-        mean, low, high = (number(value, ranking.metric) for value in compared.paired.difference)
+        mean, low, high = (number(value, ranking.metric, 1) for value in compared.paired.difference)
         row = [f"`{compared.predictor}`", mean, f"{low} to {high}", f"{100 * compared.paired.improvement:.0f} %"]
         rows.append([*row, p_text(compared.p_holm), *([str(compared.seeds)] if several else [])])
     header = [f"`{best}` against", "Ahead by", "95 % interval", "Ahead in", "p (Holm)", *(["Seeds"] if several else [])]
@@ -242,11 +243,6 @@ def _looked_at(ranking: Ranking) -> str:
         for n, names in by_count.items()
     ]
     return "".join(parts)
-
-
-def p_text(p: float) -> str:
-    """A p value with two significant digits, from 0.0001 up."""
-    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
 
 
 def glance(tables: list[Table]) -> list[str]:

@@ -11,6 +11,7 @@ from pipeline.config import tuned_on
 from pipeline.report import overview, sections
 from pipeline.report.format import MISSING, TITLES, Notes, folded, joined, labels, markdown, seed_counts, span, title
 from pipeline.report.noise_lines import noise_lines
+from pipeline.report.pair_table import pair_section
 from pipeline.report.questions import answers
 from pipeline.report.two_way import two_way_section
 from pipeline.score.score_table import QUALITY_SPLITS
@@ -91,6 +92,7 @@ def page(content: Content) -> str:
         lines += overview.rank_section(ranking)
     for two_way in scores.headline.two_ways:
         lines += two_way_section(two_way)
+    lines += pair_section(scores.pairs)
     for table in scores.tables:
         lines += section(table, content, notes)
     lines += ["## Terms", "", TERMS, "", "## How this was made", "", *provenance(scores), ""]

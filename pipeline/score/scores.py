@@ -11,7 +11,7 @@ import polars as pl
 from pipeline.config import datasets
 from pipeline.config import grid as grids
 from pipeline.core import io
-from pipeline.score import label_noise, published, ranking, score_table
+from pipeline.score import label_noise, pairs, published, ranking, score_table
 from pipeline.score.headline import Headline, headline
 from pipeline.score.messages import Messages
 from pipeline.score.messages import parse as parse_messages
@@ -41,6 +41,11 @@ class Scores:
     def compared_tables(self) -> list[Table]:
         """The tables whose tasks count in ranks and means, in the order of the rankings."""
         return [table for ranking in self.rankings for table in ranking.tables]
+
+    @cached_property
+    def pairs(self) -> list[pairs.Pair]:
+        """The pairs that the grid wants compared."""
+        return pairs.compare(self.tables, self.grid.pairs)
 
     @cached_property
     def comparisons(self) -> dict[str, list[published.Comparison]]:

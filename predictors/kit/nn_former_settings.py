@@ -17,6 +17,7 @@ LATENCY = {
     "layers": 2, "dim": 128, "dropout": 0.0, "cost_loss": "mspe", "steps": 8000, "batch_size": 16, "lr": 1e-3,
     "weight_decay": 0.01, "grad_clip": 5.0, "ema": 0.99,
 }  # fmt: skip
+LATENCY_QUICK = {**LATENCY, "layers": 1, "dim": 64, "lr": 3e-3, "steps": 300}
 RELEASED_LATENCY = {
     **LATENCY, "dim": 512, "dropout": 0.05, "epochs": 50, "ema": 0.0, "consistency": 0.01, "table": False,
 }  # fmt: skip

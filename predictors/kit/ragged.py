@@ -25,7 +25,7 @@ PORTION = 8192  # nodes predicted at once
 
 @dataclass(frozen=True)
 class Whole:
-    """All nodes of a graph hear from all of them. Of each graph: its rows after the hop, and every node's row before it."""
+    """All nodes of a graph hear from all. Of each graph: its rows after the hop, and every node's row before it."""
 
     rows: tuple[Tensor, ...]
     heard: tuple[Tensor, ...]

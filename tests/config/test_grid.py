@@ -99,13 +99,21 @@ def test_seeds_added_after_a_look_are_said_to_be(write):
     assert load_grid(write(GOOD)).looked_at == {}
 
 
+def test_pairs_are_of_labels_that_the_grid_has(write):
+    assert load_grid(write(changed(pairs=[["mean", "nn_former"]]))).pairs == (("mean", "nn_former"),)
+    with pytest.raises(BenchError, match=r"pairs\[0\]: unknown predictor 'gbdt'; known: mean, nn_former"):
+        load_grid(write(changed(pairs=[["mean", "gbdt"]])))
+    with pytest.raises(BenchError, match=r"pairs\[0\]"):
+        load_grid(write(changed(pairs=[["mean"]])))
+
+
 def test_where_each_task_lists_its_predictors_the_grid_need_not(write):
     config = changed(task_predictors=["mean", "nn_former-latency"], seeds=1, budgets=[10])
     del config["predictors"]
     cells = load_grid(write(config)).cells
     assert [(cell.label, cell.settings.get("preset")) for cell in cells] == [
         ("mean", None),
-        ("nn_former-latency", "latency"),
+        ("nn_former-latency", "latency_quick"),
     ]
     config["tasks"].append({**GOOD["tasks"][0], "target": "latency_ms", "devices": ["virtual"]})
     with pytest.raises(BenchError, match=r"tasks\[1\]: no predictors; list them here, or for the whole grid"):
@@ -209,7 +217,7 @@ def test_missing_file():
 def test_a_listed_variant_is_looked_up(write):
     cells = load_grid(write(changed(predictors=["mean", "nn_former-latency"]))).cells
     settings = {cell.label: cell.settings for cell in cells}
-    assert settings["mean"] == {} and settings["nn_former-latency"]["preset"] == "latency"
+    assert settings["mean"] == {} and settings["nn_former-latency"]["preset"] == "latency_quick"
 
 
 def test_cells_cannot_be_changed(write):

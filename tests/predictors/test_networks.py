@@ -12,9 +12,9 @@ from benchmarks.latency_throughput import RELEASED, Loop
 from pipeline.core.graphs import Graphs
 from predictors import base
 from predictors.kit import kernels
-from predictors.kit.nn_former_latency import LatencyModel, Networks
+from predictors.kit.nn_former_latency import LatencyModel, Networks, over_all
 from predictors.kit.node_features import Features
-from predictors.kit.ragged import Ragged
+from predictors.kit.ragged import Ragged, Whole
 from predictors.nn_former import Predictor as NNFormer
 from tests.helpers.cell_graphs import small_space
 from tests.helpers.onnx_graphs import generated, made_up_latency
@@ -54,7 +54,13 @@ def test_released_size_in_batches_equals_a_loop_over_graphs(fold):
 
 @pytest.mark.parametrize(
     "overrides",
-    [{"masks": ("global",)}, {"masks": ("adj", "share_parent"), "heads": 4}, {"ffn": "plain"}, {"ffn": "adj_t"}],
+    [
+        {"masks": ("global",)},
+        {"masks": ("adj", "global")},
+        {"masks": ("adj", "share_parent"), "heads": 4},
+        {"ffn": "plain"},
+        {"ffn": "adj_t"},
+    ],
     ids=str,
 )
 def test_every_switch_folds_exactly(overrides):
@@ -66,6 +72,19 @@ def test_every_switch_folds_exactly(overrides):
         with torch.inference_mode():
             outputs.append(model(*inputs.take(torch.arange(12))))
     torch.testing.assert_close(*outputs, rtol=1e-5, atol=1e-6)
+
+
+def test_all_pairs_are_heard_as_if_each_were_listed():
+    """Of two graphs, one row folded: against softmax over every node of the graph, written out."""
+    draw = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(rows, 2, 4, generator=draw) for rows in (3, 4, 4))
+    rows = (torch.tensor([0, 2]), torch.tensor([1]))
+    heard = (torch.tensor([0, 1, 1]), torch.tensor([2, 3]))  # two nodes of the first graph are one row
+    found = over_all(q, k, v, Whole(rows, heard))
+    for of_graph, nodes in zip(rows, heard, strict=True):
+        for row in of_graph:
+            weight = ((q[row][None] * k[nodes]).sum(-1) / 2).softmax(0)  # (nodes, heads)
+            torch.testing.assert_close(found[row], (weight[..., None] * v[nodes]).sum(0))
 
 
 def test_equal_nodes_are_one_row_and_only_equal_ones():
@@ -117,6 +136,9 @@ def test_few_labels_of_a_new_platform_are_learned_from_the_others(name):
         ("flops", {"log": True}, 0.6),
         ("flops_mac", {}, 0.25),
         ("nn_meter", {"passes": 2, "rounds": 20}, 0.15),
+        ("nn_meter", {"passes": 2, "rounds": 20, "padded": True}, 0.15),
+        ("table", {}, 0.15),
+        ("gbdt", {"table": True}, 0.15),
         ("nnlp", {"steps": 150}, 0.5),
         ("nar_former_v2", {"steps": 100, "batch_size": 16}, 0.5),
         ("tpu", {"steps": 80, "width": 16, "batch_size": 16, "lr": 0.01}, 0.5),
