@@ -26,7 +26,7 @@ def require_same(kept: Path, spec: CellSpec) -> None:
     today = {
         "dataset": spec.dataset, "target": spec.target, "device": spec.device, "predictor": spec.label,
         "budget": str(spec.budget), "seed": spec.seed,
-        "config": asdict(make(spec.label, spec.settings, spec.task).config),
+        "config": asdict(make(spec.label, spec.settings, spec.task, spec.random_seed).config),
     }  # fmt: skip
     for name, now in today.items():
         was = about.get(name)
