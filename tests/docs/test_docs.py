@@ -35,6 +35,7 @@ from pipeline.config.grid_file import Protocol
 from pipeline.core.paths import ROOT
 from pipeline.predict import saved
 from pipeline.score import metrics
+from predictors import base
 from tests.helpers.cell_graphs import small_space, synthetic_labels
 from tests.helpers.onnx_networks import networks
 from tests.helpers.project_copy import BIN, PARTS, copy_project, environment
@@ -185,6 +186,15 @@ def test_the_protocols_page_has_every_kind_of_budget_by_its_word():
     found = [Budget.parse(word.strip("`")) for word, *_ in rows]
     assert [budget.kind for budget in found] == list(Kind)[:2] + [Kind.MARKED, Kind.FAMILY]
     assert [f"`{budget}`" for budget in found] == [word for word, *_ in rows]
+
+
+def test_the_predictors_page_has_the_recipes_of_the_presets():
+    rows = table(ROOT / "docs/predictors.md", "Preset `paper` of")
+    for name, (loss, epochs, batch, rate, decay, _) in rows.items():
+        recipe = base.load(name.strip("`")).resolve({"preset": "paper"})
+        assert (recipe.loss, recipe.epochs, recipe.batch_size) == (loss, int(epochs), int(batch)), name
+        assert (recipe.lr, recipe.weight_decay) == (float(rate.removesuffix(", constant")), float(decay)), name
+        assert (recipe.lr_floor == 1) == rate.endswith(", constant"), name
 
 
 def test_every_benchmark_is_listed():
