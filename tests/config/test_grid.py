@@ -134,8 +134,8 @@ def test_shipped_grids_are_valid(path):
 def test_shipped_grids_count():
     assert len(load_grid(ROOT / "config/benchmark.yaml").cells) == 8 * 4 * 3 + 3 * (3 * 2 * 3 + 11)
     assert len(load_grid(ROOT / "config/networks.yaml").cells) == 7 * (3 + 11)
-    assert len(load_grid(ROOT / "config/nasbench201.yaml").cells) == 6 * 5 * 3 + 2 * (3 + 4 * 5) + 18 * 2 * 3
-    assert len(load_grid(ROOT / "config/nasbench101.yaml").cells) == 21 * 3 * 5 + 2 * 3 * 12
+    assert len(load_grid(ROOT / "config/nasbench201.yaml").cells) == 6 * 5 * 3 + 2 * (3 + 4 * 5) + 18 * 2 * 3 + 2 * 5
+    assert len(load_grid(ROOT / "config/nasbench101.yaml").cells) == 21 * 3 * 5 + 2 * 3 * 12 + 5
     assert len(load_grid(ROOT / "config/ablation.yaml").cells) == 12 * 3 * 5
     assert len(load_grid(ROOT / "config/full/paper.yaml").cells) == 29 * (4 + 5) * 5 + 11 * 5
     assert len(load_grid(ROOT / "config/full/nasbench101_official.yaml").cells) == 6 * 4 * 3
