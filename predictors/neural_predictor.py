@@ -55,8 +55,8 @@ class Predictor(NeuralPredictor):
     """Three layers of 144, mean over nodes, a two-layer head of 128, as in the paper's NAS-Bench-101 model.
 
     The default learns the order by pairs, in more and larger steps. Preset ``paper``: its regressor: mean squared
-    error, 300 epochs in batches of 10, 1e-4, without averaged weights. Squared errors are those of the few cells that
-    fail to train, and what is left for the order of the others is little, however many labels there are.
+    error, 300 epochs in batches of 10, 1e-4, without averaged weights. Squared errors weigh the worst cells most; what
+    2,000 steps on them did to the order is in docs/predictors.md.
     Departures: of ``paper``, the classifier that first sorts out cells below an accuracy of 91 % is left out, as in
     later comparisons; decay is AdamW's, not added to the gradient; dropout in the head alone (the paper does not say
     where).
