@@ -138,7 +138,8 @@ class Predictor(BasePredictor):
         pool = [torch.cat(pair).to(self.torch_device) for pair in zip(_parts(cells), _parts(changed), strict=True)]
         self.module = GraphVAE(len(train.vocab), c).to(self.torch_device).train()
         optimiser = AdamW(self.module, 0.0)
-        for step, index in enumerate(batches(len(pool[0]), c.batch_size, c.pretrain_steps, generator)):
+        drawn = batches(len(pool[0]), c.batch_size, generator)
+        for step, index in zip(range(c.pretrain_steps), drawn, strict=False):
             loss = self.module.loss(Dense(*(part[index.to(self.torch_device)] for part in pool)), c.kl_weight)
             loss.backward()
             nn.utils.clip_grad_norm_(self.module.parameters(), 5.0)
