@@ -83,13 +83,13 @@ def test_every_page_follows_from_the_committed_scores(elsewhere, monkeypatch, ca
 
 
 def test_a_cell_stands_on_one_board():
-    """But for the unchanged NN-Former, to which the ablation compares its variants: it has the same numbers there."""
+    """But for the form without masks, to which the ablation compares its variants: it has the same numbers there."""
     seen: dict[tuple, tuple[str, pl.DataFrame]] = {}
     for name in BOARDS:
         for cell, rows in board(name).rows.group_by(CELL):
             if cell in seen:
                 other, theirs = seen[cell]
-                assert "ablation" in (name, other) and cell[4] == "nn_former"
+                assert "ablation" in (name, other) and cell[4] == "nn_former-free"
                 assert rows.sort(*score_table.KEY).equals(theirs.sort(*score_table.KEY))
             seen[cell] = name, rows
 
@@ -98,7 +98,7 @@ def test_a_cell_stands_on_one_board():
 def test_pictures_and_links_of_a_board_are_there(name):
     text = (RESULTS / name / "leaderboard.md").read_text(encoding="utf-8")
     shown = {part.partition(")")[0] for part in text.split("](plots/")[1:]}
-    assert shown == {path.name for path in (RESULTS / name / "plots").iterdir()} and len(shown) >= 3
+    assert shown == {path.name for path in (RESULTS / name / "plots").iterdir()} and len(shown) >= 2
 
 
 @pytest.mark.parametrize("name", BOARDS)
