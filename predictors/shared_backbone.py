@@ -34,7 +34,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.table = nn.Linear(n_ops, n_devices) if table else None
         self.wiring = NNFormer(n_ops, c)
-        self.wiring.head = nn.Linear(self.wiring.width, n_devices)
+        self.wiring.head = nn.Linear(self.wiring.head.in_features, n_devices)
         nn.init.zeros_(self.wiring.head.weight)
         if table:
             self.table.requires_grad_(False)
@@ -65,6 +65,8 @@ class Predictor(BasePredictor):
         layers: int = 2
         dim: int = 32
         dropout: float = 0.0
+        soft: bool = True
+        soft_start: float = 0.0
         loss: str = "mse"
         cost_loss: str = "mse"
         steps: int = 300
