@@ -9,6 +9,8 @@ must be the same.
 from __future__ import annotations
 
 import argparse
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 from pipeline.config.cell_spec import CellSpec
@@ -18,22 +20,18 @@ from pipeline.core.errors import BenchError, run_cli
 
 def require_same(kept: Path, spec: CellSpec) -> None:
     """Raise BenchError unless the predictions of ``kept`` are of the cell, with the settings that it has today."""
-    from dataclasses import asdict
-
     from predictors.kit.ensemble import make
 
     about = io.read_meta(kept)
     today = {
         "dataset": spec.dataset, "target": spec.target, "device": spec.device, "predictor": spec.label,
         "budget": str(spec.budget), "seed": spec.seed,
-        "config": asdict(make(spec.label, spec.settings, spec.task, spec.random_seed).config),
+        "config": json.loads(json.dumps(asdict(make(spec.label, spec.settings, spec.task, spec.random_seed).config))),
     }  # fmt: skip
     for name, now in today.items():
         was = about.get(name)
         if name == "config" and isinstance(was, dict):  # settings that came later have the value of what came before
-            was, now = (
-                {k: list(c[k]) if isinstance(c[k], tuple) else c[k] for k in was if k in now} for c in (was, now)
-            )
+            was, now = ({k: c[k] for k in was if k in now} for c in (was, now))
             name = ", ".join(k for k in now if was[k] != now[k])
         if was != now:
             raise BenchError(f"{kept}: another {name} than the cell's of today; delete the file to train it again")
