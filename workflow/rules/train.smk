@@ -1,4 +1,3 @@
-from pipeline.core import io
 from pipeline.core.targets import is_cost
 
 
@@ -62,12 +61,16 @@ rule kept_cell:
 # Keeps the predictions of this grid that are there: snakemake keep --configfile config/published.yaml
 rule keep:
     localrule: True
+    log:
+        f"logs/train/keep/{GRID.name}.log",
+    conda:
+        "../envs/bench.yaml"
+    params:
+        files=lambda wildcards: [f"{cell.id}.parquet" for cell in GRID.cells if Path(cell.path).is_file()],
     message:
         "Keep the predictions of the grid {GRID.name} in results/kept"
-    run:
-        for cell in GRID.cells:
-            if Path(cell.path).is_file():
-                io.write_bytes(Path("results/kept") / f"{cell.id}.parquet", io.read_bytes(cell.path))
+    shell:
+        "(mkdir -p results/kept && tar -C results/predictions -cf - {params.files:q} | tar -C results/kept -xf -) 2> {log}"
 
 
 # The cell whose attention the default grid's board shows: NN-Former, accuracy, the first seed, 5 % where it has that.
