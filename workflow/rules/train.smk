@@ -60,9 +60,9 @@ rule kept_cell:
 
 # Keeps the predictions of this grid that are there: snakemake keep --configfile config/published.yaml
 rule keep:
-    localrule: True
     log:
         f"logs/train/keep/{GRID.name}.log",
+    localrule: True
     conda:
         "../envs/bench.yaml"
     params:
