@@ -55,7 +55,7 @@ class NeuralPredictor(BasePredictor):
     def begin(self, module: nn.Module, graphs: Graphs) -> nn.Module:
         """What training starts from: the fresh ``module``, or what became of it on ``graphs`` without their labels."""
         c = self.config
-        if self.task == "cost" or not c.pretrain_steps:
+        if self.task == "cost" or not c.pretrain_steps or int(graphs.n_nodes.max()) > SMALL:
             return module
         recipe = replace(c, epochs=0, by_size=False, consistency=0.0, steps=c.pretrain_steps)
         return pretrained(module, graphs, c.pretrain_cells, self._inputs, recipe, self.seed)

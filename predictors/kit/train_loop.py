@@ -24,8 +24,9 @@ class Recipe:
     """How a neural predictor is trained; the defaults are what most predictors take, whatever their papers did.
 
     ``steps`` counts when ``epochs`` is 0; where ``first_steps`` is not, no more than that and one a label are made: few
-    labels are learned sooner. ``pretrain_steps`` on ``pretrain_cells`` changed cells come first, for accuracies
-    (`kit.pretrain`). ``cost_loss`` is the loss for latency and energy, ``loss`` for accuracy.
+    labels are learned sooner. ``pretrain_steps`` on ``pretrain_cells`` changed cells come first, for accuracies of
+    cells (`kit.pretrain`; networks of more nodes and costs go without). ``cost_loss`` is the loss for latency and
+    energy, ``loss`` for accuracy.
     ``by_size``: graphs of one number of nodes alone share a batch, so an epoch has more and smaller ones. ``checks``:
     how often validation labels, where there are any, are asked for the best weights so far.
     """

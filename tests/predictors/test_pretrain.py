@@ -15,6 +15,7 @@ from predictors.kit import neural, nn_former_cells, pretrain
 from predictors.kit.graph_statistics import graph_statistics
 from predictors.kit.train_loop import COMMON
 from tests.helpers.cell_graphs import small_space, synthetic_labels
+from tests.helpers.trained import new, space
 
 
 def test_padded_cells_come_back_as_they_were():
@@ -100,6 +101,12 @@ def test_any_neural_predictor_of_accuracies_can_be_pretrained(name):
     assert any(not torch.equal(now[k], fresh[k]) for k in fresh if not k.startswith(f"{last}."))
     recipe = {key: getattr(predictor.config, key) for key in COMMON}
     assert recipe == {key: short.get(key, COMMON[key]) for key in COMMON}
+
+
+def test_networks_go_without(monkeypatch):
+    """Changed copies of networks of hundreds of nodes, padded to one size, took ten gigabytes."""
+    monkeypatch.setattr(neural, "pretrained", lambda *args: pytest.fail("pre-trained"))
+    new("networks", "nn_former", "accuracy", pretrain_steps=5).fit(*space("networks").examples("accuracy"))
 
 
 def test_what_has_its_own_loss_says_that_it_cannot():
