@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from pipeline.core.graphs import Graphs
-from predictors import gbdt
 from predictors.kit.graph_statistics import graph_statistics
+from predictors.kit.trees import Trees
 
 
-class Predictor(gbdt.Predictor):
+class Predictor(Trees):
     """LightGBM on operation counts, path lengths and degrees over subsets of the operations.
 
     For every subset: the fewest and the most operations on a path from input to output that uses the subset alone, the
@@ -44,5 +44,5 @@ class Predictor(gbdt.Predictor):
             settings |= {"boosting": "rf", "feature_fraction_bynode": settings.pop("feature_fraction")}
         return settings
 
-    def _features(self, graphs: Graphs) -> Tensor:
+    def features(self, graphs: Graphs) -> Tensor:
         return graph_statistics(graphs)

@@ -65,8 +65,10 @@ CASES = [(name, label) for label in known_predictors() for name in takes(label)]
 
 
 def short(label: str, settings: dict[str, Any] = SHORT) -> dict[str, Any]:
-    """Those of the settings that a predictor has."""
-    keys = {f.name for f in dataclasses.fields(base.load(label).Config)}
+    """Those of the settings that a predictor has, and can take."""
+    kind = base.load(label)
+    keys = {f.name for f in dataclasses.fields(kind.Config)}
+    keys -= set() if getattr(kind, "pretrains", True) else {"pretrain_steps"}
     return {key: value for key, value in settings.items() if key in keys}
 
 

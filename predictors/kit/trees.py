@@ -1,0 +1,59 @@
+"""What predictors of boosted trees share (LightGBM, Ke et al., NeurIPS 2017)."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import lightgbm
+import torch
+from torch import Tensor
+
+from pipeline.core.graphs import Graphs
+from predictors.base import BasePredictor
+
+
+class Trees(BasePredictor):
+    """Trees on `features`; costs are fitted as logarithms. One thread, deterministic."""
+
+    @abstractmethod
+    def features(self, graphs: Graphs) -> Tensor:
+        """What the trees see of n graphs, (n, F)."""
+
+    def settings(self, n: int) -> dict[str, Any]:
+        """LightGBM's parameters for ``n`` labels."""
+        c = self.config
+        return {
+            "objective": "regression",
+            "learning_rate": c.learning_rate,
+            "num_leaves": c.leaves,
+            "min_data_in_leaf": min(c.min_leaf, max(1, n // 10)),
+            "feature_fraction": c.feature_fraction,
+            "bagging_fraction": c.bagging_fraction,
+            "bagging_freq": 1,
+            "lambda_l2": c.l2,
+            "min_data_in_bin": 1,
+            "seed": self.seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": 1,
+            "verbosity": -1,
+        }
+
+    def fit(self, train: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
+        settings, z = self.settings(len(y)), y.log() if self.task == "cost" else y
+        rows = lightgbm.Dataset(self.features(train).numpy(), z.numpy(), params=settings)
+        self.trees = lightgbm.train(settings, rows, self.config.rounds)
+        self.notes["trees"] = self.trees.model_to_string()
+
+    def predict(self, graphs: Graphs) -> Tensor:
+        z = torch.from_numpy(self.trees.predict(self.features(graphs).numpy(), num_threads=1))
+        return z.exp() if self.task == "cost" else z
+
+    def restored(self) -> None:
+        self.trees = lightgbm.Booster(model_str=self.notes["trees"])
+
+    @property
+    def n_params(self) -> int:
+        """Leaves of all trees."""
+        return int(sum(tree["num_leaves"] for tree in self.trees.dump_model()["tree_info"]))
