@@ -67,6 +67,7 @@ class Predictor(BasePredictor):
         dropout: float = 0.0
         soft: bool = True
         soft_start: float = 0.0
+        tokens: bool = False
         loss: str = "mse"
         cost_loss: str = "mse"
         steps: int = 300

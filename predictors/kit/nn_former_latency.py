@@ -181,8 +181,8 @@ class Networks(GraphPredictor):
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        if self.config.laplacian or self.config.tokens:
-            raise BenchError("nn_former: laplacian and tokens are for cells; leave them out for ONNX graphs")
+        if self.config.laplacian:
+            raise BenchError("nn_former: laplacian is for cells; leave it out for ONNX graphs")
 
     @property
     def folds(self) -> bool:

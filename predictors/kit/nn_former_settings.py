@@ -8,7 +8,7 @@ from predictors.kit.train_loop import COMMON, COMMON_PRETRAINED, Recipe
 
 MASKS = ("adj", "adj_t", "share_child", "share_parent")
 PAPER = {
-    "published": True, "tokens": True, "table": False, "layers": 12, "dim": 160, "dropout": 0.1,
+    "published": True, "table": False, "layers": 12, "dim": 160, "dropout": 0.1,
     "pretrain_steps": 0, "loss": "mse+0.2*pair_l1", "epochs": 3000, "batch_size": 128, "by_size": True, "lr": 1e-4,
     "lr_floor": 0.1, "weight_decay": 0.01, "ema": 0.99,
 }  # fmt: skip
@@ -31,7 +31,8 @@ class Settings(Recipe):
 
     ``ffn``: both, adj, adj_t or plain. ``laplacian``: number of eigenvectors added as positions, 0 for none.
     ``published``: the released model's linear layers without bias, normalised embedding, dropout on attention, initial
-    weights, and accuracies as fractions. ``tokens``: its class and depth token.
+    weights, and accuracies as fractions. ``tokens``: the class and depth token, for accuracies of cells; costs and
+    ONNX graphs go without.
     ``table``: costs of cells as multiples of a sum over operations.
     ``cost_steps``: ``steps`` for costs.
     """
@@ -47,7 +48,7 @@ class Settings(Recipe):
     ffn: str = "both"
     laplacian: int = 0
     published: bool = False
-    tokens: bool = False
+    tokens: bool = True
     table: bool = True
     cost_loss: str = "l1"
     cost_steps: int = 200

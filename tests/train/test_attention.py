@@ -44,7 +44,7 @@ def test_the_richest_cell_by_hand():
 @pytest.fixture(scope="module")
 def trained():
     graphs = small_space(60)
-    predictor = Predictor({"steps": 20, "layers": 2, "pretrain_steps": 12})
+    predictor = Predictor({"steps": 20, "layers": 2, "tokens": False, "pretrain_steps": 12})
     predictor.fit(graphs[:40], synthetic_labels(graphs, "accuracy")[:40])
     return predictor, graphs
 
@@ -96,7 +96,7 @@ def test_looking_changes_no_prediction(trained):
 
 def test_tokens_are_left_out():
     graphs = small_space(30)
-    predictor = Predictor({"steps": 5, "layers": 1, "tokens": True, "pretrain_steps": 12})
+    predictor = Predictor({"steps": 5, "layers": 1, "pretrain_steps": 12})
     predictor.fit(graphs[:20], synthetic_labels(graphs, "accuracy")[:20])
     weights = attention.attention(predictor, graphs[:1])
     n = int(graphs.n_nodes[0])
