@@ -52,8 +52,8 @@ def picture(path: Path, synthetic: Collection[str] = ()) -> tuple[Drawn, str]:
     text = (
         f"{about['network']}, {about['target']} {about['true']:.2f}, predicted {about['predicted']:.2f}\n"
         f"Maps: attention of each head (hard masks and labels alone, as published), mean of "
-        f"{frame['block'].n_unique()} blocks; row: the node that looks, at tokens too; blank: masked. A weight shows where a head "
-        "looks, not why a network is good."
+        f"{frame['block'].n_unique()} blocks; row: the node that looks, at tokens too; blank: masked. A weight "
+        "shows where a head looks, not why a network is good."
     )
     figure.text(0.01, 0.945, text, fontsize=8.5, color="#666666", va="top", linespacing=1.5)
     made_with = (
