@@ -36,14 +36,15 @@ def is_as_published(label: str) -> bool:
 
 
 def recipe_of(label: str) -> tuple[str, str] | None:
-    """(architecture, recipe) of a label that names one of RECIPES: `flan-common` is flan, `nn_former-hard_common` is
-    nn_former-hard, each by the common recipe. None of other labels."""
+    """(architecture, recipe) of a label that names one of RECIPES: `flan-common` is flan, `nn_former-alive_common` is
+    nn_former-alive, each by the common recipe. NN-Former's other forms are by its default, the common recipe with
+    pre-training. None of other labels."""
     for recipe in RECIPES:
         for mark in ("-", "_"):
             architecture = label.removesuffix(f"{mark}{recipe}")
             if "-" in label and architecture != label:
                 return architecture, recipe
-    return None
+    return (label, "pretrained") if is_focus(label) and not is_as_published(label) else None
 
 
 def focus_first(labels: Iterable[str]) -> list[str]:

@@ -26,6 +26,7 @@ RECIPE_WORDS = dict(
     zip(RECIPES, ("its paper's recipe", "the common recipe", "the common recipe with pre-training"), strict=True)
 )
 NAMED = 3  # predictors; the others of a list are counted
+FIRST_SEEDS = 10  # with fewer seeds nothing is called first
 
 
 def answers(headline: Headline) -> dict[str, str]:
@@ -61,7 +62,7 @@ def _span(interval: Interval, metric: str) -> str:
 
 
 def _best(word: str, best: Best) -> str:
-    """First is what the paired test tells from every other; else none is."""
+    """First is what the paired test tells from every other, over FIRST_SEEDS seeds or more; else none is."""
     over = f", mean of {len(best.tasks)} data sets" if len(best.tasks) > 1 else ""
     value = f"**`{best.predictor}`**, τ {_value(best)}{over}"
     start = _budget(word, best)
@@ -69,7 +70,8 @@ def _best(word: str, best: Best) -> str:
         return f"{start}: {value}{', one seed and so no test' if len(best.cpu_s) > 1 else ''}"
     if best.tied:
         return f"{start}: none is first: {value}, and {_tied(best)} can't be told apart"
-    return f"{start}: {value}, ahead of the next, {_ahead(best.rivals[0], best.metric)}"
+    few = f"none is first by {FIRST_SEEDS} seeds: " if min(r.seeds for r in best.rivals) < FIRST_SEEDS else ""
+    return f"{start}: {few}{value}, ahead of the next, {_ahead(best.rivals[0], best.metric)}"
 
 
 def _tied(best: Best) -> str:
