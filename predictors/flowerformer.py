@@ -13,7 +13,7 @@ from pipeline.core.graphs import Dense
 from predictors.kit.attention import Attention, FeedForward, as_bias, mean_nodes
 from predictors.kit.cells import CellPredictor
 from predictors.kit.encodings import shortest_paths
-from predictors.kit.layers import Packing, dropout
+from predictors.kit.layers import Packing, dropout, softmax
 from predictors.kit.padded import SMALL
 from predictors.kit.train_loop import Recipe
 
@@ -51,7 +51,7 @@ class Sweep(nn.Module):
                 message = x.new_zeros(len(nodes), x.shape[1])
             else:
                 state = out.view(b, n, -1)
-                weight = (self.score(state) + bias).softmax(1)  # (b, neighbours, nodes)
+                weight = softmax(self.score(state) + bias, 1)  # (b, neighbours, nodes)
                 message = (weight.mT @ state * known).flatten(0, 1)[nodes]
             out = out.index_copy(0, nodes, self.unit(x[nodes], message))
         return out

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from pipeline.core.graphs import Dense
 from predictors.kit.flow import Head
-from predictors.kit.layers import dropout
+from predictors.kit.layers import dropout, softmax
 from predictors.kit.own_loss import OwnLossPredictor
 from predictors.kit.train_loop import Recipe, parse_loss
 
@@ -43,7 +43,7 @@ class NAO(nn.Module):
         before = F.pad(tokens[:, :-1], (1, 0))
         x = self.decoder(dropout(self.embed(before), self.dropout, self.training), (state, state))[0]
         score = (x @ steps.mT).masked_fill((tokens == 0)[:, None], float("-inf"))  # (b, T, T)
-        x = self.spell(torch.cat([x, score.softmax(-1) @ steps], -1))
+        x = self.spell(torch.cat([x, softmax(score) @ steps], -1))
         return F.cross_entropy(x.flatten(0, 1), tokens.flatten(), ignore_index=0)
 
     def forward(self, tokens: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pipeline.core.errors import BenchError
 from predictors.kit.attention import Block, FeedForward, as_bias
 from predictors.kit.cells import CellPredictor
-from predictors.kit.layers import Packing
+from predictors.kit.layers import Packing, softmax
 from predictors.kit.padded import SMALL
 from predictors.kit.train_loop import Recipe
 
@@ -57,7 +57,7 @@ class Cross(nn.Module):
         q = q.view(len(q), -1, self.heads, d // self.heads).transpose(1, 2)
         score = k @ q.mT * (d // self.heads) ** -0.5  # (b, h, keys, queries)
         score = score if bias is None else score + bias.mT
-        y = self.out((score.softmax(-2).mT @ v).transpose(1, 2).flatten(2))
+        y = self.out((softmax(score, -2).mT @ v).transpose(1, 2).flatten(2))
         return y + self.ffn(self.ffn_norm(y))
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from pipeline.core.graphs import Graphs
 from predictors.kit.cells import require_cells
 from predictors.kit.devices import column_scale, device_table
+from predictors.kit.layers import softmax
 from predictors.kit.neural import NeuralPredictor, least_squares_line
 from predictors.kit.train_loop import Recipe, train
 
@@ -35,7 +36,7 @@ class Layer(nn.Module):
         value = self.value(x)
         score = F.leaky_relu((value * self.attention) @ value.mT * value.shape[-1] ** -0.5, 0.2)
         itself = torch.eye(x.shape[1], dtype=torch.bool, device=x.device)
-        score = score.masked_fill(~((parents > 0) | itself), float("-inf")).softmax(-1)
+        score = softmax(score.masked_fill(~((parents > 0) | itself), float("-inf")))
         attended = self.norm(torch.sigmoid(self.value_gate(gate)) * (score @ value))
         return F.relu((flow + attended) / 2)
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from predictors.kit.layers import Packing, dropout
+from predictors.kit.layers import Packing, dropout, softmax
 
 
 class Attention(nn.Module):
@@ -29,7 +29,7 @@ class Attention(nn.Module):
         qkv = packing.pad(self.qkv(x)).view(b, n, 3, self.heads, self.size)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (b, h, N, size)
         score = k @ q.mT * self.size**-0.5 + bias.mT  # (b, h, keys, queries): softmax is faster along columns
-        weight = dropout(score.softmax(-2), self.weight_dropout, self.training)
+        weight = dropout(softmax(score, -2), self.weight_dropout, self.training)
         return packing.pack((weight.mT @ v).transpose(1, 2).flatten(2))
 
     def forward(self, x: Tensor, bias: Tensor, packing: Packing, extra: Tensor | None = None) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from predictors.kit.layers import dropout
+from predictors.kit.layers import dropout, softmax
 
 SCALE = 0.1  # of an update of an operation's embedding, as in the released code of TA-GATES and FLAN
 
@@ -42,7 +42,7 @@ class GatedAttention(nn.Module):
         message = self.info(x)
         score = F.leaky_relu((message * self.score) @ message.mT, 0.2)
         near = (parents > 0) | torch.eye(x.shape[1], dtype=torch.bool, device=x.device)
-        message = score.masked_fill(~near, float("-inf")).softmax(-1) @ message
+        message = softmax(score.masked_fill(~near, float("-inf"))) @ message
         return self.norm(self.gate(op).sigmoid() * message)
 
 

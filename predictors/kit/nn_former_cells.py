@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from predictors.kit.layers import Packing, dropout
+from predictors.kit.layers import Packing, dropout, softmax
 from predictors.kit.padded import SMALL
 
 
@@ -44,7 +44,7 @@ class ASMA(nn.Module):
         qkv = packing.pad(self.qkv(x)).view(b, n, 3, self.heads, d // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (b, h, N, d/h)
         score = q @ k.mT * (d // self.heads) ** -0.5 + bias  # (b, h, N, N)
-        weight = dropout(score.softmax(-1), self.attention_dropout, self.training)
+        weight = dropout(softmax(score), self.attention_dropout, self.training)
         x = packing.pack((weight @ v).transpose(1, 2).reshape(b, n, d))  # (T, d)
         return dropout(self.out(x), self.dropout, self.training)
 

@@ -31,7 +31,8 @@ def test_the_best_at_each_budget():
     """At 1 % nn_former less gbdt is 0.01, -0.01, 0.03: no test tells them apart. At 5 % it is 0.05 three times."""
     assert texts(table_of(RANKED))[0] == (
         "1 % (10 labels): none is first: **`nn_former`**, τ 0.810 ± 0.025, and `gbdt` can't be told apart; "
-        "5 % (50 labels): none is first by 10 seeds: **`nn_former`**, τ 0.910 ± 0.025, ahead of the next, `gbdt`, by 0.050 (0.050 to 0.050, "
+        "5 % (50 labels): none is first by 10 seeds: **`nn_former`**, τ 0.910 ± 0.025, "
+        "ahead of the next, `gbdt`, by 0.050 (0.050 to 0.050, "
         "3 seeds)"
     )
 
@@ -39,8 +40,10 @@ def test_the_best_at_each_budget():
 def test_budgets_in_numbers_of_labels_have_a_best_too():
     values = {(p, f"n{n}", s): tau + s / 100 for n in (200, 30) for s in (0, 1) for p, tau in (("a", 0.5), ("b", 0.7))}
     assert texts(table_of(values))[0] == (
-        "30 labels: none is first by 10 seeds: **`b`**, τ 0.705 ± 0.064, ahead of the next, `a`, by 0.200 (0.200 to 0.200, 2 seeds); "
-        "200 labels: none is first by 10 seeds: **`b`**, τ 0.705 ± 0.064, ahead of the next, `a`, by 0.200 (0.200 to 0.200, 2 seeds)"
+        "30 labels: none is first by 10 seeds: **`b`**, τ 0.705 ± 0.064, "
+        "ahead of the next, `a`, by 0.200 (0.200 to 0.200, 2 seeds); "
+        "200 labels: none is first by 10 seeds: **`b`**, τ 0.705 ± 0.064, "
+        "ahead of the next, `a`, by 0.200 (0.200 to 0.200, 2 seeds)"
     )
 
 
