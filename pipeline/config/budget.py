@@ -8,7 +8,9 @@ A budget is written as one word, in grids, paths, scores and on boards:
 - ``without-<family>``: every label of the other families; the named one is held out.
 
 Behind the first two, ``-val<k>`` adds the next k labels of the pool for validation, and ``-from-<hash>`` the labels of
-other devices that `Sources` name. Light to import: a grid is read each time the workflow starts.
+other devices that `Sources` name. ``-faulty`` at the end takes in labels that are marked as faulty.
+
+Light to import: a grid is read each time the workflow starts.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from pipeline.core.errors import BenchError
 
 WORD = re.compile(
     r"(?:(?P<fraction>[0-9]+\.[0-9]+)|n(?P<count>[0-9]+)|(?P<marked>stage)|without-(?P<family>[a-z0-9_]+))"
-    r"(?:-val(?P<n_val>[1-9][0-9]*))?(?:-from-(?P<sources>[0-9a-f]{8}))?"
+    r"(?:-val(?P<n_val>[1-9][0-9]*))?(?:-from-(?P<sources>[0-9a-f]{8}))?(?P<faulty>-faulty)?"
 )
 
 
@@ -73,12 +75,14 @@ class Budget:
     """A label budget. `amount` is the fraction, the count or the family held out, as written; empty for MARKED.
 
     `n_val` labels are for validation, beside those trained on. `sources` is `Sources.hash`, empty without any.
+    `faulty`: labels marked as faulty are trained and scored on like the others.
     """
 
     kind: Kind
     amount: str
     n_val: int = 0
     sources: str = ""
+    faulty: bool = False
 
     @classmethod
     def parse(cls, word: str) -> Budget:
@@ -94,14 +98,15 @@ class Budget:
         amount = "" if kind is Kind.MARKED else parts[kind]
         if kind is Kind.FRACTION and not 0 < Decimal(amount) <= 1:
             raise BenchError(f'fraction {word} is not above 0 and at most 1; write a part, such as "0.05"')
-        budget = cls(kind, amount, int(parts["n_val"] or 0), parts["sources"] or "")
+        budget = cls(kind, amount, int(parts["n_val"] or 0), parts["sources"] or "", bool(parts["faulty"]))
         if budget.n_val and not budget.is_drawn:
             raise BenchError(f"{word!r}: labels for validation go with a fraction or a number of labels only")
         return budget
 
     def __str__(self) -> str:
         validation = f"-val{self.n_val}" if self.n_val else ""
-        return f"{self.own_labels}{validation}{f'-from-{self.sources}' if self.sources else ''}"
+        sources = f"-from-{self.sources}" if self.sources else ""
+        return f"{self.own_labels}{validation}{sources}{'-faulty' if self.faulty else ''}"
 
     @property
     def own_labels(self) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.config import datasets
 from pipeline.config.budget import Budget, Kind, Sources
 from pipeline.config.cell_spec import CellSpec
 from pipeline.config.grid_file import GridFile, Task, read
+from pipeline.config.nasflat import FEW_SHOT, NASFLAT
 from pipeline.core.errors import BenchError
 from pipeline.core.names import known_predictors, predictor_of
 from pipeline.core.paths import ROOT
@@ -22,7 +23,7 @@ from pipeline.core.targets import is_cost
 
 SHARED_LABELS = ROOT / "config" / "predictors.yaml"
 DEFAULT_GRID = "benchmark"
-SOURCE_PROTOCOLS = ("few_shot", "transfer_platform", "multi_platform")
+SOURCE_PROTOCOLS = (*FEW_SHOT, "transfer_platform", "multi_platform")
 DRAWN = (Kind.FRACTION, Kind.COUNT)
 BUDGETS = {  # of each protocol; the others draw from the pool
     "in_domain": (*DRAWN, Kind.MARKED),
@@ -66,7 +67,17 @@ def load_grid(path: str | Path) -> Grid:
         where = f"{path}: tasks[{position}]"
         for cell in _task_cells(where, file, task, labels, known_datasets):
             n = cell.budget.n_labels(known_datasets[cell.dataset].n_graphs) or str(cell.budget)
-            key = (cell.dataset, cell.protocol, cell.target, cell.device, cell.label, n, cell.budget.n_val, cell.seed)
+            key = (
+                cell.dataset,
+                cell.protocol,
+                cell.target,
+                cell.device,
+                cell.label,
+                n,
+                cell.budget.n_val,
+                cell.seed,
+                cell.budget.faulty,
+            )
             if key in cells:
                 name = f"{cell.dataset} {cell.protocol} {cell.target} {cell.device} {cell.label}"
                 raise BenchError(
@@ -127,8 +138,9 @@ def _task_cells(
         for label in chosen:
             for budget in task.budgets:
                 for seed in range(task.seeds or file.seeds):
+                    word = str(replace(budget, faulty=task.faulty))
                     yield CellSpec.from_values(
-                        task.dataset, task.target, label, str(budget), seed, device, labels[label], sources,
+                        task.dataset, task.target, label, word, seed, device, labels[label], sources,
                         task.protocol,
                     )  # fmt: skip
 
@@ -151,6 +163,13 @@ def _sources(where: str, task: Task, device: str, dataset: datasets.Dataset) -> 
     named = known if task.sources.devices is None else task.sources.devices
     for name in named:
         _check_known(f"{where}.sources", "device", name, known)
+    if task.protocol in NASFLAT and device in named:
+        raise BenchError(f"{where}.sources: the target {device} is among its sources; take it out of one of the two")
+    pool = _pool(dataset)
+    if task.sources.labels != "all" and task.sources.labels > pool:
+        raise BenchError(
+            f"{where}.sources: {task.sources.labels} labels, the pool of {dataset.name} has {pool}; ask for fewer"
+        )
     sources = Sources(tuple(named), None if task.sources.labels == "all" else task.sources.labels)
     if not sources.besides(device):
         raise BenchError(f"{where}.sources: no device is left besides {device}; name others")
@@ -164,7 +183,7 @@ def _check_budget(where: str, budget: Budget, dataset: datasets.Dataset) -> None
     n = budget.n_labels(dataset.n_graphs)
     if n is None:
         return
-    pool = dataset.n_graphs - int(dataset.test_fraction * dataset.n_graphs + 0.5)
+    pool = _pool(dataset)
     if n < 1:
         raise BenchError(
             f"{where}: {budget.amount} of {dataset.n_graphs} graphs is less than one label; take a larger size"
@@ -172,6 +191,11 @@ def _check_budget(where: str, budget: Budget, dataset: datasets.Dataset) -> None
     if n + budget.n_val > pool:
         size = f"{budget.amount} is {n} labels{f' and {budget.n_val} for validation' if budget.n_val else ''}"
         raise BenchError(f"{where}: {size}, the pool of {dataset.name} has {pool}; take a smaller size")
+
+
+def _pool(dataset: datasets.Dataset) -> int:
+    """How many networks a split does not hold out."""
+    return dataset.n_graphs - int(dataset.test_fraction * dataset.n_graphs + 0.5)
 
 
 def _check_known(where: str, kind: str, name: str, known: Collection[str]) -> None:

@@ -5,9 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, StrictInt, StrictStr, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+)
 
 from pipeline.config.budget import Budget
+from pipeline.config.nasflat import FEW_SHOT
 from pipeline.config.strict_yaml import read_yaml
 from pipeline.core.errors import BenchError
 from pipeline.core.names import LABEL
@@ -16,7 +27,7 @@ Count = Annotated[StrictInt, Field(ge=1)]
 Label = Annotated[StrictStr, Field(pattern=rf"\A{LABEL.pattern}\z")]
 Names = Annotated[list[StrictStr], Field(min_length=1)]
 Protocol = Literal[
-    "direct", "tnasp", "gates", "in_domain", "leave_one_family_out", "few_shot", "transfer_platform", "multi_platform"
+    "direct", "tnasp", "gates", "in_domain", "leave_one_family_out", *FEW_SHOT, "transfer_platform", "multi_platform"
 ]
 
 
@@ -32,6 +43,8 @@ def _budget(value: object) -> Budget:
         budget = Budget.parse(value)
     except BenchError as error:
         raise ValueError(str(error)) from None
+    if budget.faulty:
+        raise ValueError(f"{value!r}: write `faulty: true` in the task, not in a budget")
     if budget.sources:
         raise ValueError(f"{value!r}: other devices stand under `sources` of the task, not in a budget")
     return budget
@@ -54,7 +67,7 @@ class Task(Strict):
     """One task; docs/protocols.md says what the protocols are.
 
     `looked_at`: the results of so many seeds had been seen when the others were added; two predictors are compared on
-    the others alone where both have them.
+    the others alone where both have them. `faulty`: labels marked as faulty are trained and scored on too.
     """
 
     dataset: StrictStr
@@ -66,6 +79,7 @@ class Task(Strict):
     predictors: Annotated[list[Label], Field(min_length=1)] | None = None
     seeds: Count | None = None
     looked_at: Count | None = None
+    faulty: StrictBool = False
 
 
 class Overrides(BaseModel):

@@ -34,6 +34,7 @@ TARGETS = pl.Schema(
         "stage": pl.String,  # the source's own train/test mark, or null
     }
 )
+FAULTY = "faulty"  # a last column of targets, Boolean, where any reading cannot be; the data card gives the rule
 SPLITS = pl.Schema({"graph_id": pl.UInt32, "role": pl.String, "rank": pl.UInt32})
 ROLES = ("pool", "test")
 GRAPHS_META = {"dataset": str, "version": str, "op_vocab": list, "attr_names": list, "out_shape_rank": int}
@@ -78,14 +79,29 @@ def check_graphs(df: pl.DataFrame, meta: dict, where: Path | str = "graphs") -> 
 
 
 def check_targets(df: pl.DataFrame, n_graphs: int, where: Path | str = "targets") -> None:
-    """`check`, and: graph ids below `n_graphs`, positive costs, one value per (graph, target, device, batch)."""
-    check(df, TARGETS, where)
+    """`check`, and: graph ids below `n_graphs`, positive costs, one value per (graph, target, device, batch).
+
+    The column `faulty` may follow those of TARGETS, where a label is.
+    """
+    if FAULTY in df.columns:
+        check(df, pl.Schema({**TARGETS, FAULTY: pl.Boolean()}), where)
+        if not df[FAULTY].any():
+            raise _error(where, "no label is faulty, so the column must not be there")
+    else:
+        check(df, TARGETS, where)
     _refuse(df, pl.col("graph_id") >= n_graphs, f"graph_id is not below {n_graphs}", where)
     costs = [target for target in df["target"].unique() if is_cost(target)]
     _refuse(df, pl.col("target").is_in(costs) & (pl.col("value") <= 0), "a latency or energy is not positive", where)
     _refuse(df, pl.col("batch_size") < 1, "batch_size is 0", where)
     key = ["graph_id", "target", "device", "batch_size"]
     _refuse(df, pl.struct(key).is_duplicated(), "two values for one (graph_id, target, device, batch_size)", where)
+
+
+def sound(targets: pl.DataFrame, faulty: bool = False) -> pl.DataFrame:
+    """The labels in the columns of TARGETS, without those marked as faulty unless `faulty`."""
+    if FAULTY not in targets.columns:
+        return targets
+    return (targets if faulty else targets.filter(~pl.col(FAULTY))).drop(FAULTY)
 
 
 def check_split(df: pl.DataFrame, n_graphs: int, where: Path | str = "split") -> None:

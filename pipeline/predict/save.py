@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.config.cell_spec import CellSpec
-from pipeline.core import io
+from pipeline.core import io, schema
 from pipeline.core.errors import BenchError, run_cli
 from pipeline.core.graphs import Graphs
 from pipeline.predict import interval, neighbours, one_network, saved
@@ -28,7 +28,7 @@ def networks_of(cell: Trained) -> tuple[saved.Networks, dict]:
     graphs, device = cell.graphs, cell.about["device"]
     if "memory_bytes" not in graphs.attr_names:
         raise BenchError(f"{cell.about['dataset']}: not a data set of ONNX networks; only their predictors are saved")
-    own = cell.tables.targets.filter(target=cell.about["target"], device=device)
+    own = schema.sound(cell.tables.targets).filter(target=cell.about["target"], device=device)
     value = dict(own.select("graph_id", "value").iter_rows())
     learned = cell.labels.rows.tail(cell.labels.n_train)["graph_id"].to_list()
     held_out = [graph for graph in cell.labels.test.tolist() if graph in value and graph not in set(learned)]

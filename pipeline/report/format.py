@@ -87,12 +87,16 @@ def size_name(size: Size) -> str:
 
 
 def labels(size: Size) -> str:
-    """The label budget: `156`, `125 + 31 val` with labels held back, `10 + 8,100 source` with other devices' labels."""
+    """The label budget: `156`, `125 + 31 val` with labels held back, `10 + 8,100 source` with other devices' labels.
+
+    `900, faulty` where labels marked as faulty are among them.
+    """
     low, high = size.n_val
     text = f"{size.n_train:,}"
     if high:
         text += f" + {low if low == high else f'{low}–{high}'} val"
-    return text + (f" + {size.n_source:,} source" if size.n_source else "")
+    text += f" + {size.n_source:,} source" if size.n_source else ""
+    return f"{text}, faulty" if size.budget.faulty else text
 
 
 def size_header(size: Size) -> str:

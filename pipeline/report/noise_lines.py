@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.score.label_noise import SECOND, Noise
+from pipeline.score.label_noise import FAULTY, SECOND, Noise
 from pipeline.score.tables import Table
 
 
@@ -16,7 +16,19 @@ def noise_lines(table: Table, noise: list[Noise]) -> list[str]:
     parts += [_second(n, len(table.devices) > 1) for n in of_table if n.kind == SECOND]
     parts += _recorded(table, bool(of_table))
     what = "Noise floor" if table.is_cost else "Noise ceiling"
-    return ["", f"{what}, how well labels agree with themselves: {'; '.join(parts)}."] if parts else []
+    lines = ["", f"{what}, how well labels agree with themselves: {'; '.join(parts)}."] if parts else []
+    return lines + _faulty([n for n in of_table if n.kind == FAULTY])
+
+
+def _faulty(counts: list[Noise]) -> list[str]:
+    """How many labels of which device are left out."""
+    parts = ", ".join(f"{n.n:,} of `{n.device}`" for n in counts)
+    told = "are left out of training and scores, but for budgets that end in `-faulty`"
+    return (
+        ["", f"Labels that cannot be ([rule](../../docs/data_cards.md#faulty-labels)): {parts}; they {told}."]
+        if parts
+        else []
+    )
 
 
 def _two_labels(n: Noise) -> str:

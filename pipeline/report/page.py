@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.config import grid as grids
 from pipeline.config import tuned_on
+from pipeline.config.nasflat import NASFLAT
 from pipeline.report import overview, sections
 from pipeline.report.format import MISSING, TITLES, Notes, folded, joined, labels, markdown, seed_counts, span, title
 from pipeline.report.noise_lines import noise_lines
@@ -126,6 +127,8 @@ def section(table: Table, content: Content, notes: Notes) -> list[str]:
     if table.synthetic:
         lines += ["> **SYNTHETIC LABELS: test only. No number in this section says anything about any predictor.**", ""]
     lines += [f"{table.about.description}. {trained} ([protocol]({ROOT}docs/protocols.md) `{table.protocol}`)."]
+    note = NASFLAT.get(table.protocol)
+    lines += ["", f"Beside the published task: {note}."] if note else []
     lines += noise_lines(table, scores.noise)
     lines += _main_table(table, scores.grid)
     if table.is_cost:

@@ -20,6 +20,7 @@ from pipeline.score import metrics
 FEWEST = 50  # pairs; fewer say too little
 FEWEST_SECOND = 20  # a second measurement knows what it compares; isomorphic cells are luck
 SECOND = "second"
+FAULTY = "faulty"  # no agreement: `n` labels cannot be and are left out
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Noise:
     dataset: str
     scored_on: str
     device: str
-    kind: str  # repeats, SECOND, or the other label
+    kind: str  # repeats, SECOND, FAULTY, or the other label
     n: int
     values: dict[str, float]
 
@@ -71,6 +72,9 @@ def measure(data, about: Dataset, scored_on: str, device: str) -> list[Noise]:
         if both and scored_on in ceiling.labels:
             other = next(name for name in ceiling.labels if name != scored_on)
             agreements.append(_with(data, about, scored_on, device, other, other))
+    n_faulty = data.n_faulty(about.name, scored_on, device)
+    if n_faulty:
+        agreements.append(Noise(about.name, scored_on, device, FAULTY, n_faulty, {}))
     return [noise for noise in agreements if noise]
 
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from pipeline.config import datasets
 from pipeline.config import grid as grids
 from pipeline.config.cell_spec import CellSpec
-from pipeline.core import io
+from pipeline.core import io, schema
 from pipeline.core.errors import BenchError
 from pipeline.core.targets import is_cost
 from pipeline.score import label_noise, messages, metrics, score_table
@@ -84,12 +84,21 @@ class Data:
     def _read_split(self, dataset: str, seed: int) -> pl.DataFrame:
         return io.read_parquet(self.root / "splits" / dataset / f"{seed}.parquet")
 
-    def _labels(self, dataset: str, target: str, device: str) -> Labels:
-        rows = self._targets(dataset).filter(pl.col("target") == target, pl.col("device") == device).sort("graph_id")
+    def _labels(self, dataset: str, target: str, device: str, faulty: bool = False) -> Labels:
+        rows = (
+            schema.sound(self._targets(dataset), faulty)
+            .filter(pl.col("target") == target, pl.col("device") == device)
+            .sort("graph_id")
+        )
         path = self.targets_path(dataset)
         if rows.is_empty():
             raise BenchError(f"{path}: no labels for target {target} on device {device}; check the grid")
         return Labels(rows["graph_id"].to_numpy(), rows["value"].to_numpy())
+
+    def n_faulty(self, dataset: str, target: str, device: str) -> int:
+        """How many labels are marked as faulty."""
+        every = self._targets(dataset).filter(pl.col("target") == target, pl.col("device") == device)
+        return every.height - schema.sound(every).height
 
     def training_set(self, cell: CellSpec) -> training_set.TrainingSet:
         """What the cell was trained on; the same for all predictors."""
@@ -104,7 +113,7 @@ class Data:
         return self._split_masks(_without_predictor(cell), scored_on)
 
     def _make_split_masks(self, cell: CellSpec, scored_on: str) -> dict[str, np.ndarray]:
-        ids, iso = self.labels(cell.dataset, scored_on, cell.device).ids, self.graphs(cell.dataset)
+        ids, iso = self.labels(cell.dataset, scored_on, cell.device, cell.budget.faulty).ids, self.graphs(cell.dataset)
         trained = self.training_set(cell)
         labelled = np.concatenate([rows["graph_id"].to_numpy() for rows in (trained.rows, trained.val_rows)])
         masks = {
@@ -195,7 +204,7 @@ def score_cell(cell: CellSpec, data: Data) -> list[dict]:
             "status": status,
             **{name: meta.get(name) for name in PROVENANCE},
         }
-        labels = data.labels(cell.dataset, scored_on, cell.device)
+        labels = data.labels(cell.dataset, scored_on, cell.device, cell.budget.faulty)
         for split, mask in data.split_masks(cell, scored_on).items():
             true = labels.values[mask]
             predicted = None if predictions is None else predictions[labels.ids[mask]]

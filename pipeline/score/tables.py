@@ -14,6 +14,7 @@ from pipeline.config import grid as grids
 from pipeline.config.budget import Budget
 from pipeline.config.cell_spec import CellSpec
 from pipeline.config.datasets import Dataset
+from pipeline.config.nasflat import FEW_SHOT
 from pipeline.core.errors import BenchError
 from pipeline.core.targets import is_cost
 from pipeline.score import metrics, score_table, stats
@@ -96,7 +97,7 @@ class Table:
         self.is_cost = is_cost(scored_on)
         # Not MAPE: a few labels near zero (raspi4, pixel3) decide its mean over devices; Acc(10 %) is bounded.
         # Few-shot papers report Spearman's correlation.
-        self.metric = "spearman" if self.protocol == "few_shot" else "acc10" if self.is_cost else "kendall_tau"
+        self.metric = "spearman" if self.protocol in FEW_SHOT else "acc10" if self.is_cost else "kendall_tau"
         # Papers score accuracy on the whole space, training cells included (GATES does not), cost on what was held out.
         self.split = "test" if self.is_cost or self.protocol == "gates" else "all"
         self._stats: dict[tuple, Stat] = {}

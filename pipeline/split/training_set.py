@@ -9,6 +9,7 @@ import polars as pl
 
 from pipeline.config.budget import Kind
 from pipeline.config.cell_spec import CellSpec
+from pipeline.core import schema
 from pipeline.core.errors import BenchError
 from pipeline.split import splits
 
@@ -33,13 +34,14 @@ class TrainingSet:
 def make(spec: CellSpec, labels: pl.DataFrame, graphs: pl.DataFrame, split: pl.DataFrame) -> TrainingSet:
     """The training set of a cell.
 
-    `labels`: graph_id, target, device, value, stage; `graphs`: graph_id, family; `split`: see `splits`.
+    `labels`: graph_id, target, device, value, stage, of which those marked as faulty are left out unless the budget
+    takes them; `graphs`: graph_id, family; `split`: see `splits`.
 
     Raises:
         BenchError: too few labels, no such family or no stage marks.
     """
     budget, device = spec.budget, spec.device
-    labels = labels.filter(pl.col("target") == spec.target)
+    labels = schema.sound(labels, budget.faulty).filter(pl.col("target") == spec.target)
     if budget.kind is Kind.MARKED:
         test = labels.filter(pl.col("stage") == "test", pl.col("device") == device)["graph_id"]
         eligible = labels.filter(pl.col("stage") == "train").sort("graph_id")

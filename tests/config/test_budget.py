@@ -55,3 +55,11 @@ def test_what_a_word_means():
 def test_other_words_are_refused(word):
     with pytest.raises(BenchError, match="label budget|is not above 0|validation"):
         Budget.parse(word)
+
+
+def test_a_word_that_takes_faulty_labels():
+    sources = Sources(("a", "b"), 900)
+    budget = Budget.parse("n10-val5-faulty")
+    assert budget.faulty and budget.n_val == 5 and not Budget.parse("n10").faulty
+    assert str(budget.with_sources(sources)) == f"n10-val5-from-{sources.hash}-faulty"
+    assert Budget.parse(str(budget)) == budget

@@ -135,3 +135,15 @@ def test_a_wrong_split_is_refused():
     for match, table in wrong.items():
         with pytest.raises(BenchError, match=match):
             schema.check_split(table, 10)
+
+
+def test_faulty_labels_are_marked_in_a_column_that_only_they_bring(targets):
+    sound = targets
+    marked = sound.with_columns(faulty=pl.Series([True] + [False] * (sound.height - 1)))
+    schema.check_targets(marked, 3)
+    assert schema.sound(marked).equals(sound[1:]) and schema.sound(marked, faulty=True).equals(sound)
+    assert schema.sound(sound).equals(sound)
+    with pytest.raises(BenchError, match="the column must not be there"):
+        schema.check_targets(sound.with_columns(faulty=pl.lit(False)), 3)
+    with pytest.raises(BenchError, match="column faulty is"):
+        schema.check_targets(sound.with_columns(faulty=pl.lit(1)), 3)

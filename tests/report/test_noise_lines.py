@@ -7,7 +7,7 @@ from dataclasses import replace
 from pipeline.report import csv_rows, html, overview, page, sections
 from pipeline.report.format import Notes
 from pipeline.report.questions import answers
-from pipeline.score.label_noise import SECOND, Noise
+from pipeline.score.label_noise import FAULTY, SECOND, Noise
 from tests.helpers.board_fixtures import ABOUT, costs_of, scores_of, table_of
 from tests.helpers.score_fixtures import DATASET
 
@@ -52,3 +52,13 @@ def test_devices_have_their_own():
     assert answers(elsewhere.headline) == answers(none.headline)
     heading = overview.summary_table(elsewhere, Notes())[0]
     assert "noise floor" not in heading
+
+
+def test_labels_left_out_are_counted():
+    noise = [FLOOR, Noise(DATASET, "lat_ms", "phone", FAULTY, 128, {})]
+    text = page.page(content(noise))
+    assert (
+        "Labels that cannot be ([rule](../../docs/data_cards.md#faulty-labels)): 128 of `phone`; they are left out"
+        in text
+    )
+    assert "cannot be" not in page.page(content([FLOOR]))

@@ -80,6 +80,20 @@ def test_a_missing_label_is_neither_trained_on_nor_scored(data):
     assert value(rows, "acc5") == 0.0
 
 
+def test_a_faulty_label_is_left_out_and_counted_unless_the_budget_takes_it(data, tmp_path):
+    path = tmp_path / "data" / "parquet" / DATASET / "targets.parquet"
+    targets = io.read_parquet(path)
+    faulty = (pl.col("target") == "lat_ms") & pl.col("graph_id").is_in([0, 19])
+    io.write_parquet(path, targets.with_columns(faulty=faulty), io.read_meta(path))
+    cells = [make_cell(target="lat_ms", device="phone", budget=word) for word in ("n4", "n4-faulty")]
+    for cell in cells:
+        write_predictions(cell, 1.1 * (1 + IDS))
+    rows = score.score(cells, data)
+    assert value(rows, "n_scored", budget="n4") == 17 and value(rows, "n_scored", budget="n4-faulty") == 19
+    assert [data.training_set(cell).rows["graph_id"].to_list() for cell in cells] == [[2, 3, 4, 5], [0, 2, 3, 4]]
+    assert data.n_faulty(DATASET, "lat_ms", "phone") == 2 and data.n_faulty(DATASET, "val_acc", "any") == 0
+
+
 def test_tnasp_scores_one_file_on_both_labels(data):
     cells = [make_cell(protocol="direct"), make_cell(protocol="tnasp")]
     write_predictions(cells[0], 50 + IDS)

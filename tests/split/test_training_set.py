@@ -101,3 +101,10 @@ def test_sources_survive_their_text():
 def test_impossible_sets_are_one_clear_error(budget, device, message):
     with pytest.raises(BenchError, match=message):
         trained(budget, device=device)
+
+
+def test_faulty_labels_are_passed_over_unless_the_budget_takes_them():
+    faulty = [g in (POOL[0], POOL[2]) for g in range(N)]
+    table = labels(devices=("phone",)).with_columns(faulty=pl.Series(faulty))
+    assert trained("n3", table=table).rows["graph_id"].to_list() == [POOL[1], POOL[3], POOL[4]]
+    assert trained("n3-faulty", table=table).rows["graph_id"].to_list() == POOL[:3]

@@ -82,7 +82,7 @@ def scatter_panels(table: Table, data: Path, cells: tuple[CellSpec, ...]) -> lis
 
 def predicted_and_true(cell: CellSpec, scored_on: str, data: Data) -> tuple[np.ndarray, np.ndarray]:
     """Predictions of one cell and the labels of its held-out graphs, both of shape (m,)."""
-    labels = data.labels(cell.dataset, scored_on, cell.device)
+    labels = data.labels(cell.dataset, scored_on, cell.device, cell.budget.faulty)
     split_masks = data.split_masks(cell, scored_on)
     predictions = read_predictions(Path(cell.path), len(data.graphs(cell.dataset)), "ok")
     return predictions[labels.ids[split_masks["test"]]], labels.values[split_masks["test"]]
