@@ -50,6 +50,8 @@ rule kept_cell:
     resources:
         mem_mb=1000,
     params:
+        code=code_key("pipeline/train/kept.py"),
+        predictor=lambda wildcards: code_key(f"predictors/{cell_of(wildcards).predictor}.py"),
         cell=lambda wildcards: cell_of(wildcards).arguments,
     message:
         "Take over {wildcards.variant} on {wildcards.dataset} {wildcards.target}"
