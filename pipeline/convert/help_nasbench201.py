@@ -10,36 +10,22 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.config import datasets
-from pipeline.convert import _common
-from pipeline.core.errors import BenchError
-from pipeline.fetch import unpickle
+from pipeline.convert import _common, _help
+from pipeline.convert._help import TARGET
 from pipeline.spaces import cells
 
 NAME = "help_nasbench201"
-TARGET = "latency_ms"
 MEDIANS = {"1080ti_1": 9.5253, "titan_rtx_256": 18.0573, "eyeriss": 5.1202, "fpga": 3.7250}
 
 
 def convert(raw: Path, out: Path) -> None:
     """Convert the files in `raw` to graphs.parquet and targets.parquet in `out`. Raises BenchError."""
     names = _common.read_csv(raw / "cifar10_avg.csv", ["arch_str"])["arch_str"].to_list()
-    tables = []
-    for device in datasets.get(NAME).targets[TARGET]:
-        path = raw / f"{device}.pt"
-        values = unpickle.load_torch_list(path)
-        if len(values) != len(names):
-            raise BenchError(f"{path}: {len(values)} latencies for {len(names)} cells; fetch it again")
-        tables.append(_common.target_frame(TARGET, device, [float(value) for value in values], batch_size(device)))
+    labels = _help.targets(_help.latencies(raw, datasets.get(NAME).targets[TARGET], len(names)))
     graphs = cells.graphs_frame(
         names, "nasbench201", [cells.cell_201(cells.parse_arch(name), executed=True) for name in names], cells.VOCAB_201
     )
-    _common.publish(NAME, out, graphs, pl.concat(tables), cells.VOCAB_201, sanity)
-
-
-def batch_size(device: str) -> int:
-    """The batch size in the name of a device, as in titan_rtx_256; 1 where the source names none."""
-    suffix = device.rpartition("_")[2]
-    return int(suffix) if suffix in ("1", "32", "256") else 1
+    _common.publish(NAME, out, graphs, labels, cells.VOCAB_201, sanity)
 
 
 def sanity(graphs: pl.DataFrame, targets: pl.DataFrame) -> None:

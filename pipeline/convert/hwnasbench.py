@@ -30,9 +30,8 @@ def convert(raw: Path, out: Path) -> None:
     for space, table in tables.items():
         if not table["net"].equals(nets):
             raise BenchError(f"{raw / FILES[space]}: cells differ from those of hw_cifar10.csv; fetch all three again")
-    archs = [cells.from_naslib(_codes(net, raw / FILES["cifar10"])) for net in nets]
-    names = [cells.format_arch(ops) for ops in archs]
-    executed = [cells.cell_201(ops, executed=True) for ops in archs]
+    names = archs(nets, raw / FILES["cifar10"])
+    executed = [cells.cell_201(cells.parse_arch(name), executed=True) for name in names]
     graphs = cells.graphs_frame(names, "nasbench201", executed, cells.VOCAB_201)
     targets = pl.concat(
         _common.target_frame(f"{space}_{metric}", device, _without_missing(table[column]))
@@ -53,6 +52,11 @@ def sanity(graphs: pl.DataFrame, targets: pl.DataFrame) -> None:
     for device, median in MEDIANS_CIFAR10.items():
         actual = _common.values_of(targets, "cifar10_latency_ms", device).median()
         _common.expect(NAME, f"median cifar10_latency_ms of {device}", actual, median, 1e-4)
+
+
+def archs(nets: pl.Series, path: Path) -> list[str]:
+    """Architecture strings of the column `net` of the file `path`. Raises BenchError."""
+    return [cells.format_arch(cells.from_naslib(_codes(net, path))) for net in nets]
 
 
 def _codes(net: str, path: Path) -> tuple[int, ...]:

@@ -56,8 +56,8 @@ def load(path: Path, allowed: Allowed) -> object:
     return loads(_read(path), allowed, path)
 
 
-def load_torch_list(path: Path) -> list:
-    """The plain list of numbers in a file written by `torch.save`: a zip holding <name>/data.pkl. Needs no torch."""
+def load_torch(path: Path, allowed: Allowed) -> object:
+    """`load` of a file written by `torch.save` without tensors: a zip holding <name>/data.pkl. Needs no torch."""
     try:
         with zipfile.ZipFile(io.BytesIO(_read(path))) as archive:
             members = [info for info in archive.infolist() if info.filename.rpartition("/")[2] == "data.pkl"]
@@ -68,7 +68,20 @@ def load_torch_list(path: Path) -> list:
             content = archive.read(members[0])
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         raise BenchError(f"{path}: damaged file: {error}; fetch it again") from error
-    values = loads(content, {}, path)
+    return loads(content, allowed, path)
+
+
+def load_list(path: Path, allowed: Allowed) -> list:
+    """The plain list of numbers in a pickle."""
+    return _numbers(load(path, allowed), path)
+
+
+def load_torch_list(path: Path) -> list:
+    """The plain list of numbers in a file written by `torch.save`."""
+    return _numbers(load_torch(path, {}), path)
+
+
+def _numbers(values: object, path: Path) -> list:
     if not isinstance(values, list) or not all(type(value) in (int, float) for value in values):
         raise BenchError(f"{path}: not a list of numbers; fetch it again")
     return values

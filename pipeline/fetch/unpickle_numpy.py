@@ -61,6 +61,13 @@ def scalar(dtype: object, content: object) -> float | int | bool:
     return values[0].item()
 
 
-ALLOWED = {("numpy", "ndarray"): NdArray, ("numpy", "dtype"): DType}
+def encode(text: object, encoding: object) -> bytes:
+    """Stands for _codecs.encode: how a pickle of protocol 2 writes the bytes of a number."""
+    if not isinstance(text, str) or encoding != "latin1":
+        raise pickle.UnpicklingError("bytes are not written as Latin-1 text")
+    return text.encode("latin1")
+
+
+ALLOWED = {("_codecs", "encode"): encode, ("numpy", "ndarray"): NdArray, ("numpy", "dtype"): DType}
 for _module in ("numpy.core.multiarray", "numpy._core.multiarray"):
     ALLOWED |= {(_module, "_reconstruct"): reconstruct, (_module, "scalar"): scalar}

@@ -27,36 +27,6 @@ REAL = [
 ]
 
 
-@pytest.fixture(scope="session")
-def raw(mirror, tmp_path_factory):
-    """raw(name): the folder of a data set's source files."""
-
-    def folder(name):
-        absent = [file.mirror for file in datasets.get(name).files if not (mirror / file.mirror).is_file()]
-        if absent:
-            pytest.skip(f"{absent[0]} is not in the mirror {mirror}")
-        out = tmp_path_factory.getbasetemp() / "raw" / name
-        fetch.fetch(datasets.get(name), out, mirror)
-        return out
-
-    return folder
-
-
-@pytest.fixture(scope="session")
-def converted(raw, tmp_path_factory):
-    """converted(name): (graphs, targets) of a data set, converted once."""
-    done = {}
-
-    def tables(name):
-        if name not in done:
-            out = tmp_path_factory.mktemp(name)
-            importlib.import_module(f"pipeline.convert.{name}").convert(raw(name), out)
-            done[name] = io.read_parquet(out / "graphs.parquet"), io.read_parquet(out / "targets.parquet")
-        return done[name]
-
-    return tables
-
-
 def by_arch(tables, target, device="any"):
     """name, value of one target and device, sorted by name."""
     graphs, targets = tables
@@ -173,12 +143,14 @@ def test_missing_files_are_named(tmp_path, name):
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00\xff" * 100, b"a,b\n1,2\n", b"net\n1\n", b"index,arch_str\n0\n"])
-@pytest.mark.parametrize("name", ["nasbench201", "hwnasbench", "help_nasbench201"])
+@pytest.mark.parametrize(
+    "name", [*("nasbench201", "hwnasbench", "help_nasbench201"), *("help_fbnet", "help_ofa", "oneproxy_nasbench201")]
+)
 def test_files_that_are_not_the_table_are_named(tmp_path, name, content):
     for file in datasets.get(name).files:
         (tmp_path / file.path).write_bytes(content)
     module = importlib.import_module(f"pipeline.convert.{name}")
-    with pytest.raises(BenchError, match=r"\.(csv|pt): ") as caught:
+    with pytest.raises(BenchError, match=r"\.(csv|pt|pickle): ") as caught:
         module.convert(tmp_path, tmp_path / "out")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()

@@ -203,3 +203,22 @@ def test_wrong_torch_files_are_refused(tmp_path):
         with pytest.raises(BenchError, match=r"cut\.pt: "):
             unpickle.load_torch_list(tmp_path / "cut.pt")
     assert not trace.exists()
+
+
+def test_a_file_of_torch_may_hold_scalars_of_numpy_and_nothing_more(tmp_path):
+    scalars = {"arch": [{"d": [np.int64(2), np.int64(3)]}]}
+    for name, value in (("x.pt", scalars), ("y.pt", [Evil(tmp_path / "trace")])):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("archive/data.pkl", pickle.dumps(value, 2))
+    assert unpickle.load_torch(tmp_path / "x.pt", unpickle_numpy.ALLOWED) == {"arch": [{"d": [2, 3]}]}
+    with pytest.raises(BenchError, match="which is not allowed"):
+        unpickle.load_torch(tmp_path / "x.pt", {})
+    with pytest.raises(BenchError, match="which is not allowed"):
+        unpickle.load_torch(tmp_path / "y.pt", unpickle_numpy.ALLOWED)
+    assert not (tmp_path / "trace").exists()
+
+
+@pytest.mark.parametrize("arguments", [("a", "utf8"), (1, "latin1"), ("\u0100", "latin1")])
+def test_bytes_are_made_of_latin_text_alone(arguments):
+    with pytest.raises(BenchError, match="pickle refused"):
+        unpickle.loads(global_pickle("_codecs", "encode", *arguments), unpickle_numpy.ALLOWED, "x")
