@@ -23,7 +23,7 @@ META_KEY = "bench"
 
 @contextlib.contextmanager
 def os_errors(path: Path, action: str) -> Iterator[None]:
-    """Turn an operating-system error on `path` into a one-line BenchError. `action` is "write" or "read"."""
+    """Turn an operating-system error on `path` into a one-line BenchError. `action` is "write", "read" or "remove"."""
     try:
         yield
     except OSError as error:
