@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.core import io
+from pipeline.core import io, schema
 from pipeline.core.errors import BenchError
 from pipeline.score import score, score_table
 from tests.helpers.board_fixtures import ABOUT
@@ -50,9 +50,9 @@ def test_networks_that_compute_what_a_training_network_computes(data, tmp_path, 
     chains = [[0, *[3] * (i // 2), *[2] * (i % 2), 1] for i in range(N_GRAPHS)]
     ends = [list(range(len(chain))) for chain in chains]
     graphs = io.read_parquet(path).with_columns(
-        iso=pl.col("graph_id").cast(pl.UInt64), op=pl.Series(chains),
+        iso=pl.col("graph_id").cast(pl.UInt64), op=pl.Series(chains), n_nodes=pl.Series(map(len, chains)),
         src=pl.Series([nodes[:-1] for nodes in ends]), dst=pl.Series([nodes[1:] for nodes in ends]),
-    )  # fmt: skip
+    ).cast(dict(schema.GRAPHS))  # fmt: skip
     io.write_parquet(path, graphs, io.read_meta(path) | {"op_vocab": ["input", "output", "skip", "conv"]})
     cells = [make_cell(budget="n3"), make_cell(budget="n3", target="lat_ms", device="phone")]
     for cell in cells:
