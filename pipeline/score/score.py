@@ -25,6 +25,10 @@ from pipeline.score import label_noise, messages, metrics, score_table
 from pipeline.spaces import cells as spaces
 from pipeline.split import training_set
 
+PREDICTIONS = pl.Schema({"graph_id": pl.UInt32, "prediction": pl.Float32})
+COUNTS = ("n_train", "n_val", "n_source")
+MEASURED = ("config_hash", "message", *COUNTS, *score_table.RUN_METRICS)
+MAX_COUNT, MAX_MEASURED = 2**32 - 1, 1e300
 PROVENANCE = ("torch_device", "host_cpu", "host_gpu", "torch_version", "code_rev", "finished_at")
 
 
@@ -144,10 +148,11 @@ def check_meta(path: Path, meta: dict, cell: CellSpec, data: Data) -> None:
         "n_train": trained.n_train,
         "seed": cell.seed,
     }
+    config = meta.get("config") if isinstance(meta.get("config"), dict) else {}
     stated = {name: meta.get(name) for name in expected}
     settings = {} if meta.get("status") == "error" else cell.settings  # a predictor that can't be made has none
     for name in settings.keys() - {"preset"}:
-        expected[f"config.{name}"], stated[f"config.{name}"] = settings[name], (meta.get("config") or {}).get(name)
+        expected[f"config.{name}"], stated[f"config.{name}"] = settings[name], config.get(name)
     for name, value in expected.items():
         if stated[name] != value:
             raise BenchError(
@@ -155,6 +160,18 @@ def check_meta(path: Path, meta: dict, cell: CellSpec, data: Data) -> None:
             )
     if meta.get("status") not in score_table.STATUSES:
         raise BenchError(f"{path}: unknown status {meta.get('status')!r}; delete it and run again")
+    for name in (*MEASURED, *PROVENANCE):
+        if not _is_plain(name, meta.get(name)):
+            raise BenchError(f"{path}: {name} is {str(meta.get(name))[:80]!r}; delete it and run again")
+
+
+def _is_plain(name: str, value: object) -> bool:
+    """Whether a value of a predictions file's metadata is of its kind; what was not measured is None."""
+    if name in COUNTS:
+        return type(value) is int and 0 <= value <= MAX_COUNT
+    if name in score_table.RUN_METRICS:
+        return value is None or (type(value) in (int, float) and abs(value) < MAX_MEASURED)  # NaN is not
+    return isinstance(value, str) or (value is None and name in PROVENANCE)
 
 
 def read_predictions(path: Path, n_graphs: int, status: str) -> np.ndarray | None:
@@ -165,8 +182,8 @@ def read_predictions(path: Path, n_graphs: int, status: str) -> np.ndarray | Non
     frame = io.read_parquet(path)
     if status != "ok":
         return None
-    if frame.columns != ["graph_id", "prediction"]:
-        raise BenchError(f"{path}: columns are {frame.columns}, not graph_id and prediction; delete it and run again")
+    if frame.schema != PREDICTIONS:
+        raise BenchError(f"{path}: columns are {dict(frame.schema)}, not {dict(PREDICTIONS)}; delete it and run again")
     frame = frame.sort("graph_id")
     if not np.array_equal(frame["graph_id"].to_numpy(), np.arange(n_graphs)):
         raise BenchError(
@@ -238,7 +255,7 @@ def refuse_failures(cells: list[CellSpec]) -> None:
     if failed:
         first = failed[0][1]
         paths = ", ".join(path for path, _ in failed)
-        raise BenchError(f"{paths}: {first['status']}: {first['message']}; mend it, delete the file and run again")
+        raise BenchError(f"{paths}: {first['status']}: {first.get('message')}; mend it, delete the file and run again")
 
 
 def noise_of(cells: list[CellSpec], data: Data) -> list[label_noise.Noise]:

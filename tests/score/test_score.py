@@ -146,6 +146,28 @@ def test_a_file_of_another_configuration_is_refused(data):
     assert score.score([cell], data).height
 
 
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("n_val", None), ("n_val", "0"), ("n_source", -1), ("n_val", 10**400), ("config_hash", 7), ("message", ["x"]),
+        ("fit_cpu_s", "fast"), ("n_params", [7]), ("host_cpu", {"a": 1}), ("finished_at", 5),
+    ],
+)  # fmt: skip
+def test_metadata_of_another_kind_is_one_line(data, name, wrong):
+    path = write_predictions(make_cell(), 50 + IDS, **{name: wrong})
+    with pytest.raises(BenchError, match=rf"^{path}: {name} is ") as caught:
+        score.score([make_cell()], data)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("kind", [pl.Float64, pl.String])
+def test_predictions_of_another_type_are_one_line(data, kind):
+    frame = pl.DataFrame({"graph_id": range(N_GRAPHS), "prediction": IDS}).cast({"prediction": kind})
+    write_predictions(make_cell(), [], frame)
+    with pytest.raises(BenchError, match="columns are .*; delete it and run again"):
+        score.score([make_cell()], data)
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, None])
 def test_nan_and_infinite_predictions_are_refused(data, bad):
     write_predictions(make_cell(), [*(50 + IDS[:-1]), bad])
