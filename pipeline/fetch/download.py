@@ -148,17 +148,17 @@ def _receive(url: str, part: Path, size: int, tag: str | None) -> None:
     headers |= {"If-Range": tag} if received and tag else {}
     try:
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
-            _write(response, part, received if _resumes(response, part, received) else 0, size)
+            _write(response, part, received if _resumes(response, part, received, tag) else 0, size)
     except PERMANENT as error:
         raise DownloadError(f"no such address, or not to be trusted ({type(error).__name__})") from error
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise _Transient(f"no connection ({type(error).__name__})") from error
 
 
-def _resumes(response: requests.Response, part: Path, received: int) -> bool:
+def _resumes(response: requests.Response, part: Path, received: int, tag: str | None) -> bool:
     """Whether the body goes on where `part` ends. Raises on any other answer than the file or that range of it."""
     code = response.status_code
-    if code == 416:
+    if code == 416 or (code == 206 and tag and response.headers.get("ETag") != tag):
         part.unlink(missing_ok=True)
         raise _Transient("the server refused to resume")
     if code == 429 or code >= 500:
