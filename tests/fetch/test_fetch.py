@@ -15,6 +15,8 @@ from pipeline.fetch import download, fetch
 from tests.helpers.faulty_server import CONTENT, CUT, SHA256, Server, get, raw_file, refused
 from tests.helpers.small_disk import small_disk
 
+MIDDLE = f"bytes={len(CONTENT) // 2}-"  # nothing of a broken body is lost
+
 
 @pytest.fixture
 def server():
@@ -25,11 +27,6 @@ def server():
     server.shutdown()
     server.server_close()
     thread.join()
-
-
-def resumes_in_the_middle(asked):
-    """Nothing of a broken body is lost."""
-    assert asked == f"bytes={len(CONTENT) // 2}-"
 
 
 def test_a_plain_download(server, tmp_path):
@@ -55,8 +52,7 @@ def test_passing_faults_are_survived(server, tmp_path, faults):
 def test_a_truncated_body_is_resumed_not_started_again(server, tmp_path):
     server.faults = ["truncate"]
     get(raw_file(server.url), tmp_path)
-    assert server.requests[0] is None
-    resumes_in_the_middle(server.requests[1])
+    assert server.requests == [None, MIDDLE]
 
 
 def test_the_next_run_goes_on_where_the_last_one_stopped(server, tmp_path):
@@ -65,7 +61,7 @@ def test_the_next_run_goes_on_where_the_last_one_stopped(server, tmp_path):
     assert os.listdir(tmp_path) == [".data.bin.part"]
     server.requests.clear()
     get(raw_file(server.url), tmp_path)
-    resumes_in_the_middle(*server.requests)
+    assert server.requests == [MIDDLE]
 
 
 def test_a_server_without_ranges_starts_again(server, tmp_path):
@@ -276,7 +272,6 @@ def test_what_an_earlier_run_left_is_not_part_of_a_file_without_a_pinned_hash(se
 
 @pytest.mark.parametrize("tag", ["", '"one"', 'W/"one"'])
 def test_two_versions_of_a_file_without_a_pinned_hash_are_never_mixed(server, tmp_path, tag):
-    """The file changes on the server after half of it has come: the hash shown is that of the new one."""
     server.tag, server.faults = tag, [None, "change"]
     other = hashlib.sha256(CONTENT[::-1]).hexdigest()
     refused(raw_file(server.url, **UNKNOWN), tmp_path, rf'bytes: {len(CONTENT)}, sha256: "{other}"')
