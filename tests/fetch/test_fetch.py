@@ -259,9 +259,8 @@ def test_a_server_without_a_certificate_is_not_tried_again(server, tmp_path, mon
 
 def test_no_password_is_shown(server, tmp_path):
     server.faults = [404]
-    url = server.url.replace("//", "//me:secret@") + "?key=secret"
     with pytest.raises(BenchError, match=r"http://127\.0\.0\.1:\d+/data\.bin: HTTP 404") as caught:
-        fetch.fetch_file(raw_file(url), tmp_path, None, 0.01)
+        fetch.fetch_file(raw_file(server.url.replace("//", "//me:secret@") + "?key=secret"), tmp_path, None, 0)
     assert "secret" not in str(caught.value)
 
 
@@ -287,8 +286,7 @@ def test_a_pipe_or_a_link_in_the_place_of_the_part_is_removed(server, tmp_path):
     outside = tmp_path / "outside"
     outside.write_text("precious")
     for number, make in enumerate((os.mkfifo, lambda part: part.symlink_to(outside))):
-        folder = tmp_path / str(number)
-        folder.mkdir()
+        (folder := tmp_path / str(number)).mkdir()
         make(folder / ".data.bin.part")
         get(raw_file(server.url), folder)
     assert outside.read_text() == "precious"
