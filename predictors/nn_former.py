@@ -29,8 +29,8 @@ class Predictor(NeuralPredictor):
     nodes, the two passes differ by dropout alone.
     The default has the paper's masks, tokens and feed-forward; it departs in size, in what the released model has
     beside these (`Settings.published`), and in its recipe, the common one (`kit.train_loop`), with pre-training. For
-    costs of cells it reads the nodes' mean and the output node, and multiplies a table of costs (as `layerwise`), so
-    that it learns only what a sum over operations leaves out.
+    costs of cells it multiplies a table of costs (as `layerwise`), so that it learns only what a sum over operations
+    leaves out.
     For ONNX graphs: ``latency``, recommended (dim 128, no dropout, averaged weights; on one platform it multiplies the
     nodes' entries of a table of costs); ``latency_quick``, one layer of 64 and 300 steps of it; and
     ``released_latency``: the released latency model and optimiser (dim 512, dropout, second pass, 50 epochs).
@@ -100,7 +100,7 @@ class Predictor(NeuralPredictor):
         return (50.0, 100.0) if self.config.published and self.task == "accuracy" else super().standardise(y)
 
     def build(self, n_ops: int) -> nn.Module:
-        module = NNFormer(n_ops, replace(self.config, tokens=self.config.tokens and self.task == "accuracy"))
+        module = NNFormer(n_ops, self.config)
         if self.task == "cost" and self.config.table:  # at first the table alone answers
             nn.init.zeros_(module.head.weight)
             nn.init.zeros_(module.head.bias)

@@ -26,7 +26,7 @@ LAYERS = (
     ("predict", "plan"),
 )
 ABOVE_PREDICTORS = {"core"}  # all of the pipeline that a predictor may know
-EXTENDS = {("predictors.graf", "predictors.gbdt"), ("predictors.shared_backbone", "predictors.nn_former")}
+EXTENDS = {("predictors.shared_backbone", "predictors.nn_former")}
 PACKAGES = [name for layer in LAYERS for name in layer]
 TORCH = {
     "pipeline.core.checkpoint",

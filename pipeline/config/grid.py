@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from pipeline.config import datasets
+from pipeline.config import datasets, overrides
 from pipeline.config.budget import Budget, Kind, Sources
 from pipeline.config.cell_spec import CellSpec
 from pipeline.config.grid_file import GridFile, Task, read
@@ -23,6 +23,7 @@ from pipeline.core.targets import is_cost
 
 SHARED_LABELS = ROOT / "config" / "predictors.yaml"
 DEFAULT_GRID = "benchmark"
+MAX_CELLS = 200_000
 SOURCE_PROTOCOLS = (*FEW_SHOT, "transfer_platform", "multi_platform")
 DRAWN = (Kind.FRACTION, Kind.COUNT)
 BUDGETS = {  # of each protocol; the others draw from the pool
@@ -55,12 +56,14 @@ def load_grid(path: str | Path) -> Grid:
     file = read(path)
     labels = file.labels(path, SHARED_LABELS)
     predictors = known_predictors()
-    for label in labels:
+    for label, settings in labels.items():
+        overrides.check(f"{path}: predictors.{label}", settings)
         name = predictor_of(label)
         if name not in predictors:
             known = ", ".join(predictors)
             raise BenchError(f"{path}: predictors.{label}: there is no predictors/{name}.py; known: {known}")
     known_datasets = datasets.load()
+    _check_size(path, file, len(labels))
     cells: dict[tuple, CellSpec] = {}
     looked_at: dict[tuple[str, str, str, str], int] = {}
     for position, task in enumerate(file.tasks):
@@ -94,6 +97,16 @@ def load_grid(path: str | Path) -> Grid:
             _check_known(f"{path}: pairs[{position}]", "predictor", label, labels)
     about = (file.grid, str(path), file.torch_device, file.timeout_s, file.mirror)
     return Grid(*about, tuple(cells.values()), looked_at, file.pairs)
+
+
+def _check_size(path: str | Path, file: GridFile, n_labels: int) -> None:
+    """Refuse a grid of too many cells before one is made."""
+    n = 0
+    for task in file.tasks:
+        chosen = n_labels if task.predictors is None else len(task.predictors)
+        n += len(task.devices) * chosen * len(task.budgets) * (task.seeds or file.seeds)
+    if n > MAX_CELLS:
+        raise BenchError(f"{path}: {n:,} cells, over the limit of {MAX_CELLS:,}; ask for fewer seeds or budgets")
 
 
 def cells_to_save(grid: Grid, known: dict[str, datasets.Dataset]) -> list[CellSpec]:

@@ -10,7 +10,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PositiveInt,
     StrictBool,
     StrictInt,
     StrictStr,
@@ -19,10 +18,12 @@ from pydantic import (
 
 from pipeline.config.budget import Budget
 from pipeline.config.nasflat import FEW_SHOT
+from pipeline.config.overrides import MAX_ENSEMBLE, MAX_TIMEOUT_S, MAX_WORD
 from pipeline.config.strict_yaml import read_yaml
 from pipeline.core.errors import BenchError
 from pipeline.core.names import LABEL
 
+LONGEST = 80  # characters of a value that a message shows
 Count = Annotated[StrictInt, Field(ge=1)]
 Label = Annotated[StrictStr, Field(pattern=rf"\A{LABEL.pattern}\z")]
 Names = Annotated[list[StrictStr], Field(min_length=1)]
@@ -39,6 +40,8 @@ def _budget(value: object) -> Budget:
         raise ValueError(f'{value} is not quoted; write a fraction as a string, "{value}"')
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is no label budget; write a quoted fraction or a number of labels of at least 1")
+    if len(value) > MAX_WORD:
+        raise ValueError(f"'{value[:MAX_WORD]}…' is longer than {MAX_WORD} characters; write a shorter budget")
     try:
         budget = Budget.parse(value)
     except BenchError as error:
@@ -86,7 +89,7 @@ class Overrides(BaseModel):
     """Settings of a predictor, which the predictor itself checks; an ensemble is any predictor's."""
 
     model_config = ConfigDict(extra="allow")
-    ensemble: Annotated[StrictInt, Field(ge=2)] | None = None
+    ensemble: Annotated[StrictInt, Field(ge=2, le=MAX_ENSEMBLE)] | None = None
 
 
 class GridFile(Strict):
@@ -99,7 +102,7 @@ class GridFile(Strict):
     tasks: Annotated[list[Task], Field(min_length=1)]
     predictors: Annotated[dict[Label, Overrides] | list[Label], Field(min_length=1)] | None = None
     torch_device: Literal["auto", "cpu", "cuda"] = "auto"
-    timeout_s: PositiveInt = 3600
+    timeout_s: Annotated[StrictInt, Field(ge=1, le=MAX_TIMEOUT_S)] = 3600
     mirror: StrictStr | None = None
     pairs: tuple[tuple[Label, Label], ...] = ()
 
@@ -154,5 +157,6 @@ def _deepest_mistake(error: ValidationError) -> str:
     elif mistake["type"] == "model_type":
         what = "this is no mapping of keys to values; write one"
     elif mistake["type"] != "value_error":
-        what = f"{mistake['input']!r}: {what[0].lower()}{what[1:]}"
+        value = repr(mistake["input"])
+        what = f"{value if len(value) <= LONGEST else f'{value[:LONGEST]}…'}: {what[0].lower()}{what[1:]}"
     return f"{where or 'top level'}: {what}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pipeline.config.strict_yaml import read_yaml
@@ -21,8 +22,9 @@ def load(path: Path | str = CONFIG) -> dict[str, list[str]]:
 
 
 def tuned_predictors(datasets: dict[str, list[str]], dataset: str, labels: list[str]) -> list[str]:
-    """Predictors of the grid's ``labels`` whose settings were chosen with labels of ``dataset`` in sight.
+    """Those keys of ``datasets`` (what `load` gives) that hold for ``dataset`` and one of the grid's ``labels``.
 
-    ``datasets``: what `load` gives.
+    A key is a predictor, with all its variants, or a pattern of labels such as ``*-common``.
     """
-    return [p for p in dict.fromkeys(map(predictor_of, labels)) if dataset in datasets.get(p, ())]
+    keys = [key for key, names in datasets.items() if dataset in names]
+    return [key for key in keys if any(key == predictor_of(label) or fnmatchcase(label, key) for label in labels)]

@@ -11,6 +11,11 @@ class BenchError(Exception):
     """Bad input. The message is one line: which file, what is wrong, what to do."""
 
 
+def one_line(error: object) -> str:
+    """What an error says, on one line."""
+    return " ".join(str(error).split())
+
+
 def run_cli(main: Callable[[], int | None]) -> None:
     """Run ``main`` and exit with its status; a `BenchError` prints as one line on stderr and exits 1.
 
@@ -20,7 +25,7 @@ def run_cli(main: Callable[[], int | None]) -> None:
         status = main()
         sys.stdout.flush()
     except BenchError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         status = 1
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere

@@ -23,7 +23,7 @@ META_KEY = "bench"
 
 @contextlib.contextmanager
 def os_errors(path: Path, action: str) -> Iterator[None]:
-    """Turn an operating-system error on `path` into a one-line BenchError. `action` is "write" or "read"."""
+    """Turn an operating-system error on `path` into a one-line BenchError. `action` is "write", "read" or "remove"."""
     try:
         yield
     except OSError as error:
@@ -98,7 +98,7 @@ def read_parquet(path: Path | str) -> pl.DataFrame:
     content = read_bytes(path)
     try:
         return pl.read_parquet(io.BytesIO(content))
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (Exception, pl.exceptions.PanicException) as error:  # a damaged file can raise nearly anything
         raise _unreadable(path) from error
 
 
@@ -108,15 +108,20 @@ def read_meta(path: Path | str) -> dict:
 
     content = read_bytes(path)
     try:
-        return json.loads(pl.read_parquet_metadata(io.BytesIO(content)).get(META_KEY, "{}"))
-    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        meta = json.loads(pl.read_parquet_metadata(io.BytesIO(content)).get(META_KEY, "{}"))
+    except (Exception, pl.exceptions.PanicException) as error:
         raise _unreadable(path) from error
+    if not isinstance(meta, dict):
+        raise _unreadable(path)
+    return meta
 
 
 def read_bytes(path: Path | str) -> bytes:
     """What is in a file. Raises BenchError naming it when it can't be read."""
     path = Path(path)
     with os_errors(path, "read"):
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise BenchError(f"{path}: not a plain file; remove it")  # a pipe would be waited for
         return path.read_bytes()
 
 

@@ -1,7 +1,7 @@
 """Members of a tar.gz archive as bytes, in one pass, without unpacking anything to disk.
 
-Anything but plain files and folders with plain relative names is refused, and so is an archive that is truncated or
-over the size limits. Memory holds one member at a time, of at most `Limits.member_bytes`.
+Anything but plain files and folders with plain relative names, each file once, is refused, and so is an archive that is
+truncated or over the size limits. Memory holds one member at a time, of at most `Limits.member_bytes`.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _read(
 def _plain_files(
     path: Path, tar: tarfile.TarFile, counted: _Counted, wanted: Callable[[str], bool], limits: Limits
 ) -> Iterator[tuple[str, bytes | None]]:
-    count = 0
+    count, names = 0, set()
     while (member := tar.next()) is not None:
         tar.members = []  # tarfile keeps every member otherwise
         count += 1
@@ -103,6 +103,9 @@ def _plain_files(
             )
         if member.isdir():
             continue
+        if name in names:
+            raise BenchError(f"{path}: two members are named {name[:80]!r}; which one counts? Refused, fetch it again")
+        names.add(name)
         if not wanted(name):
             yield name, None
             continue

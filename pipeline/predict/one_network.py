@@ -24,12 +24,12 @@ def load(folder: Path, label: str) -> BasePredictor:
     Raises:
         BenchError: the files are missing, broken or another predictor's.
     """
-    if (folder / "ensemble.json").is_file():
-        return Ensemble.load(folder)
     kind = base.load(label)
     try:
-        return kind.load(folder)
-    except (RuntimeError, KeyError, TypeError, ValueError) as error:  # weights of other shapes, notes of other code
+        return Ensemble.load(folder) if (folder / "ensemble.json").is_file() else kind.load(folder)
+    except BenchError:
+        raise
+    except Exception as error:  # weights of other shapes, notes of other code, words that are none
         what = str(error).partition("\n")[0]
         raise BenchError(f"{folder}: not a {label} of this version ({what}); train it again") from error
 

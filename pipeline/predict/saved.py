@@ -7,6 +7,7 @@ and no polars here: this is imported each time a latency is asked for.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +15,13 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from pipeline.core.errors import BenchError
+from pipeline.core.errors import BenchError, one_line
 from pipeline.core.paths import ROOT
-from pipeline.predict.neighbours import Neighbours
+from pipeline.predict import interval
+from pipeline.predict.neighbours import Neighbours, columns
 
 MODELS = ROOT / "results" / "models"
+MAX_BYTES = 2**24  # of an about.json; of 1,000 networks it has some 100 kB
 ABOUT, NETWORKS = "about.json", "networks.safetensors"
 TEXTS = ("status", "message", "dataset", "dataset_version", "target", "device", "predictor", "budget", "finished_at")
 
@@ -59,7 +62,7 @@ class Entry:
         """What `--list` prints of it."""
         head = f"{self.predictor:24} {self.device:26} {self.dataset:16} {self.n_train:>6} labels"
         if self.status != "ok":
-            return f"{head}  {self.status}: {self.message}"
+            return f"{head}  {self.status}: {one_line(self.message)}"
         mape, acc10, n = (self.calibration[key] for key in ("mape", "acc10", "n"))
         return f"{head}  MAPE {mape:5.1f} %  Acc(10%) {acc10:5.1f} % on {n} held-out networks"
 
@@ -139,23 +142,35 @@ def read_networks(entry: Entry) -> tuple[Networks, Neighbours]:
         )  # fmt: skip
         n, width = networks.rows.shape
         fits = networks.values.shape == (n,) and len(networks.names) == len(networks.families) == n > 0
-        if not fits or networks.scores.ndim != 1:
+        if not fits or networks.scores.ndim != 1 or width != len(columns(networks.ops)):
             raise ValueError("its tables do not fit together")
-    except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
+        if not all(isinstance(word, str) for word in (*networks.names, *networks.families, *networks.ops)):
+            raise ValueError("a name is no text")
+        numbers = (networks.rows, networks.values, networks.far)
+        if not all(np.isfinite(part).all() for part in numbers) or (networks.values <= 0).any() or networks.far < 0:
+            raise ValueError("a number is not finite or not positive")
+        interval.check(networks.scores)
+    except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise BenchError(f"{path}: not readable ({error}); make it again: snakemake models --cores 2") from error
     return networks, Neighbours.from_rows(networks.rows)
 
 
 def _entry(path: Path) -> Entry:
     try:
-        about = json.loads(path.read_text())
+        if not path.is_file() or path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"no plain file of at most {MAX_BYTES:,} bytes")
+        about = json.loads(path.read_text(encoding="utf-8"))
         if not all(isinstance(about[key], str) for key in TEXTS) or type(about["n_train"]) is not int:
             raise ValueError("a key has the wrong type")
         if about["status"] == "ok":
             kinds = {"vocab": list, "attr_names": list, "networks": dict, "known_operations_only": bool}
             if not all(isinstance(about[key], kind) for key, kind in kinds.items()):
                 raise ValueError("a key has the wrong type")
-            float(about["calibration"]["mape"]), float(about["calibration"]["acc10"]), int(about["calibration"]["n"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+            if not all(isinstance(word, str) for word in (*about["vocab"], *about["attr_names"])):
+                raise ValueError("a key has the wrong type")
+            numbers = [about["calibration"][key] for key in ("mape", "acc10", "n")]
+            if not all(type(number) in (int, float) and 0 <= number < math.inf for number in numbers):
+                raise ValueError("its calibration has no finite numbers")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BenchError(f"{path}: not readable ({error}); make it again: snakemake models --cores 2") from error
     return Entry(path.parent, about)

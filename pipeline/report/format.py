@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 from pipeline.config.budget import Kind
@@ -12,11 +13,38 @@ DIGITS = {"kendall_tau": 3, "spearman": 3}  # all other metrics are percentages:
 TITLES = {"kendall_tau": "Kendall's τ", "mape": "MAPE, %", "acc10": "Acc(10 %), %", "spearman": "Spearman's ρ"}
 
 
+MARKUP = re.compile(r"[\\`*\[\]~$]|<(?=[A-Za-z/!?])|&(?=#?\w+;)|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)[.]", re.IGNORECASE)
+AT_START = re.compile(r"^(?:[#>+=-]|\d+(?=[.)](?:\s|$)))")
+
+
+def plain(text: object) -> str:
+    """Words from outside (a description, a device, a processor's name) as Markdown that shows just these words.
+
+    They come on one line. No heading, list, link, image, HTML, emphasis or code is made of them.
+    """
+    words = " ".join("".join(letter if letter.isprintable() else " " for letter in str(text)).split())
+    words = MARKUP.sub(r"\\\g<0>", words)
+    start = AT_START.match(words)
+    if not start:
+        return words
+    return f"{start[0]}\\{words[start.end() :]}" if start[0].isdigit() else f"\\{words}"
+
+
+def code(text: object) -> str:
+    """Words from outside as code, on one line."""
+    words = "".join(letter if letter.isprintable() else " " for letter in str(text).replace("`", "'"))
+    return f"`{' '.join(words.split())}`"
+
+
 def markdown(header: list[str], rows: list[list[str]], align: str = "") -> list[str]:
-    """A Markdown table; `align` has one letter a column, l or r (default: first column left, the others right)."""
+    """A Markdown table; `align` has one letter a column, l or r (default: first column left, the others right).
+
+    No text of a cell ends the cell or the row: give bars as they are.
+    """
     align = align or "l" + "r" * (len(header) - 1)
     rule = ["---:" if side == "r" else ":---" for side in align]
-    return ["| " + " | ".join(cells) + " |" for cells in (header, rule, *rows)]
+    lines = ([" ".join(text.replace("|", "\\|").splitlines()) for text in cells] for cells in (header, rule, *rows))
+    return ["| " + " | ".join(cells) + " |" for cells in lines]
 
 
 def folded(caption: str, lines: list[str], opened: bool = False) -> list[str]:

@@ -23,6 +23,7 @@ from pipeline.report.format import (
     labels,
     markdown,
     number,
+    plain,
     seed_counts,
     size_name,
     title,
@@ -217,7 +218,7 @@ def boards_table(boards: dict[str, Scores]) -> list[str]:
         runs = scores.rows.select("dataset", "target", "device", "predictor", "budget", "seed").unique().height
         seeds = "; ".join(dict.fromkeys(seed_counts(table) for table in scores.compared_tables))
         finished = str(scores.rows["finished_at"].drop_nulls().max() or MISSING).partition("T")[0]
-        rows.append([_link(name), ", ".join(tables), str(len(predictors)), f"{runs:,}", seeds, finished])
+        rows.append([_link(name), ", ".join(tables), str(len(predictors)), f"{runs:,}", seeds, plain(finished)])
     return markdown(["Board", "Data", "Predictors and variants", "Runs", "Seeds", "Last run"], rows, "llrrll")
 
 

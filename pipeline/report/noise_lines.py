@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.report.format import code, plain
 from pipeline.score.label_noise import FAULTY, SECOND, Noise
 from pipeline.score.tables import Table
 
@@ -33,7 +34,7 @@ def _faulty(counts: list[Noise]) -> list[str]:
 
 def _two_labels(n: Noise) -> str:
     tau = n.values["kendall_tau"]
-    return f"`{n.kind}` and `{n.scored_on}` of the same {n.n:,} networks agree to τ {tau:.3f}"
+    return f"{code(n.kind)} and {code(n.scored_on)} of the same {n.n:,} networks agree to τ {tau:.3f}"
 
 
 def _repeats(n: Noise, how: str) -> str:
@@ -41,7 +42,7 @@ def _repeats(n: Noise, how: str) -> str:
 
 
 def _second(n: Noise, several_devices: bool) -> str:
-    where = f" on `{n.device}`" if several_devices else ""
+    where = f" on {code(n.device)}" if several_devices else ""
     return f"{n.n:,} networks measured again{where} agree to τ {n.values['kendall_tau']:.3f}{_errors(n)}"
 
 
@@ -53,7 +54,7 @@ def _recorded(table: Table, measured: bool) -> list[str]:
     """What config/datasets.yaml records; of labels of one data set only where nothing was measured."""
     recorded = [c for c in table.about.ceilings if c.other_dataset or not measured]
     return [
-        f"{c.labels[0]} and {f'{c.other_dataset} ' if c.other_dataset else ''}{c.labels[1]} agree to τ "
+        f"{plain(c.labels[0])} and {plain(' '.join(filter(None, (c.other_dataset, c.labels[1]))))} agree to τ "
         f"{c.kendall_tau:.3f} (recorded in config/datasets.yaml)"
         for c in recorded
         if table.scored_on in c.labels or table.target in c.labels

@@ -13,6 +13,7 @@ from pipeline.report.format import (
     Notes,
     anchor,
     cell,
+    code,
     compact,
     joined,
     labels,
@@ -20,6 +21,7 @@ from pipeline.report.format import (
     number,
     p_text,
     percent,
+    plain,
     size_header,
     size_name,
     slashed,
@@ -121,7 +123,7 @@ def _cost_columns(table: Table, notes: Notes, noise: list[Noise]) -> list[Column
     places = table.devices if len(table.devices) <= FEW_DEVICES else [None]
     columns = []
     for device in places:
-        where = device or f"mean of {len(table.devices)} devices"
+        where = plain(device) if device else f"mean of {len(table.devices)} devices"
         last = table.sizes[-1]
         if all(size.budget.family for size in table.sizes):
             budget = f"{labels(last)} labels, mean of {len(table.sizes)} families left out"
@@ -153,7 +155,7 @@ def _run_columns(tables: list[Table], predictors: list[str], notes: Notes) -> li
     gpus = any((table.rows["torch_device"] == "cuda").any() for table in tables)
     heading = "Fit, CPU-s"
     if len(hosts) > 1:
-        heading += notes.mark(f"Measured on {len(hosts)} different processors: {'; '.join(hosts)}.")
+        heading += notes.mark(f"Measured on {len(hosts)} different processors: {plain('; '.join(hosts))}.")
     if gpus:
         heading += notes.mark("Some fits ran on a GPU: their CPU-seconds leave out the GPU's work.")
 
@@ -182,7 +184,7 @@ def _mark(tables: list[Table], predictor: str, notes: Notes) -> str:
         if runs.height and runs["n_val"].max():
             words[f"`{predictor}` also had labels held back for validation; every column counts them."] = None
         if table.overrides.get(predictor, "{}") != "{}":
-            words[f"`{predictor}` has the settings `{table.overrides[predictor]}` over its defaults."] = None
+            words[f"`{predictor}` has the settings {code(table.overrides[predictor])} over its defaults."] = None
         for status in ("error", "diverged", "timeout", "unsupported"):
             n = runs.filter(status=status).select("device", "budget", "seed").unique().height
             if n:

@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 from pipeline.config import grid as grids
 from pipeline.config import tuned_on
 from pipeline.config.nasflat import NASFLAT
 from pipeline.report import overview, sections
-from pipeline.report.format import MISSING, TITLES, Notes, folded, joined, labels, markdown, seed_counts, span, title
+from pipeline.report.format import (
+    MISSING,
+    TITLES,
+    Notes,
+    code,
+    folded,
+    joined,
+    labels,
+    markdown,
+    plain,
+    seed_counts,
+    span,
+    title,
+)  # fmt: skip
 from pipeline.report.noise_lines import noise_lines
 from pipeline.report.pair_table import pair_section
 from pipeline.report.questions import answers
@@ -126,7 +141,7 @@ def section(table: Table, content: Content, notes: Notes) -> list[str]:
     lines = [f"## {title(table)}", ""]
     if table.synthetic:
         lines += ["> **SYNTHETIC LABELS: test only. No number in this section says anything about any predictor.**", ""]
-    lines += [f"{table.about.description}. {trained} ([protocol]({ROOT}docs/protocols.md) `{table.protocol}`)."]
+    lines += [f"{plain(table.about.description)}. {trained} ([protocol]({ROOT}docs/protocols.md) `{table.protocol}`)."]
     note = NASFLAT.get(table.protocol)
     lines += ["", f"Beside the published task: {note}."] if note else []
     lines += noise_lines(table, scores.noise)
@@ -145,8 +160,8 @@ def section(table: Table, content: Content, notes: Notes) -> list[str]:
     if compared:
         caption = "Published figures beside ours (split {}, scored on {})"
         html = caption.format(f"<code>{table.split}</code>", f"<code>{table.scored_on}</code>")
-        plain = caption.format(f"`{table.split}`", f"`{table.scored_on}`")
-        lines += folded(html, compared) if len(compared) > MANY + 4 else [f"{plain}:", "", *compared, ""]
+        text = caption.format(f"`{table.split}`", f"`{table.scored_on}`")
+        lines += folded(html, compared) if len(compared) > MANY + 4 else [f"{text}:", "", *compared, ""]
     for picture in content.pictures.get(table.name, []):
         lines += _picture(picture, title(table))
     return lines
@@ -159,7 +174,7 @@ def _main_table(table: Table, grid: grids.Grid) -> list[str]:
     return [
         "", f"**{TITLES[table.metric]}{devices}, split `{table.split}`**; {seeds}; higher is better; "
         "best mean over sizes first:", "", *sections.main_table(table), "",
-        f"<sub>{sections.provenance_line(table)} · made by `{command(grid)}`</sub>", "",
+        f"<sub>{sections.provenance_line(table)} · made by {code(command(grid))}</sub>", "",
     ]  # fmt: skip
 
 
@@ -170,7 +185,7 @@ def _error_table(table: Table, content: Content) -> list[str]:
     near_zero = sections.near_zero_devices(table)
     if near_zero:
         cards = f"[data cards]({ROOT}docs/data_cards.md)"
-        lines += [f"A few labels near zero decide the MAPE on {', '.join(near_zero)} and its mean ({cards})."]
+        lines += [f"A few labels near zero decide the MAPE on {plain(', '.join(near_zero))} and its mean ({cards})."]
         lines += ["Predictors are ordered by Acc(10 %), which such labels can't move far.", ""]
     return lines
 
@@ -187,7 +202,11 @@ def _device_tables(table: Table, content: Content) -> list[str]:
 def command(grid: grids.Grid) -> str:
     """The command that makes a board."""
     path = Path(os.path.relpath(grid.path)).as_posix()
-    return "make leaderboard" if grid.name == grids.DEFAULT_GRID else f"snakemake --cores all --configfile {path}"
+    return (
+        "make leaderboard"
+        if grid.name == grids.DEFAULT_GRID
+        else f"snakemake --cores all --configfile {shlex.quote(path)}"
+    )
 
 
 def provenance_facts(scores: Scores) -> list[tuple[str, str]]:
@@ -216,6 +235,7 @@ def provenance_facts(scores: Scores) -> list[tuple[str, str]]:
 def provenance(scores: Scores) -> list[str]:
     """The facts as a table."""
     facts = dict(provenance_facts(scores))
-    path, _, runs = facts["Grid"].partition(": ")
-    facts |= {"Command": f"`{facts['Command']}`", "Grid": f"[{path}]({ROOT}{path}): {runs}"}
-    return markdown(["", ""], [list(fact) for fact in facts.items()], "ll")
+    path, _, runs = facts["Grid"].rpartition(": ")
+    shown = {name: plain(fact) for name, fact in facts.items()}
+    shown |= {"Command": code(facts["Command"]), "Grid": f"[{plain(path)}]({ROOT}{quote(path)}): {runs}"}
+    return markdown(["", ""], [list(fact) for fact in shown.items()], "ll")

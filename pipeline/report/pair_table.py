@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.report.format import TITLES, cell, labels, markdown, number, p_text, size_name, title
+from pipeline.report.format import TITLES, cell, labels, markdown, number, p_text, plain, size_name, title
 from pipeline.score.pairs import Pair
 
 
@@ -26,7 +26,7 @@ def _row(pair: Pair) -> list[str]:
     name = "" if families else size_name(pair.sizes[0])
     mean, low, high = (number(value, pair.metric, 1) for value in pair.paired.difference)
     return [
-        f"`{pair.a}`, `{pair.b}`", title(pair.table), pair.device, f"{size} ({name})" if name else size,
+        f"`{pair.a}`, `{pair.b}`", title(pair.table), plain(pair.device), f"{size} ({name})" if name else size,
         TITLES[pair.metric], cell(pair.of_a, pair.metric), cell(pair.of_b, pair.metric), mean, f"{low} to {high}",
         f"{100 * pair.paired.improvement:.0f} %", p_text(pair.p_holm), str(pair.seeds),
     ]  # fmt: skip

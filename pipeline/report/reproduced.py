@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pipeline.core.names import FOCUS, is_as_published
-from pipeline.report.format import MISSING, TITLES, cell, compact, folded, markdown, number
+from pipeline.report.format import MISSING, TITLES, cell, compact, folded, markdown, number, plain
 from pipeline.report.questions import WORDS
 from pipeline.report.sections import confidence_legend
 from pipeline.score.published import CONFIDENCE, LEAVE_OUT, Comparison, Figure
@@ -79,10 +79,10 @@ def _row(figure: Figure, ours: list[Comparison], boards: dict[str, Scores]) -> l
         family = figure.protocol.removeprefix(LEAVE_OUT) if figure.protocol.startswith(LEAVE_OUT) else ""
         without = "mean of families left out" if family == "mean" else f"without {family}" if family else ""
         best = "best of several runs" if figure.statistic == "best" else ""
-        what = ", ".join(filter(None, (figure.dataset, without, FORMS.get(form, ""), best)))
+        what = ", ".join(filter(None, (plain(figure.dataset), plain(without), FORMS.get(form, ""), best)))
         text = "<br>".join(map(_ours, ours)) or "not run"
         hours = "<br>".join(MISSING if c.cpu_s is None else f"{c.cpu_s / 3600:.2g}" for c in ours) or MISSING
-    metric = COSTS.get(figure.metric) or TITLES.get(figure.metric, figure.metric)
+    metric = COSTS.get(figure.metric) or TITLES.get(figure.metric) or plain(figure.metric)
     return [what, labels, metric, value, CONFIDENCE[figure.confidence][0], text, hours]
 
 

@@ -8,11 +8,13 @@ from pipeline.report.format import (
     TITLES,
     Notes,
     cell,
+    code,
     compact,
     joined,
     labels,
     markdown,
     number,
+    plain,
     size_header,
     size_name,
     slashed,
@@ -97,7 +99,7 @@ def device_table(table: Table, size: Size, noise: list[Noise]) -> list[str]:
             of_cell = [(metric, table.stat(predictor, size, metric, table.split, device)) for metric in keys]
             row.append(slashed(of_cell, tuple(predictor in names for names in best)))
         floor = [repeats.get(device, MISSING)] if repeats else []
-        rows.append(["**mean of devices**" if device is None else device, *row, *floor])
+        rows.append(["**mean of devices**" if device is None else plain(device), *row, *floor])
     return markdown(["Device", *(f"`{p}`" for p in order), *(["measured twice<br>(τ)"] if repeats else [])], rows)
 
 
@@ -120,7 +122,7 @@ def failures(table: Table, messages: Messages) -> list[str]:
     for predictor in table.predictors:
         for size in table.sizes:
             for device in table.devices:
-                where = f" on {device}" if len(table.devices) > 1 else ""
+                where = f" on {plain(device)}" if len(table.devices) > 1 else ""
                 named = f", {size_name(size)}" if not size.budget.is_drawn else ""
                 key = (table.dataset, table.target, device, predictor, str(size.budget))
                 seeds: dict[tuple[str, str], list[str]] = {}  # of each status and message
@@ -135,8 +137,8 @@ def failures(table: Table, messages: Messages) -> list[str]:
 
 def _quoted(message: str) -> str:
     """A message as code, on one line and not longer than two."""
-    text = " ".join(message.replace("`", "'").split())
-    return f"`{text if len(text) <= LONGEST else text[: LONGEST - 1] + '…'}`"
+    text = " ".join(message.split())
+    return code(text if len(text) <= LONGEST else text[: LONGEST - 1] + "…")
 
 
 def published_table(table: Table, comparisons: list[published.Comparison], notes: Notes) -> list[str]:
@@ -166,7 +168,9 @@ def _published_row(table: Table, comparison: published.Comparison, notes: Notes)
     figure, size, metric = comparison.figure, comparison.size, comparison.figure.metric
     label = f"`{comparison.label}`{_settings_mark(table, comparison.label, notes)}"
     difference = "" if comparison.difference is None else f"{comparison.difference:+.{len(number(0.0, metric)) - 2}f}"
-    source = figure.source if figure.predictor == comparison.label else f"`{figure.predictor}`: {figure.source}"
+    source = plain(figure.source)
+    if figure.predictor != comparison.label:
+        source = f"{code(figure.predictor)}: {source}"
     ours, theirs = "mean of all families", f"{figure.n_train:,}"
     if size is not None:
         ours = labels(size) if size.budget.is_drawn else f"{labels(size)} ({size_name(size)})"
@@ -179,11 +183,11 @@ def _published_row(table: Table, comparison: published.Comparison, notes: Notes)
         )
     verdict = comparison.verdict
     if comparison.on_sample:
-        verdict = f"of another set: {figure.dataset}"
+        verdict = f"of another set: {plain(figure.dataset)}"
     elif verdict == "below" and figure.n_val and is_focus(comparison.label):
         verdict += notes.mark("The published figure had more labels to choose with.")
     return [
-        label, ours, theirs, TITLES.get(metric, metric), cell(comparison.ours, metric),
+        label, ours, theirs, TITLES.get(metric) or plain(metric), cell(comparison.ours, metric),
         number(figure.value, metric), published.CONFIDENCE[figure.confidence][0], difference or MISSING, verdict,
         compact(comparison.cpu_s, 2), source,
     ]  # fmt: skip
@@ -194,17 +198,17 @@ def _settings_mark(table: Table, label: str, notes: Notes) -> str:
     where = "how they depart from the paper's stands in the predictor's own file, in predictors/."
     if table.overrides[label] == "{}":
         return notes.mark(f"Ours has its default settings; {where}")
-    return notes.mark(f"Ours has the settings `{table.overrides[label]}` over its defaults; {where}")
+    return notes.mark(f"Ours has the settings {code(table.overrides[label])} over its defaults; {where}")
 
 
 def provenance_line(table: Table) -> str:
     """What the section's numbers were made with: data version, seeds, code, machine, device."""
 
     def distinct(column: str) -> str:
-        return ", ".join(sorted(str(value) for value in table.rows[column].drop_nulls().unique())) or "unknown"
+        return plain(", ".join(sorted(str(value) for value in table.rows[column].drop_nulls().unique())) or "unknown")
 
     machine = "; ".join(filter(None, (distinct("host_cpu"), distinct("host_gpu").replace("unknown", ""))))
     return (
-        f"data {table.dataset} version {table.version} · seeds {span(table.seeds)} · code {distinct('code_rev')} · "
-        f"PyTorch {distinct('torch_version')} on {distinct('torch_device')} · {machine}"
+        f"data {table.dataset} version {plain(table.version)} · seeds {span(table.seeds)} · "
+        f"code {distinct('code_rev')} · PyTorch {distinct('torch_version')} on {distinct('torch_device')} · {machine}"
     )

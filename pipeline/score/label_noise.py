@@ -100,5 +100,10 @@ def dump(noise: list[Noise]) -> list[dict]:
 
 
 def parse(raw: list[dict] | None) -> list[Noise]:
-    """From the metadata of a table of scores; [] where it has none."""
-    return [Noise(**item) for item in raw or []]
+    """From the metadata of a table of scores; [] where it has none. Raises TypeError or ValueError: it is none such."""
+    found = [Noise(**item) for item in raw or []]
+    for noise in found:
+        numbers = list(noise.values.values())
+        if type(noise.n) is not int or "kendall_tau" not in noise.values or not np.isfinite(numbers).all():
+            raise ValueError(f"the noise of {noise.dataset} has no finite numbers")
+    return found

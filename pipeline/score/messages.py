@@ -24,7 +24,7 @@ def dump(messages: Messages) -> list[list]:
 
 def parse(raw: list[list] | None) -> Messages:
     """From the metadata of a table of scores; none where it has none."""
-    return {tuple(key): message for *key, message in raw or []}
+    return {tuple(key): str(message) for *key, message in raw or []}
 
 
 def _key(cell: CellSpec) -> Key:

@@ -110,8 +110,9 @@ def load(path: Path | str = CONFIG) -> list[Figure]:
                 if figure.key in figures:
                     raise BenchError(f"{path}: line {reader.line_num}: this figure stands above already; remove one")
                 figures[figure.key] = figure
-    except OSError as error:
-        raise BenchError(f"{path}: cannot read: {error.strerror}; restore the file") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BenchError(f"{path}: cannot read: {reason}; restore the file") from error
     return list(figures.values())
 
 

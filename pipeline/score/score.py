@@ -18,13 +18,17 @@ from tqdm import tqdm
 from pipeline.config import datasets
 from pipeline.config import grid as grids
 from pipeline.config.cell_spec import CellSpec
-from pipeline.core import io, schema
+from pipeline.core import io, schema, table_checks
 from pipeline.core.errors import BenchError
 from pipeline.core.targets import is_cost
 from pipeline.score import label_noise, messages, metrics, score_table
 from pipeline.spaces import cells as spaces
 from pipeline.split import training_set
 
+PREDICTIONS = pl.Schema({"graph_id": pl.UInt32, "prediction": pl.Float32})
+COUNTS = ("n_train", "n_val", "n_source")
+MEASURED = ("config_hash", "message", *COUNTS, *score_table.RUN_METRICS)
+MAX_COUNT, MAX_MEASURED = 2**32 - 1, 1e300
 PROVENANCE = ("torch_device", "host_cpu", "host_gpu", "torch_version", "code_rev", "finished_at")
 
 
@@ -47,9 +51,13 @@ class Data:
         self.labels = lru_cache(maxsize=None)(self._labels)
         self._split_masks = lru_cache(maxsize=None)(self._make_split_masks)
         self._training_set = lru_cache(maxsize=256)(self._make_training_set)
-        self._families = lru_cache(maxsize=None)(self._read_families)
+        self._checked = lru_cache(maxsize=None)(self._read_graphs)
         self._targets = lru_cache(maxsize=None)(self._read_targets)
         self._split = lru_cache(maxsize=None)(self._read_split)
+
+    def graphs_path(self, dataset: str) -> Path:
+        """Where the graphs of `dataset` are."""
+        return self.root / "parquet" / dataset / "graphs.parquet"
 
     def targets_path(self, dataset: str) -> Path:
         """Where the labels of `dataset` are."""
@@ -57,19 +65,21 @@ class Data:
 
     def _graphs(self, dataset: str) -> np.ndarray:
         """Isomorphism class of each graph, shape (n_graphs,), indexed by graph_id."""
-        return io.read_parquet(self.root / "parquet" / dataset / "graphs.parquet").sort("graph_id")["iso"].to_numpy()
+        return self._checked(dataset)["iso"].to_numpy()
 
     def _functions(self, dataset: str) -> np.ndarray | None:
         """Class of the function that each graph computes, as `_graphs`; None where no identity operation is named."""
         about = datasets.load().get(dataset)
         if about is None or not about.identity:
             return None
-        path = self.root / "parquet" / dataset / "graphs.parquet"
-        vocab = io.read_meta(path)["op_vocab"]
-        return spaces.function_classes(io.read_parquet(path).sort("graph_id"), vocab, about.identity)
+        path = self.graphs_path(dataset)
+        return spaces.function_classes(io.read_parquet(path), io.read_meta(path)["op_vocab"], about.identity)
 
-    def _read_families(self, dataset: str) -> pl.DataFrame:
-        return io.read_parquet(self.root / "parquet" / dataset / "graphs.parquet").select("graph_id", "family")
+    def _read_graphs(self, dataset: str) -> pl.DataFrame:
+        path = self.graphs_path(dataset)
+        frame = io.read_parquet(path)
+        table_checks.check_graphs(frame, io.read_meta(path), path)
+        return frame.select("graph_id", "iso", "family")
 
     def _version(self, dataset: str) -> str:
         return str(io.read_meta(self.targets_path(dataset)).get("version"))
@@ -77,12 +87,15 @@ class Data:
     def _read_targets(self, dataset: str) -> pl.DataFrame:
         path = self.targets_path(dataset)
         targets = io.read_parquet(path)
-        if targets.select("graph_id", "target", "device").is_duplicated().any():
-            raise BenchError(f"{path}: a graph has two labels for one target and device; convert again")
+        table_checks.check_targets(targets, self._checked(dataset).height, path)
+        table_checks.require_same(io.read_meta(self.graphs_path(dataset)), io.read_meta(path), path)
         return targets
 
     def _read_split(self, dataset: str, seed: int) -> pl.DataFrame:
-        return io.read_parquet(self.root / "splits" / dataset / f"{seed}.parquet")
+        path = self.root / "splits" / dataset / f"{seed}.parquet"
+        split = io.read_parquet(path)
+        schema.check_split(split, self._checked(dataset).height, path)
+        return split
 
     def _labels(self, dataset: str, target: str, device: str, faulty: bool = False) -> Labels:
         rows = (
@@ -105,7 +118,7 @@ class Data:
         return self._training_set(_without_predictor(cell))
 
     def _make_training_set(self, cell: CellSpec) -> training_set.TrainingSet:
-        tables = self._targets(cell.dataset), self._families(cell.dataset), self._split(cell.dataset, cell.seed)
+        tables = self._targets(cell.dataset), self._checked(cell.dataset), self._split(cell.dataset, cell.seed)
         return training_set.make(cell, *tables)
 
     def split_masks(self, cell: CellSpec, scored_on: str) -> dict[str, np.ndarray]:
@@ -144,10 +157,11 @@ def check_meta(path: Path, meta: dict, cell: CellSpec, data: Data) -> None:
         "n_train": trained.n_train,
         "seed": cell.seed,
     }
+    config = meta.get("config") if isinstance(meta.get("config"), dict) else {}
     stated = {name: meta.get(name) for name in expected}
     settings = {} if meta.get("status") == "error" else cell.settings  # a predictor that can't be made has none
     for name in settings.keys() - {"preset"}:
-        expected[f"config.{name}"], stated[f"config.{name}"] = settings[name], (meta.get("config") or {}).get(name)
+        expected[f"config.{name}"], stated[f"config.{name}"] = settings[name], config.get(name)
     for name, value in expected.items():
         if stated[name] != value:
             raise BenchError(
@@ -155,6 +169,18 @@ def check_meta(path: Path, meta: dict, cell: CellSpec, data: Data) -> None:
             )
     if meta.get("status") not in score_table.STATUSES:
         raise BenchError(f"{path}: unknown status {meta.get('status')!r}; delete it and run again")
+    for name in (*MEASURED, *PROVENANCE):
+        if not _is_plain(name, meta.get(name)):
+            raise BenchError(f"{path}: {name} is {str(meta.get(name))[:80]!r}; delete it and run again")
+
+
+def _is_plain(name: str, value: object) -> bool:
+    """Whether a value of a predictions file's metadata is of its kind; what was not measured is None."""
+    if name in COUNTS:
+        return type(value) is int and 0 <= value <= MAX_COUNT
+    if name in score_table.RUN_METRICS:
+        return value is None or (type(value) in (int, float) and abs(value) < MAX_MEASURED)  # NaN is not
+    return isinstance(value, str) or (value is None and name in PROVENANCE)
 
 
 def read_predictions(path: Path, n_graphs: int, status: str) -> np.ndarray | None:
@@ -165,8 +191,8 @@ def read_predictions(path: Path, n_graphs: int, status: str) -> np.ndarray | Non
     frame = io.read_parquet(path)
     if status != "ok":
         return None
-    if frame.columns != ["graph_id", "prediction"]:
-        raise BenchError(f"{path}: columns are {frame.columns}, not graph_id and prediction; delete it and run again")
+    if frame.schema != PREDICTIONS:
+        raise BenchError(f"{path}: columns are {dict(frame.schema)}, not {dict(PREDICTIONS)}; delete it and run again")
     frame = frame.sort("graph_id")
     if not np.array_equal(frame["graph_id"].to_numpy(), np.arange(n_graphs)):
         raise BenchError(
@@ -238,7 +264,7 @@ def refuse_failures(cells: list[CellSpec]) -> None:
     if failed:
         first = failed[0][1]
         paths = ", ".join(path for path, _ in failed)
-        raise BenchError(f"{paths}: {first['status']}: {first['message']}; mend it, delete the file and run again")
+        raise BenchError(f"{paths}: {first['status']}: {first.get('message')}; mend it, delete the file and run again")
 
 
 def noise_of(cells: list[CellSpec], data: Data) -> list[label_noise.Noise]:

@@ -11,6 +11,7 @@ import polars as pl
 from pipeline.config import datasets
 from pipeline.config import grid as grids
 from pipeline.core import io
+from pipeline.core.errors import BenchError
 from pipeline.score import label_noise, pairs, published, ranking, score_table
 from pipeline.score.headline import Headline, headline
 from pipeline.score.messages import Messages
@@ -68,5 +69,8 @@ def load(grid: Path | str, scores: Path | str) -> Scores:
     asked, rows = grids.load_grid(grid), score_table.read(scores)
     tables = tables_of(asked, rows, datasets.load(), scores)
     meta = io.read_meta(scores)
-    noise, messages = label_noise.parse(meta.get("noise")), parse_messages(meta.get("messages"))
+    try:
+        noise, messages = label_noise.parse(meta.get("noise")), parse_messages(meta.get("messages"))
+    except (TypeError, ValueError, AttributeError) as error:
+        raise BenchError(f"{scores}: what it says of noise or messages can't be read ({error}); score again") from error
     return Scores(asked, rows, tables, published.load(), noise, messages)

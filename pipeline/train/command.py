@@ -6,7 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.config import overrides
 from pipeline.config.cell_spec import CellSpec
+from pipeline.core.errors import BenchError
 from pipeline.train.supervise import Tell, silent, supervise, write_empty
 
 if TYPE_CHECKING:
@@ -20,27 +22,51 @@ def parser(prog: str = "python -m pipeline.train") -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, help="folder with graphs.parquet and targets.parquet (default: its own)")
     parser.add_argument("--split", type=Path, help="split file (default: that of the data set and the seed)")
     parser.add_argument("--torch-device", default="auto", choices=["auto", "cpu", "cuda"])
-    parser.add_argument("--timeout", type=int, default=3600, help="seconds for fit and predict together")
+    parser.add_argument("--timeout", type=_seconds, default=3600, help="seconds for fit and predict together")
     parser.add_argument("--out", type=Path, help="predictions file to write (default: where grids look for it)")
     parser.add_argument("--code", default="", help="key of the code: a checkpoint of another one is not gone on from")
     parser.add_argument("--checkpoint-every", type=float, default=120, help="seconds between a long fit's checkpoints")
     return parser
 
 
+def _seconds(text: str) -> int:
+    if not 1 <= int(text) <= overrides.MAX_TIMEOUT_S:
+        raise ValueError
+    return int(text)
+
+
+def spec_of(args: argparse.Namespace) -> CellSpec:
+    """The cell of a command line. Raises BenchError when its words or settings can't be."""
+    try:
+        spec = CellSpec.from_arguments(args)
+    except (RecursionError, AttributeError) as error:
+        raise BenchError(f"--overrides or --sources: not such JSON ({type(error).__name__}); mend it") from error
+    if not isinstance(spec.settings, dict):
+        raise BenchError(f"--overrides: {args.overrides[:80]} is no mapping of settings; mend it")
+    if len(args.budget) > overrides.MAX_WORD or not 0 <= args.seed <= overrides.MAX_SEED:
+        raise BenchError("budget or --seed: out of bounds; see docs/protocols.md")
+    overrides.check("--overrides", spec.settings)
+    return spec
+
+
 def train(args: argparse.Namespace, tell: Tell = silent) -> Trained:
     """Run the cell of a command line."""
+    from pipeline.core import io, table_checks  # polars: as above
     from pipeline.train import cell
 
-    spec = CellSpec.from_arguments(args)
+    spec = spec_of(args)
     data = args.data or Path("data/parquet") / spec.dataset
     split = args.split or Path("data/splits") / spec.dataset / f"{spec.seed}.parquet"
     checkpoint = (checkpoint_file(predictions_file(args)), args.code, args.checkpoint_every)
-    return cell.train(spec, cell.Tables.read(data, split), args.torch_device, tell, checkpoint)
+    tables = cell.Tables.read(data, split)
+    about_targets = io.read_meta(data / "targets.parquet")
+    table_checks.check(tables.frame, tables.meta, tables.targets, about_targets, tables.split, data, split)
+    return cell.train(spec, tables, args.torch_device, tell, checkpoint)
 
 
 def predictions_file(args: argparse.Namespace) -> Path:
     """Where the predictions of a command line go."""
-    return args.out or Path(CellSpec.from_arguments(args).path)
+    return args.out or Path(spec_of(args).path)
 
 
 def checkpoint_file(out: Path) -> Path:

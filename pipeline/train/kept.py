@@ -3,7 +3,7 @@
     python -m pipeline.train.kept FILE DATASET TARGET LABEL BUDGET [--seed ...] --out PREDICTIONS
 
 The code may have changed since; the revision that trained them stands in the file. The settings that were there then
-must be the same.
+must be the same, and the copy names those of today, so that it counts as the same predictor as a fresh run.
 """
 
 from __future__ import annotations
@@ -18,15 +18,20 @@ from pipeline.core import io
 from pipeline.core.errors import BenchError, run_cli
 
 
-def require_same(kept: Path, spec: CellSpec) -> None:
-    """Raise BenchError unless the predictions of ``kept`` are of the cell, with the settings that it has today."""
+def take_over(kept: Path, spec: CellSpec, out: Path) -> None:
+    """Copy the predictions of ``kept`` to ``out``.
+
+    Raises:
+        BenchError: they are not of the cell, or of other settings than it has today.
+    """
+    from predictors import base
     from predictors.kit.ensemble import make
 
-    about = io.read_meta(kept)
+    about, config = io.read_meta(kept), make(spec.label, spec.settings, spec.task, spec.random_seed).config
     today = {
         "dataset": spec.dataset, "target": spec.target, "device": spec.device, "predictor": spec.label,
         "budget": str(spec.budget), "seed": spec.seed,
-        "config": json.loads(json.dumps(asdict(make(spec.label, spec.settings, spec.task, spec.random_seed).config))),
+        "config": json.loads(json.dumps(asdict(config))),
     }  # fmt: skip
     for name, now in today.items():
         was = about.get(name)
@@ -35,6 +40,8 @@ def require_same(kept: Path, spec: CellSpec) -> None:
             name = ", ".join(k for k in now if was[k] != now[k])
         if was != now:
             raise BenchError(f"{kept}: another {name} than the cell's of today; delete the file to train it again")
+    of_today = {"config": asdict(config), "config_hash": base.config_hash(config)}
+    io.write_parquet(out, io.read_parquet(kept), about | of_today)
 
 
 def main() -> None:
@@ -44,8 +51,7 @@ def main() -> None:
     CellSpec.add_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, help="predictions file to write")
     args = parser.parse_args()
-    require_same(args.kept, CellSpec.from_arguments(args))
-    io.write_bytes(args.out, io.read_bytes(args.kept))
+    take_over(args.kept, CellSpec.from_arguments(args), args.out)
 
 
 if __name__ == "__main__":

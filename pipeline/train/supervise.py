@@ -128,10 +128,10 @@ def _become_child(work: Callable[[Tell], object], parent: int, writing: int) -> 
 
 
 def _print_error(error: BaseException) -> int:
-    from pipeline.core.errors import BenchError
+    from pipeline.core.errors import BenchError, one_line
 
     if isinstance(error, BenchError):
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
     else:
         sys.excepthook(type(error), error, error.__traceback__)
     return 1

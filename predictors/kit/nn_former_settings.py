@@ -31,8 +31,8 @@ class Settings(Recipe):
 
     ``ffn``: both, adj, adj_t or plain. ``laplacian``: number of eigenvectors added as positions, 0 for none.
     ``published``: the released model's linear layers without bias, normalised embedding, dropout on attention, initial
-    weights, and accuracies as fractions. ``tokens``: the class and depth token, for accuracies of cells; costs and
-    ONNX graphs go without.
+    weights, and accuracies as fractions. ``tokens``: the class and depth token, of cells; ONNX graphs
+    go without.
     ``table``: costs of cells as multiples of a sum over operations.
     ``cost_steps``: ``steps`` for costs.
     """
@@ -56,6 +56,6 @@ class Settings(Recipe):
     steps: int = COMMON["steps"]
     first_steps: int = COMMON["first_steps"]
     batch_size: int = COMMON["batch_size"]
-    lr: float = COMMON["lr"]
+    lr: float = 4e-3
     weight_decay: float = COMMON["weight_decay"]
     pretrain_steps: int = COMMON_PRETRAINED["pretrain_steps"]

@@ -103,6 +103,15 @@ SOURCE = ("nasbench201", "sources", 0)
         (("nasbench201", "test_fraction"), 0),
         (("analognas201", "sources", 0, "files", "data.anb", "member"), None),
         (("analognas201", "sources", 0, "pypi", "package"), "--index-url"),
+        (("analognas201", "sources", 0, "pypi", "package"), "name\n"),
+        (("analognas201", "sources", 0, "pypi", "version"), "1.0\n"),
+        (("nasbench201\n",), {}),
+        (("nasbench201", "targets", "latency_ms\n"), {"devices": ["x"]}),
+        (("nasbench201", "targets", "val_acc", "devices"), ["any\n"]),
+        (("nasbench201", "families"), ["a", "b\n"]),
+        ((*SOURCE, "urls"), ["https://example.org/\n"]),
+        ((*SOURCE, "files", "x\n"), {"bytes": 1, "sha256": "0" * 64}),
+        ((*SOURCE, "files", "x"), {"bytes": 1, "sha256": "0" * 64 + "\n"}),
     ],
 )
 def test_a_wrong_key_is_refused(tmp_path, path, value):

@@ -154,6 +154,13 @@ def test_shipped_grids_count():
             "predictors.mean.ensemble: 1: input should be greater than or equal to 2",
         ),
         (changed(predictors={"mean": {"ensemble": "5"}}), "predictors.mean.ensemble"),
+        (changed(predictors={"mean": {"ensemble": 10**9}}), "predictors.mean.ensemble: 1000000000: input should be"),
+        (changed(seeds=100_000_000), "400,000,000 cells, over the limit of 200,000; ask for fewer seeds"),
+        (changed(task_seeds=100_000_000), "400,000,000 cells"),
+        (changed(budgets=["0." + "1" * 5000]), "longer than 60 characters"),
+        (changed(budgets=["n" + "1" * 5000]), "longer than 60 characters"),
+        (changed(predictors={"nn_former": {"lr": float("nan")}}), "is no finite number"),
+        (changed(predictors={"nn_former": {"lr": float("inf")}}), "is no finite number"),
         (changed(predictors={"mean-": {}}), "mean-"),
         (changed(predictors={"../mean": {}}), "../mean"),
         (changed(predictors={"mean": None}), "predictors.mean"),
@@ -192,6 +199,7 @@ def test_shipped_grids_count():
         (changed(predictors={"nn_former-latency": {}}), "predictors.nn_former-latency: defined in"),
         (changed(budgets=["0.1-val250"]), "0.1 is 30 labels and 250 for validation, the pool of synthetic201 has 240"),
         (changed(timeout_s=0), "timeout_s"),
+        (changed(timeout_s=10**30), "timeout_s"),
         (changed(grid="../elsewhere"), "grid"),
         (changed(tasks=[]), "tasks"),
         ({"grid": "tiny"}, "seeds: this key is missing"),
@@ -325,3 +333,10 @@ def test_the_grid_of_transfer_has_the_twelve_tasks_and_their_published_figures()
     rows = [row for row in csv.DictReader((ROOT / "config/published.csv").open()) if row["protocol"] in NASFLAT]
     assert {(row["protocol"], row["dataset"]) for row in rows} == dataset_of and len(rows) == 36
     assert {row["metric"] for row in rows} == {"spearman"}
+
+
+def test_settings_of_a_shared_variant_are_checked_too(write, monkeypatch):
+    shared = write("mean-many: {ensemble: 1000000000}", "shared.yaml")
+    monkeypatch.setattr("pipeline.config.grid.SHARED_LABELS", shared)
+    with pytest.raises(BenchError, match=r"mean-many\.ensemble: 1000000000 is no whole number from 2 to 100"):
+        load_grid(write(changed(predictors=["mean-many"])))

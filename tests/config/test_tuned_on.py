@@ -14,7 +14,9 @@ from tests.helpers.score_fixtures import DATASET
 
 def test_the_file_names_known_predictors_and_data_sets():
     found = tuned_on.load()
-    assert set(found) <= {path.stem for path in (ROOT / "predictors").glob("*.py")}
+    patterns = {key for key in found if key.startswith("*-")}
+    assert set(found) - patterns <= {path.stem for path in (ROOT / "predictors").glob("*.py")}
+    assert patterns == {"*-common", "*-pretrained"}
     assert {name for names in found.values() for name in names} <= set(datasets.load())
     assert {"analognas201", "nasbench201"} <= set(found["nn_former"]) and "nasbench101_cec" not in found["nn_former"]
 
@@ -26,6 +28,12 @@ def test_variants_count_as_their_predictor():
         assert tuned_on.tuned_predictors(found, "measured", some) == ["nn_former"]
     assert tuned_on.tuned_predictors(found, "nasbench201", labels) == []
     assert tuned_on.tuned_predictors({}, "measured", labels) == []
+
+
+def test_a_pattern_holds_for_labels():
+    found = {"*-common": ["measured"], "gates": ["measured"]}
+    assert tuned_on.tuned_predictors(found, "measured", ["flan-common", "gates-common"]) == ["*-common", "gates"]
+    assert tuned_on.tuned_predictors(found, "measured", ["flan", "flan-uncommon"]) == []
 
 
 def test_a_board_says_so():

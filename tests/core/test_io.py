@@ -80,3 +80,17 @@ def test_a_full_disk_is_a_one_line_error_and_leaves_nothing(tmp_path):
         with pytest.raises(BenchError, match=r"x\.bin: no space left on device; free some space"):
             io.write_bytes(disk / "x.bin", os.urandom(2**20))
         assert os.listdir(disk) == []
+
+
+@pytest.mark.parametrize("text", ["[1]", "5", "null", "[" * 100_000, "{"])
+def test_metadata_that_is_no_mapping_is_one_line(tmp_path, text):
+    path = tmp_path / "x.parquet"
+    pl.DataFrame({"a": [1]}).write_parquet(path, metadata={io.META_KEY: text})
+    with pytest.raises(BenchError, match=r"x\.parquet: truncated or not a Parquet file"):
+        io.read_meta(path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.parquet")
+    with pytest.raises(BenchError, match=r"x\.parquet: not a plain file"):
+        io.read_parquet(tmp_path / "x.parquet")

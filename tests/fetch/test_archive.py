@@ -55,6 +55,13 @@ def test_members_are_read_in_order_and_only_the_wanted_ones(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("twice", [("a", "a"), ("a", "./a"), ("d/a", "d//a")])
+def test_a_member_that_comes_twice(tmp_path, twice):
+    path = packed(tmp_path, *((info(name, size=1), content) for name, content in zip(twice, (b"1", b"2"), strict=True)))
+    with pytest.raises(BenchError, match="two members are named"):
+        everything(path)
+
+
 def test_long_names_and_folders(tmp_path):
     name = "/".join(["folder" * 10] * 8)
     path = packed(tmp_path, info("folder", tarfile.DIRTYPE), (info(name, size=2), b"ab"))
@@ -155,7 +162,7 @@ def test_bombs_take_little_memory(tmp_path):
     chunk = gzip.compress(bytes(2**24))
     one, many = tmp_path / "one.tar.gz", tmp_path / "many.tar.gz"
     one.write_bytes(gzip.compress(info("bomb", size=2**32).tobuf(tarfile.GNU_FORMAT)) + chunk * 256)
-    many.write_bytes((gzip.compress(info("bomb", size=2**24).tobuf()) + chunk) * 256)
+    many.write_bytes(b"".join(gzip.compress(info(f"bomb{i}", size=2**24).tobuf()) + chunk for i in range(256)))
     program = (
         "import re, sys; from pipeline.fetch.archive import Limits, members\n"
         "from pipeline.core.errors import run_cli\n"

@@ -1,5 +1,6 @@
 """Downloads from a server on this machine that resumes, truncates, alters, fails and recovers."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -10,10 +11,11 @@ import pytest
 from pipeline.config import datasets
 from pipeline.core.errors import BenchError
 from pipeline.core.paths import ROOT
-from pipeline.fetch import fetch
-from pipeline.fetch.download import CHUNK_BYTES
-from tests.helpers.faulty_server import CONTENT, SHA256, Server, get, raw_file, refused
+from pipeline.fetch import download, fetch
+from tests.helpers.faulty_server import CONTENT, CUT, SHA256, Server, get, raw_file, refused
 from tests.helpers.small_disk import small_disk
+
+MIDDLE = f"bytes={len(CONTENT) // 2}-"  # nothing of a broken body is lost
 
 
 @pytest.fixture
@@ -25,12 +27,6 @@ def server():
     server.shutdown()
     server.server_close()
     thread.join()
-
-
-def resumes_near_the_middle(asked):
-    """The last chunk of a broken body may be lost."""
-    start = int(asked.removeprefix("bytes=").removesuffix("-"))
-    assert len(CONTENT) // 2 - CHUNK_BYTES <= start <= len(CONTENT) // 2
 
 
 def test_a_plain_download(server, tmp_path):
@@ -56,8 +52,7 @@ def test_passing_faults_are_survived(server, tmp_path, faults):
 def test_a_truncated_body_is_resumed_not_started_again(server, tmp_path):
     server.faults = ["truncate"]
     get(raw_file(server.url), tmp_path)
-    assert server.requests[0] is None
-    resumes_near_the_middle(server.requests[1])
+    assert server.requests == [None, MIDDLE]
 
 
 def test_the_next_run_goes_on_where_the_last_one_stopped(server, tmp_path):
@@ -66,7 +61,7 @@ def test_the_next_run_goes_on_where_the_last_one_stopped(server, tmp_path):
     assert os.listdir(tmp_path) == [".data.bin.part"]
     server.requests.clear()
     get(raw_file(server.url), tmp_path)
-    resumes_near_the_middle(*server.requests)
+    assert server.requests == [MIDDLE]
 
 
 def test_a_server_without_ranges_starts_again(server, tmp_path):
@@ -227,3 +222,79 @@ def test_the_mirror_holds_the_registered_files(mirror, tmp_path):
     for dataset in held:
         fetch.fetch(dataset, tmp_path / dataset.name, mirror)
         assert sorted(os.listdir(tmp_path / dataset.name)) == sorted(file.path for file in dataset.files)
+
+
+@pytest.mark.parametrize("fault", ["drip", "drip of headers", "endless 100"])
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_server_that_drips_is_left(server, tmp_path, monkeypatch, fault, pinned):
+    monkeypatch.setattr(download, "LEAST_S", 0.5)
+    monkeypatch.setattr(download, "LEAST_RATE", 2**40)
+    server.faults = [fault] * 9
+    refused(raw_file(server.url, **({} if pinned else UNKNOWN)), tmp_path, "took longer than|0 bytes by the server's")
+
+
+def test_a_server_that_cuts_every_connection_gives_the_file_in_the_end(server, tmp_path):
+    server.faults = ["cut"] * 12
+    get(raw_file(server.url), tmp_path)
+    assert server.requests == [None, *(f"bytes={CUT * i}-" for i in range(1, 13))]
+
+
+@pytest.mark.parametrize(
+    "url", ["nowhere", "gopher://x/y", "http://", "http://[::1", f"http://{'x' * 99}.org/y", "http://a b/"]
+)
+def test_an_address_that_is_none_is_not_tried_again(tmp_path, monkeypatch, url):
+    monkeypatch.setattr(download.time, "sleep", lambda _: pytest.fail("tried again"))
+    refused(raw_file(url), tmp_path, "no such address, or not to be trusted")
+
+
+def test_a_server_without_a_certificate_is_not_tried_again(server, tmp_path, monkeypatch):
+    def untrusted(*_, **__):
+        server.requests.append(None)
+        raise download.exceptions.SSLError
+
+    monkeypatch.setattr(download.requests, "get", untrusted)
+    refused(raw_file(server.url), tmp_path, r"not to be trusted \(SSLError\)")
+    assert server.requests == [None]
+
+
+def test_no_password_is_shown(server, tmp_path):
+    server.faults = [404]
+    with pytest.raises(BenchError, match=r"http://127\.0\.0\.1:\d+/data\.bin: HTTP 404") as caught:
+        fetch.fetch_file(raw_file(server.url.replace("//", "//me:secret@") + "?key=secret"), tmp_path, None, 0)
+    assert "secret" not in str(caught.value)
+
+
+def test_what_an_earlier_run_left_is_not_part_of_a_file_without_a_pinned_hash(server, tmp_path):
+    (tmp_path / ".data.bin.part").write_bytes(b"stale" * 1000)
+    refused(raw_file(server.url, **UNKNOWN), tmp_path, NOT_VERIFIED)
+
+
+@pytest.mark.parametrize("tag", ["", '"one"', 'W/"one"'])
+def test_two_versions_of_a_file_without_a_pinned_hash_are_never_mixed(server, tmp_path, tag):
+    server.tag, server.faults = tag, [None, "change"]
+    other = hashlib.sha256(CONTENT[::-1]).hexdigest()
+    refused(raw_file(server.url, **UNKNOWN), tmp_path, rf'bytes: {len(CONTENT)}, sha256: "{other}"')
+
+
+def test_a_file_of_one_tag_is_gone_on_from(server, tmp_path):
+    server.tag, server.faults = '"one"', [None, "cut"]
+    refused(raw_file(server.url, **UNKNOWN), tmp_path, NOT_VERIFIED)
+    assert server.requests == [None, None, f"bytes={CUT}-"]
+
+
+def test_a_pipe_or_a_link_in_the_place_of_the_part_is_removed(server, tmp_path):
+    outside = tmp_path / "outside"
+    outside.write_text("precious")
+    for number, make in enumerate((os.mkfifo, lambda part: part.symlink_to(outside))):
+        (folder := tmp_path / str(number)).mkdir()
+        make(folder / ".data.bin.part")
+        get(raw_file(server.url), folder)
+    assert outside.read_text() == "precious"
+
+
+@pytest.mark.parametrize("changes", [{}, {"bytes": None, "sha256": None}])
+def test_a_folder_in_the_place_of_the_part_is_one_clear_line(server, tmp_path, changes):
+    (tmp_path / ".data.bin.part").mkdir()
+    refused(
+        raw_file(server.url, **changes), tmp_path, r"\.data\.bin\.part: cannot write: Is a directory; check the path"
+    )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.core.errors import BenchError
+from pipeline.core.memory import bounded_memory
 from pipeline.fetch import unpickle, unpickle_numpy
 
 
@@ -222,3 +223,21 @@ def test_a_file_of_torch_may_hold_scalars_of_numpy_and_nothing_more(tmp_path):
 def test_bytes_are_made_of_latin_text_alone(arguments):
     with pytest.raises(BenchError, match="pickle refused"):
         unpickle.loads(global_pickle("_codecs", "encode", *arguments), unpickle_numpy.ALLOWED, "x")
+
+
+def test_a_few_bytes_that_ask_for_half_a_gigabyte_are_refused():
+    """LONG_BINPUT names a place in a list that has to grow up to it; BYTEARRAY8 a length."""
+    for content in (b"\x80\x02]r\x00\x00\x00\x02.", b"\x80\x05\x96" + (2**29).to_bytes(8, "little") + b"."):
+        with pytest.raises(BenchError, match=r"x: (pickle refused|takes over)"):
+            unpickle.loads(content, {}, "x")
+
+
+def test_a_zip_that_lies_about_a_size_takes_no_memory(tmp_path):
+    path, mebibyte = tmp_path / "x.pt", bytes(2**20)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open("archive/data.pkl", "w") as member:
+            for _ in range(256):
+                member.write(mebibyte)
+        archive.filelist[0].file_size = 100
+    with bounded_memory("the test", 2**27), pytest.raises(BenchError, match=r"x\.pt: damaged file"):
+        unpickle.load_torch_list(path)

@@ -1,9 +1,11 @@
 """A server on this machine that truncates, alters and fails on demand, and what fetching a file from it gives."""
 
+import contextlib
 import dataclasses
 import hashlib
 import http.server
 import os
+import time
 
 import pytest
 
@@ -12,6 +14,7 @@ from pipeline.core.errors import BenchError
 from pipeline.fetch import fetch
 
 CONTENT = bytes(range(256)) * 4000  # 1,024,000 bytes
+CUT = 80_000  # bytes of a connection that is cut
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -20,7 +23,7 @@ class Server(http.server.ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.faults, self.requests, self.content, self.ranges = [], [], CONTENT, True
+        self.faults, self.requests, self.content, self.ranges, self.tag = [], [], CONTENT, True, ""
 
     def handle_error(self, *_):
         """A client that hangs up early is no fault."""
@@ -39,6 +42,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if isinstance(fault, int):
             self.send_error(fault)
             return
+        if fault in ("drip", "drip of headers", "endless 100"):
+            self.drip(fault)
+            return
+        if server.tag and asked and self.headers.get("If-Range", server.tag) != server.tag:
+            asked = None
         start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and server.ranges else 0
         body = server.content[start:]
         self.send_response(206 if start else 200)
@@ -47,8 +55,23 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {shown}-{len(server.content) - 1}/{len(server.content)}")
         if fault != "no length":
             self.send_header("Content-Length", str(len(body)))
+        if server.tag:
+            self.send_header("ETag", server.tag)
         self.end_headers()
-        self.wfile.write(body[: len(body) // 2] if fault == "truncate" else body)
+        end = {"truncate": len(body) // 2, "cut": CUT, "change": CUT}.get(fault, len(body))
+        self.wfile.write(body[:end])
+        if fault == "change":
+            server.content, server.tag = server.content[::-1], server.tag and '"another"'
+
+    def drip(self, fault):
+        """A little at a time, until the client leaves."""
+        start = {"drip": b"HTTP/1.1 200 OK\r\n\r\n", "drip of headers": b"HTTP/1.1 200 OK\r\n"}
+        drop = {"drip": b"x", "drip of headers": b"A: b\r\n", "endless 100": b"HTTP/1.1 100 Continue\r\n\r\n"}[fault]
+        self.wfile.write(start.get(fault, b""))
+        with contextlib.suppress(OSError):
+            for _ in range(2000):
+                self.wfile.write(drop)
+                time.sleep(0.01)
 
     def log_message(self, *_):
         pass

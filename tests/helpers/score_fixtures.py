@@ -9,7 +9,7 @@ import polars as pl
 
 from pipeline.config.budget import Budget
 from pipeline.config.cell_spec import CellSpec
-from pipeline.core import io
+from pipeline.core import io, schema
 from pipeline.score import score_table
 
 DATASET = "synthetic_toy"
@@ -26,14 +26,20 @@ def make_data(root: Path, seeds: int = 1) -> Path:
     """
     data = root / "data"
     ids = pl.Series("graph_id", range(N_GRAPHS), dtype=pl.UInt32)
-    graphs = pl.DataFrame({"graph_id": ids, "iso": pl.Series(ISO, dtype=pl.UInt64)}).with_columns(family=pl.lit("f"))
-    io.write_parquet(data / "parquet" / DATASET / "graphs.parquet", graphs, {"dataset": DATASET, "version": VERSION})
+    chain = {"n_nodes": 2, "op": [0, 1], "src": [0], "dst": [1], "attrs": [], "out_shape": []}
+    rows = [{"graph_id": i, "name": f"{i}", "family": "f", "iso": iso, **chain} for i, iso in enumerate(ISO)]
+    meta = {"dataset": DATASET, "version": VERSION, "op_vocab": ["a", "b"], "attr_names": [], "out_shape_rank": 0}
+    io.write_parquet(data / "parquet" / DATASET / "graphs.parquet", pl.DataFrame(rows, schema=schema.GRAPHS), meta)
     values = np.arange(N_GRAPHS, dtype=float)
     parts = [("val_acc", "any", 50 + values), ("test_acc", "any", 60 - values), ("lat_ms", "phone", 1 + values)]
     targets = pl.concat(
         pl.DataFrame({"graph_id": ids}).with_columns(
-            target=pl.lit(t), device=pl.lit(d), value=pl.Series(v), stage=pl.lit(None, pl.String)
-        )
+            target=pl.lit(t),
+            device=pl.lit(d),
+            batch_size=pl.lit(1, pl.UInt16),
+            value=pl.Series(v),
+            stage=pl.lit(None, pl.String),
+        )  # fmt: skip
         for t, d, v in parts
     ).filter(~((pl.col("target") == "lat_ms") & (pl.col("graph_id") == 1)))
     io.write_parquet(data / "parquet" / DATASET / "targets.parquet", targets, {"dataset": DATASET, "version": VERSION})

@@ -27,7 +27,13 @@ def tiny_tables() -> Tables:
     ops = [[cells.OPS_201[(graph // 5**k + k) % 5] for k in range(6)] for graph in range(N)]
     frame = cells.graphs_frame([str(g) for g in range(N)], "f", [cells.cell_201(row) for row in ops], cells.VOCAB_201)
     frame = frame.with_columns(family=pl.Series([FAMILIES[g % 3] for g in range(N)]))
-    meta = {"version": "v0", "op_vocab": list(cells.VOCAB_201), "attr_names": [], "out_shape_rank": 0}
+    meta = {
+        "dataset": "tiny",
+        "version": "v0",
+        "op_vocab": list(cells.VOCAB_201),
+        "attr_names": [],
+        "out_shape_rank": 0,
+    }
     return Tables(frame, meta, targets(), split())
 
 

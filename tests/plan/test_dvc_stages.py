@@ -15,7 +15,7 @@ RULES = {
     "train": ("train", "predict"),
     "report": ("score", "report"),
 }
-COMMAND = re.compile(r"(?:python -m|ask_warm\.py) ([\w.]+(?:\{wildcards\.dataset\})?)")
+COMMAND = re.compile(r"(?:python -m|ask_warm\.py) ([\w.]+(?:\{wildcards\.dataset:q\})?)")
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 
 
@@ -26,7 +26,7 @@ def entries(rules: str) -> set[str]:
     paths = set()
     for module in modules:
         path = module.replace(".", "/")
-        if path.endswith("{wildcards/dataset}"):
+        if path.endswith("{wildcards/dataset:q}"):
             paths |= {str(p.relative_to(ROOT)) for p in (ROOT / "pipeline/convert").glob("*.py")}
         else:
             paths.add(f"{path}/__main__.py" if (ROOT / path).is_dir() else f"{path}.py")

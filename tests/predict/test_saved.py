@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.core import io
 from pipeline.core.errors import BenchError
 from pipeline.plan.run_lock import take_over
-from pipeline.predict import model, saved
+from pipeline.predict import interval, model, saved
 from pipeline.predict import save as saving
 from tests.helpers.saved_fixtures import asked, cli, save, write_tables
 
@@ -111,3 +113,77 @@ def test_a_folder_is_whole_or_not_there(tmp_path):
     (leftover / ".deep.7.tmp").write_text("")
     with take_over(tmp_path):
         assert [path.name for path in target.parent.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"[" * 100_000, b"[]", b"9" * 5_000, b'"\xff"', b"null", b'{"status": "ok"}'],
+    ids=["nested", "a list", "a long number", "no text", "null", "keys missing"],
+)
+def test_one_broken_model_leaves_the_others_in_the_list(kept, tmp_path, content):
+    copied(kept, tmp_path / "fine")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / saved.ABOUT).write_bytes(content)
+    readable, (broken,) = saved.entries(tmp_path)
+    assert [entry.folder.name for entry in readable] == ["fine"]
+    assert "broken/about.json: not readable" in broken and "\n" not in broken
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"calibration": {"mape": float("nan"), "acc10": 1.0, "n": 5}},
+        {"calibration": {"mape": "5", "acc10": 1.0, "n": 5}},
+        {"calibration": {"mape": 5.0, "acc10": float("inf"), "n": 5}},
+        {"calibration": []},
+        {"vocab": [1, 2]},
+        {"attr_names": [None]},
+        {"n_train": True},
+        {"status": ["ok"]},
+    ],
+)
+def test_a_model_that_says_what_cannot_be_is_not_listed(kept, tmp_path, changes):
+    copied(kept, tmp_path / "broken", **changes)
+    readable, (broken,) = saved.entries(tmp_path)
+    assert not readable and "not readable" in broken and "\n" not in broken
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("scores", lambda values: values * float("nan")),
+        ("scores", lambda values: -values),
+        ("scores", lambda values: values[::-1]),
+        ("rows", lambda values: values * float("nan")),
+        ("rows", lambda values: values[:, 1:]),
+        ("values", lambda values: -values),
+        ("values", lambda values: values[1:]),
+    ],
+)
+def test_measured_networks_that_cannot_be_are_refused(kept, tmp_path, part, change):
+    copied(kept, tmp_path / "broken")
+    path = tmp_path / "broken" / saved.NETWORKS
+    arrays = saved.load_file(path)
+    arrays[part] = np.ascontiguousarray(change(arrays[part]))
+    saved.save_file(arrays, path)
+    with pytest.raises(BenchError, match=r"networks\.safetensors: not readable .*; make it again"):
+        asked(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[1]", "{}", "[" * 100_000, '{"predictor": "flops", "config": 5, "task": 1}'])
+@pytest.mark.parametrize("name", ["model.json", "ensemble.json"])
+def test_a_predictor_that_cannot_be_read_is_one_line(kept, tmp_path, name, text):
+    copied(kept, tmp_path / "broken")
+    (tmp_path / "broken" / name).write_text(text)
+    with pytest.raises(BenchError, match="train it again|holds a None") as caught:
+        asked(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cost_predicted_at_zero_is_off_by_no_finite_factor():
+    scores = interval.scores(np.array([1.0, 0.0, -1.0, 2.0]), np.array([1.0, 1.0, 1.0, 1.0]))
+    assert scores.tolist() == [0.0, pytest.approx(math.log(2)), math.inf, math.inf]
+    interval.check(scores)
+    assert interval.factor(scores, 0.4) == pytest.approx(2.0)
+    with pytest.raises(BenchError, match="predicted at 0 or below; give a lower one"):
+        interval.factor(scores, 0.6)

@@ -147,6 +147,14 @@ def test_many_predictors_keep_seven_colours_and_all_labels():
     assert {f"p{i:02}" for i in range(20)} | {"nn_former"} <= texts
 
 
+def test_of_very_many_predictors_the_best_have_names():
+    values = {(f"p{i:02}", "0.05", 0): 0.5 + i / 100 for i in range(30)}
+    texts = {t.get_text() for t in curves.by_cost(table_of(values)).figure.findobj(plot_style.matplotlib.text.Text)}
+    named = {text for text in texts if text.startswith("p")}
+    assert {"p29", "p28"} <= named and len(named) < 10
+    assert any("without a name" in text for text in texts)
+
+
 def test_end_labels_keep_apart_and_inside():
     placed = text_labels.spread([10.0, 10.0, 11.0, 90.0], 5.0, 0.0, 100.0)
     assert sorted(placed) == placed and min(b - a for a, b in zip(placed, placed[1:], strict=False)) >= 5.0 - 1e-9

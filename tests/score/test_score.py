@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.core import io
+from pipeline.core import io, schema
 from pipeline.core.errors import BenchError
 from pipeline.score import score, score_table
 from tests.helpers.board_fixtures import ABOUT
@@ -50,9 +50,9 @@ def test_networks_that_compute_what_a_training_network_computes(data, tmp_path, 
     chains = [[0, *[3] * (i // 2), *[2] * (i % 2), 1] for i in range(N_GRAPHS)]
     ends = [list(range(len(chain))) for chain in chains]
     graphs = io.read_parquet(path).with_columns(
-        iso=pl.col("graph_id").cast(pl.UInt64), op=pl.Series(chains),
+        iso=pl.col("graph_id").cast(pl.UInt64), op=pl.Series(chains), n_nodes=pl.Series(map(len, chains)),
         src=pl.Series([nodes[:-1] for nodes in ends]), dst=pl.Series([nodes[1:] for nodes in ends]),
-    )  # fmt: skip
+    ).cast(dict(schema.GRAPHS))  # fmt: skip
     io.write_parquet(path, graphs, io.read_meta(path) | {"op_vocab": ["input", "output", "skip", "conv"]})
     cells = [make_cell(budget="n3"), make_cell(budget="n3", target="lat_ms", device="phone")]
     for cell in cells:
@@ -158,6 +158,28 @@ def test_a_file_of_another_configuration_is_refused(data):
         score.score([cell], data)
     write_predictions(cell, 50 + IDS, config={"depth": 3})
     assert score.score([cell], data).height
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("n_val", None), ("n_val", "0"), ("n_source", -1), ("n_val", 10**400), ("config_hash", 7), ("message", ["x"]),
+        ("fit_cpu_s", "fast"), ("n_params", [7]), ("host_cpu", {"a": 1}), ("finished_at", 5),
+    ],
+)  # fmt: skip
+def test_metadata_of_another_kind_is_one_line(data, name, wrong):
+    path = write_predictions(make_cell(), 50 + IDS, **{name: wrong})
+    with pytest.raises(BenchError, match=rf"^{path}: {name} is ") as caught:
+        score.score([make_cell()], data)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize("kind", [pl.Float64, pl.String])
+def test_predictions_of_another_type_are_one_line(data, kind):
+    frame = pl.DataFrame({"graph_id": range(N_GRAPHS), "prediction": IDS}).cast({"prediction": kind})
+    write_predictions(make_cell(), [], frame)
+    with pytest.raises(BenchError, match="columns are .*; delete it and run again"):
+        score.score([make_cell()], data)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, None])

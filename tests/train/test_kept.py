@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.config.cell_spec import CellSpec
+from pipeline.core import io
 from pipeline.core.errors import BenchError
 from pipeline.train import cell, kept
 from tests.helpers.tiny_tables import tiny_tables
@@ -24,8 +25,19 @@ def file(tmp_path_factory):
     return path
 
 
-def test_the_same_cell_takes_them_over(file):
-    kept.require_same(file, spec())
+def test_the_same_cell_takes_them_over(file, tmp_path):
+    kept.take_over(file, spec(), tmp_path / "0.parquet")
+    assert io.read_parquet(tmp_path / "0.parquet").equals(io.read_parquet(file))
+    assert io.read_meta(tmp_path / "0.parquet") == io.read_meta(file)
+
+
+def test_settings_that_came_later_stand_in_the_copy(file, tmp_path):
+    """Else a board takes old and new seeds for two predictors."""
+    about = io.read_meta(file)
+    older = {key: value for key, value in about["config"].items() if key != "tokens"}
+    io.write_parquet(tmp_path / "old.parquet", io.read_parquet(file), {**about, "config": older, "config_hash": "0"})
+    kept.take_over(tmp_path / "old.parquet", spec(), tmp_path / "0.parquet")
+    assert io.read_meta(tmp_path / "0.parquet") == about
 
 
 @pytest.mark.parametrize(
@@ -39,12 +51,12 @@ def test_the_same_cell_takes_them_over(file):
     ],
     ids=str,
 )
-def test_another_cell_does_not(file, changes, named):
+def test_another_cell_does_not(file, changes, named, tmp_path):
     with pytest.raises(BenchError, match=f"another {named} than the cell's of today; delete the file"):
-        kept.require_same(file, spec(**changes))
+        kept.take_over(file, spec(**changes), tmp_path / "0.parquet")
 
 
 def test_what_is_no_predictions_file_is_one_line(tmp_path):
     (tmp_path / "0.parquet").write_bytes(b"PAR1")
     with pytest.raises(BenchError, match="0.parquet"):
-        kept.require_same(tmp_path / "0.parquet", spec())
+        kept.take_over(tmp_path / "0.parquet", spec(), tmp_path / "1.parquet")

@@ -1,26 +1,30 @@
 # The grid of this run and what follows from it.
 import re
+import shlex
 import sys
 from pathlib import Path
 
 from pipeline.config import datasets
 from pipeline.config.grid import DEFAULT_GRID, cells_to_save, load_grid
-from pipeline.core.errors import BenchError
+from pipeline.core.errors import BenchError, one_line
 from pipeline.plan.code_keys import code_key
 from pipeline.plan.run_lock import take_over
 from pipeline.plan.warm_imports import modules_of
 from pipeline.train import warm
 
 # Jobs run the Python that runs Snakemake, whether its environment is activated or not; polars, like the others, one thread.
-shell.prefix(f"export PATH={Path(sys.executable).parent}:$PATH POLARS_MAX_THREADS=1; ")
+TOOLS = shlex.quote(str(Path(sys.executable).parent)).replace("{", "{{").replace("}", "}}")
+shell.prefix(f'export PATH={TOOLS}:"$PATH" POLARS_MAX_THREADS=1; ')
 
 try:
     if len(workflow.configfiles) > 1:
         raise BenchError("--configfile: more than one grid; give one")
     GRID = load_grid(workflow.configfiles[0] if workflow.configfiles else f"config/{DEFAULT_GRID}.yaml")
+    if set("{}") & set(GRID.path):
+        raise BenchError(f"{GRID.path}: Snakemake takes braces in a path for a wildcard; rename it")
     DATASETS = datasets.load()
 except BenchError as error:
-    print(f"error: {error}", file=sys.stderr)
+    print(f"error: {one_line(error)}", file=sys.stderr)
     sys.exit(1)
 
 CELLS = {cell.path: cell for cell in GRID.cells}
@@ -63,7 +67,7 @@ onstart:
     try:
         run_lock = take_over() if workflow.is_main_process else None
     except BenchError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(1)
     if workflow.is_main_process and workflow.local_exec:
         # The rate limit has a timer for each finished job that renews itself for ever; a long time span only makes the

@@ -21,5 +21,5 @@ rule convert:
     message:
         "Convert {wildcards.dataset} to Parquet"
     shell:
-        "python -m pipeline.convert.{wildcards.dataset}"
-        " --raw data/raw/{wildcards.dataset} --out data/parquet/{wildcards.dataset} 2> {log}"
+        "python -m pipeline.convert.{wildcards.dataset:q}"
+        " --raw data/raw/{wildcards.dataset:q} --out data/parquet/{wildcards.dataset:q} 2> {log:q}"

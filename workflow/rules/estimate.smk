@@ -12,4 +12,4 @@ rule estimate:
     message:
         "Estimate the cost of the grid {GRID.name}"
     shell:
-        "python -m pipeline.plan.estimate --grid {input.grid} 2> {log}"
+        "python -m pipeline.plan.estimate --grid {input.grid:q} 2> {log:q}"

@@ -14,8 +14,8 @@ rule fetch:
     params:
         facts=facts,
         code=code_key("pipeline/fetch/fetch.py"),
-        mirror=f"--mirror {GRID.mirror}" if GRID.mirror else "",
+        mirror=f"--mirror={GRID.mirror}" if GRID.mirror else "",
     message:
         "Fetch the source files of {wildcards.dataset}"
     shell:
-        "python -m pipeline.fetch {wildcards.dataset} {params.mirror} --out data/raw/{wildcards.dataset} > {log}"
+        "python -m pipeline.fetch {wildcards.dataset:q} {params.mirror:q} --out data/raw/{wildcards.dataset:q} > {log:q}"

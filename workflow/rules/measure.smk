@@ -24,7 +24,7 @@ rule networks:
     message:
         "Generate the networks of {wildcards.dataset}"
     shell:
-        "python -m pipeline.measure.networks --dataset {wildcards.dataset} --out {params.folder} > {log} 2>&1"
+        "python -m pipeline.measure.networks --dataset {wildcards.dataset:q} --out {params.folder:q} > {log:q} 2>&1"
 
 
 # All cores: nothing else may run meanwhile. stderr stays on the terminal: it shows the progress.
@@ -50,8 +50,8 @@ rule measure:
     message:
         "Time the networks of {wildcards.dataset} on {wildcards.platform}; leave the machine alone meanwhile"
     shell:
-        "python -m pipeline.measure.run --networks {params.folder} --platform {wildcards.platform}"
-        " --out {output} > {log}"
+        "python -m pipeline.measure.run --networks {params.folder:q} --platform {wildcards.platform:q}"
+        " --out {output:q} > {log:q}"
 
 
 use rule convert as convert_measured with:

@@ -36,8 +36,8 @@ rule model:
         "Train and save {wildcards.cell}"
     shell:
         "python -IS pipeline/train/ask_warm.py pipeline.predict.save {params.cell:q}"
-        " --torch-device {resources.torch_device} --timeout {resources.timeout_s}"
-        " --out {output.predictions} --model {output.model} 2> {log}"
+        " --torch-device {resources.torch_device:q} --timeout {resources.timeout_s:q}"
+        " --out {output.predictions:q} --model {output.model:q} 2> {log:q}"
 
 
 # Saved predictors of the grid: python -m pipeline.predict --list

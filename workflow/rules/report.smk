@@ -31,12 +31,12 @@ rule board:
     params:
         code=code_key("pipeline/report/report.py"),
         folder=lambda wildcards, output: Path(output[0]).parent,
-        attention=f"--attention {ATTENTION[0]}" if ATTENTION else "",
+        attention=f"--attention={ATTENTION[0]}" if ATTENTION else "",
     message:
         "Write {RESULTS}/leaderboard.md and its plots"
     shell:
-        "python -m pipeline.report --scores {input.scores} --grid {input.grid} --data data"
-        " --out {params.folder} {params.attention} 2> {log}"
+        "python -m pipeline.report --scores {input.scores:q} --grid {input.grid:q} --data data"
+        " --out {params.folder:q} {params.attention:q} 2> {log:q}"
 
 
 rule front_page:
@@ -59,7 +59,7 @@ rule front_page:
     message:
         "Write {output}, the front page of all boards"
     shell:
-        "python -m pipeline.report.boards --front-page 2> {log}"
+        "python -m pipeline.report.boards --front-page 2> {log:q}"
 
 
 # Every board and the front page again, from the scores that are there: needs no data and no predictions.
@@ -72,4 +72,4 @@ rule boards:
     message:
         "Write every board and the front page from their scores"
     shell:
-        "python -m pipeline.report.boards --jobs {threads} 2> {log}"
+        "python -m pipeline.report.boards --jobs {threads} 2> {log:q}"

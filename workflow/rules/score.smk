@@ -21,4 +21,4 @@ rule score:
     message:
         "Score the grid {GRID.name}"
     shell:
-        "python -m pipeline.score --grid {input.grid} --data data --out {output} {resources.strict} 2> {log}"
+        "python -m pipeline.score --grid {input.grid:q} --data data --out {output:q} {resources.strict:q} 2> {log:q}"

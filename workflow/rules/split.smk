@@ -18,5 +18,5 @@ rule split:
     message:
         "Split {wildcards.dataset}, seed {wildcards.seed}"
     shell:
-        "python -m pipeline.split --dataset {wildcards.dataset} --seed {wildcards.seed}"
-        " --graphs {input.graphs} --out {output} 2> {log}"
+        "python -m pipeline.split --dataset {wildcards.dataset:q} --seed {wildcards.seed:q}"
+        " --graphs {input.graphs:q} --out {output:q} 2> {log:q}"

@@ -29,8 +29,8 @@ rule train_cell:
         ", budget {wildcards.budget}, seed {wildcards.seed}"
     shell:
         "python -IS pipeline/train/ask_warm.py pipeline.train {params.cell:q}"
-        " --code {params.code}-{params.predictor} --torch-device {resources.torch_device}"
-        " --timeout {resources.timeout_s} --out {output} 2> {log}"
+        " --code {params.code:q}-{params.predictor:q} --torch-device {resources.torch_device:q}"
+        " --timeout {resources.timeout_s:q} --out {output:q} 2> {log:q}"
 
 
 # Predictions of fits of hours that came with the clone: taken over instead of trained.
@@ -50,12 +50,14 @@ rule kept_cell:
     resources:
         mem_mb=1000,
     params:
+        code=code_key("pipeline/train/kept.py"),
+        predictor=lambda wildcards: code_key(f"predictors/{cell_of(wildcards).predictor}.py"),
         cell=lambda wildcards: cell_of(wildcards).arguments,
     message:
         "Take over {wildcards.variant} on {wildcards.dataset} {wildcards.target}"
         ", budget {wildcards.budget}, seed {wildcards.seed}, from results/kept"
     shell:
-        "python -m pipeline.train.kept {input} {params.cell:q} --out {output} 2> {log}"
+        "python -m pipeline.train.kept {input:q} {params.cell:q} --out {output:q} 2> {log:q}"
 
 
 # Keeps the predictions of this grid that are there: snakemake keep --configfile config/published.yaml
@@ -70,7 +72,7 @@ rule keep:
     message:
         "Keep the predictions of the grid {GRID.name} in results/kept"
     shell:
-        "(mkdir -p results/kept && tar -C results/predictions -cf - {params.files:q} | tar -C results/kept -xf -) 2> {log}"
+        "(mkdir -p results/kept && tar -C results/predictions -cf - {params.files:q} | tar -C results/kept -xf -) 2> {log:q}"
 
 
 # The cell whose attention the default grid's board shows: NN-Former, accuracy, the first seed, 5 % where it has that.
@@ -107,4 +109,4 @@ if SHOWN:
             "See what NN-Former looks at in a network of {SHOWN[0].dataset}"
         shell:
             "python -IS pipeline/train/ask_warm.py pipeline.train.attention {params.cell:q}"
-            " --data {params.folder} --split {input.split} --timeout {resources.timeout_s} --out {output} 2> {log}"
+            " --data {params.folder:q} --split {input.split:q} --timeout {resources.timeout_s:q} --out {output:q} 2> {log:q}"

@@ -26,6 +26,8 @@ from pipeline.report.plots.style import (
 )  # fmt: skip
 from pipeline.score.tables import Size, Table
 
+NAMED = 24  # points in a panel; of more, the grey ones off the Pareto front go without a name
+
 
 def by_size(table: Table) -> Drawn | None:
     """The main metric against the number of training labels: mean line, band of the 95 % interval.
@@ -146,9 +148,11 @@ def _cost_panel(ax: Axes, table: Table, size: Size) -> tuple[list[text_labels.La
     ax.xaxis.set_minor_locator(NullLocator())
     ax.margins(y=0.14)
     at_least(ax, table)
-    note_below(ax, off_scale(table, far, values))
     on_front = {points[p] for p in shown} & set(front)
-    order = sorted(shown, key=lambda p: (not is_focus(p), points[p] not in on_front))
+    named = [p for p in shown if len(shown) <= NAMED or looks[p][0] != GREY or points[p] in on_front]
+    nameless = "" if len(named) == len(shown) else "Points without a name: the table has them. "
+    note_below(ax, nameless + off_scale(table, far, values))
+    order = sorted(named, key=lambda p: (not is_focus(p), points[p] not in on_front))
     return [text_labels.Label(p, *points[p], looks[p][0], is_focus(p)) for p in order], front
 
 

@@ -1,0 +1,53 @@
+"""The command line of a cell refuses what no cell can have, before anything is read."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.core.errors import BenchError
+from pipeline.train import command
+
+
+def spec(*options: str, budget: str = "n9"):
+    return command.spec_of(command.parser().parse_args(["synthetic201", "test_acc", "mean", budget, *options]))
+
+
+def test_a_cell_is_read():
+    assert spec("--overrides", '{"ensemble": 3}').settings == {"ensemble": 3}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        ('{"ensemble": 1000000000}', "1000000000 is no whole number from 2 to 100"),
+        ('{"ensemble": true}', "True is no whole number"),
+        ('{"lr": NaN}', "--overrides.lr: nan is not finite"),
+        ('{"lr": [1, Infinity]}', "is not finite"),
+        ("[1]", "no mapping of settings"),
+        ("[" * 100_000, "not such JSON"),
+        ("9" * 5_000, "not such JSON"),
+        ("{", "not such JSON"),
+    ],
+)
+def test_settings_that_cannot_be_are_one_line(overrides, says):
+    with pytest.raises(BenchError, match=says) as caught:
+        spec("--overrides", overrides)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("options", [("--seed", "-1"), ("--seed", "9" * 30)])
+def test_a_seed_that_tables_cannot_hold_is_one_line(options):
+    with pytest.raises(BenchError, match="out of bounds"):
+        spec(*options)
+
+
+def test_a_budget_too_long_for_a_folder_is_one_line():
+    with pytest.raises(BenchError, match="out of bounds"):
+        spec(budget="0." + "1" * 3_000)
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "9" * 30, "x"])
+def test_a_time_limit_that_no_clock_has_is_refused(limit, capsys):
+    with pytest.raises(SystemExit):
+        spec("--timeout", limit)
+    assert "argument --timeout: invalid" in capsys.readouterr().err

@@ -1,0 +1,57 @@
+"""What a grid, a path or a file's name holds is data, never shell."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.core.paths import ROOT
+from tests.helpers.project_copy import GRID, copy_project, environment, errors, leftovers, snakemake
+
+HOSTILE = "it's $(touch ran) `touch ran`; touch ran; é #"
+RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
+
+
+def test_a_run_where_every_path_and_name_is_hostile(tmp_path):
+    """The folder of the clone, that of the environment, the grid's file and its mirror."""
+    folder = copy_project(tmp_path / HOSTILE)
+    tools = tmp_path / "a place; touch ran"
+    tools.symlink_to(Path(sys.prefix))
+    (folder / HOSTILE).mkdir()
+    grid = {**GRID, "grid": "hostile", "mirror": HOSTILE}
+    (folder / f"{HOSTILE}.yaml").write_text(yaml.safe_dump(grid))
+    command = [tools / "bin" / "python", "-m", "snakemake", "--cores", "1", "--configfile", f"{HOSTILE}.yaml"]
+    done = subprocess.run(
+        command, cwd=folder, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    assert (folder / "results/hostile/leaderboard.md").is_file()
+    estimate = [*command[:3], "estimate", *command[3:]]
+    done = subprocess.run(estimate, cwd=folder, env=environment(), text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.rglob("ran")) and not leftovers(folder)
+
+
+@pytest.mark.parametrize("path", RULES, ids=lambda path: path.name)
+def test_every_value_in_a_shell_command_is_quoted(path):
+    """Counts of threads and keys made of hex digits are the only bare ones."""
+    in_shell = False
+    for line in path.read_text().splitlines():
+        in_shell = line.strip() == "shell:" or (in_shell and line.strip().startswith('"'))
+        if in_shell and line.strip() != "shell:":
+            bare = [part.partition("}")[0] for part in line.split("{")[1:] if not part.partition("}")[0].endswith(":q")]
+            assert set(bare) <= {"threads"}, line
+
+
+def test_a_grid_with_braces_in_its_name_is_one_clear_line(tmp_path):
+    folder = copy_project(tmp_path / "bench")
+    os.rename(folder / "config/benchmark.yaml", folder / "{x}.yaml")
+    done = snakemake(folder, "--configfile", "{x}.yaml", check=False)
+    assert done.returncode != 0
+    (said,) = errors(done.stdout)
+    assert said.endswith("/{x}.yaml: Snakemake takes braces in a path for a wildcard; rename it")
