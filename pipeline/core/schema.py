@@ -78,17 +78,19 @@ def check_graphs(df: pl.DataFrame, meta: dict, where: Path | str = "graphs") -> 
     _check_edges(df.select("graph_id", "n_nodes", "src", "dst"), where)
 
 
+def targets_schema(df: pl.DataFrame) -> pl.Schema:
+    """What a table of targets must be: TARGETS, and `faulty` where it has that."""
+    return pl.Schema({**TARGETS, FAULTY: pl.Boolean()}) if FAULTY in df.columns else TARGETS
+
+
 def check_targets(df: pl.DataFrame, n_graphs: int, where: Path | str = "targets") -> None:
     """`check`, and: graph ids below `n_graphs`, positive costs, one value per (graph, target, device, batch).
 
     The column `faulty` may follow those of TARGETS, where a label is.
     """
-    if FAULTY in df.columns:
-        check(df, pl.Schema({**TARGETS, FAULTY: pl.Boolean()}), where)
-        if not df[FAULTY].any():
-            raise _error(where, "no label is faulty, so the column must not be there")
-    else:
-        check(df, TARGETS, where)
+    check(df, targets_schema(df), where)
+    if FAULTY in df.columns and not df[FAULTY].any():
+        raise _error(where, "no label is faulty, so the column must not be there")
     _refuse(df, pl.col("graph_id") >= n_graphs, f"graph_id is not below {n_graphs}", where)
     costs = [target for target in df["target"].unique() if is_cost(target)]
     _refuse(df, pl.col("target").is_in(costs) & (pl.col("value") <= 0), "a latency or energy is not positive", where)

@@ -57,7 +57,7 @@ def check_targets(targets: pl.DataFrame, n_graphs: int, where: Path | str) -> No
 
     Costs are positive.
     """
-    schema.check(targets, schema.TARGETS, where)
+    schema.check(targets, schema.targets_schema(targets), where)
     costs = [target for target in targets["target"].unique() if is_cost(target)]
     _refuse(
         targets,

@@ -2,58 +2,18 @@
 
 from __future__ import annotations
 
-import copy
-import csv
 import dataclasses
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-import yaml
 
 from pipeline.config.grid import load_grid
-from pipeline.config.nasflat import NASFLAT
 from pipeline.config.strict_yaml import read_yaml
 from pipeline.core.errors import BenchError
 from pipeline.core.names import known_predictors
 from pipeline.core.paths import ROOT
-
-GOOD = {
-    "grid": "tiny",
-    "seeds": 2,
-    "tasks": [
-        {
-            "dataset": "synthetic201",
-            "protocol": "direct",
-            "target": "test_acc",
-            "devices": ["any"],
-            "budgets": ["0.1", 60],
-        },
-    ],
-    "predictors": {"mean": {}, "nn_former": {}},
-}
-
-
-@pytest.fixture
-def write(tmp_path):
-    """Write a config (dict or text) and return its path."""
-
-    def write(config, name: str = "grid.yaml") -> Path:
-        path = tmp_path / name
-        path.write_text(config if isinstance(config, str) else yaml.safe_dump(config, sort_keys=False))
-        return path
-
-    return write
-
-
-def changed(**task_or_top) -> dict:
-    """`GOOD` with some keys replaced: those of a task in the first task, the others at the top."""
-    config = copy.deepcopy(GOOD)
-    for key, value in task_or_top.items():
-        of_task = key in ("dataset", "protocol", "target", "devices", "budgets") or key.startswith("task_")
-        (config["tasks"][0] if of_task else config)[key.removeprefix("task_")] = value
-    return config
+from tests.helpers.grid_files import GOOD, changed
 
 
 def test_cells_and_paths(write):
@@ -278,61 +238,6 @@ def test_sources_belong_to_the_cell_and_its_path(write):
 def test_a_protocol_with_the_wrong_words_is_one_line(write, task, message):
     with pytest.raises(BenchError, match=message):
         load_grid(write(changed(**task)))
-
-
-def test_faulty_labels_come_back_by_a_key_of_the_task(write):
-    config = changed(task_faulty=True)
-    cells = load_grid(write(config)).cells
-    assert all(str(cell.budget).endswith("-faulty") for cell in cells)
-    assert not any(cell.budget.faulty for cell in load_grid(write(GOOD)).cells)
-    both = {**GOOD, "tasks": [GOOD["tasks"][0], config["tasks"][0]]}
-    assert len({cell.path for cell in load_grid(write(both)).cells}) == 2 * len(cells)
-    for wrong, message in (({"task_faulty": "yes"}, "faulty"), ({"budgets": ["n60-faulty"]}, "write `faulty: true`")):
-        with pytest.raises(BenchError, match=message):
-            load_grid(write(changed(**wrong)))
-
-
-FD = {
-    "dataset": "help_fbnet", "protocol": "nasflat_fd", "target": "latency_ms", "devices": ["fpga"], "budgets": [10],
-    "task_sources": {"devices": ["pixel3", "samsung_s7"], "labels": 800},
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("task", "message"),
-    [
-        ({"devices": ["moon"]}, r"tasks\[0\]: unknown device 'moon'"),
-        ({"task_sources": {"devices": ["moon"], "labels": 5}}, r"tasks\[0\]\.sources: unknown device 'moon'"),
-        ({"task_sources": {"devices": ["pixel3", "fpga"], "labels": 5}}, "the target fpga is among its sources"),
-        ({"budgets": [4001]}, "4001 labels, the pool of help_fbnet has 4000"),
-        ({"task_sources": {"devices": ["pixel3"], "labels": 4001}}, "4001 labels, the pool of help_fbnet has 4000"),
-        ({"task_sources": None}, "needs sources"),
-        ({"protocol": "nasflat_f5"}, "nasflat_f5"),
-    ],
-)
-def test_a_transfer_task_that_cannot_be_is_one_line(write, task, message):
-    assert load_grid(write(changed(**FD))).cells
-    with pytest.raises(BenchError, match=message) as caught:
-        load_grid(write(changed(**FD | task)))
-    assert "\n" not in str(caught.value)
-
-
-def test_the_grid_of_transfer_has_the_twelve_tasks_and_their_published_figures():
-    grid = load_grid(ROOT / "config/transfer.yaml")
-    assert {cell.protocol for cell in grid.cells} == set(NASFLAT)
-    assert {str(cell.budget.own_labels) for cell in grid.cells} == {"n10", "n20"}
-    sizes = {
-        protocol: {(len(c.sources.devices), c.sources.labels) for c in grid.cells if c.protocol == protocol}
-        for protocol in NASFLAT
-    }
-    assert sizes["nasflat_nd"] == {(9, 900)} and sizes["nasflat_n4"] == {(7, 900)}
-    assert sizes["nasflat_fa"] == {(15, 800)}
-    targets = {p: len({c.device for c in grid.cells if c.protocol == p}) for p in NASFLAT}
-    assert list(targets.values()) == [6, 3, 5, 4, 5, 3, 3, 4, 5, 5, 5, 3]
-    dataset_of = {(c.protocol, c.dataset) for c in grid.cells}
-    rows = [row for row in csv.DictReader((ROOT / "config/published.csv").open()) if row["protocol"] in NASFLAT]
-    assert {(row["protocol"], row["dataset"]) for row in rows} == dataset_of and len(rows) == 36
-    assert {row["metric"] for row in rows} == {"spearman"}
 
 
 def test_settings_of_a_shared_variant_are_checked_too(write, monkeypatch):
