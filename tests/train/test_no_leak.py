@@ -16,6 +16,7 @@ import torch
 from pipeline.config.budget import Budget, Kind, Sources
 from pipeline.config.cell_spec import CellSpec
 from pipeline.config.grid_file import Protocol
+from pipeline.config.nasflat import NASFLAT
 from pipeline.core import io
 from pipeline.core.graphs import Graphs
 from pipeline.train import cell as training
@@ -42,6 +43,7 @@ CASES = {
     "few_shot": spec("few_shot", "latency_ms", "n4", "phone", Sources(("server", "phone", "watch"), 14)),
     "transfer_platform": spec("transfer_platform", "latency_ms", "n6-val3", "phone", Sources(("server",), None)),
     "multi_platform": spec("multi_platform", "latency_ms", "stage", "server", Sources(DEVICES, None)),
+    **{task: spec(task, "latency_ms", "n4", "phone", Sources(("server", "watch"), 14)) for task in NASFLAT},
 }
 
 
