@@ -98,8 +98,10 @@ def page(boards: dict[str, Scores], tuned: Tuned) -> str:
 
 
 def _compares_predictors(scores: Scores) -> bool:
-    """False for a board of one predictor's variants, which has nothing to say about the others."""
-    return len({predictor_of(label) for table in scores.tables for label in table.predictors}) > 1
+    """False for a board of one predictor, or of variants for the most part, which compares these and not predictors."""
+    labels = {label for table in scores.tables for label in table.predictors}
+    predictors = {predictor_of(label) for label in labels}
+    return len(predictors) > 1 and 2 * len(labels & predictors) >= len(labels)
 
 
 def _in_sight(tables: list[Table], tuned: Tuned) -> list[str]:
@@ -115,7 +117,7 @@ def answers_table(
     texts = {name: answers(scores.headline) for name, scores in boards.items()}
     rows = []
     for question in QUESTIONS:
-        asked = boards if question == REPRODUCES else compared
+        asked = boards if question in (REPRODUCES, RECIPE) else compared
         parts = [
             f"{_link(name)}{_flattered(scores, question, tuned, notes)}: {texts[name][question]}"
             for name, scores in asked.items()

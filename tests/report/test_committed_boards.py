@@ -18,7 +18,7 @@ from pipeline.report import boards, front_page, questions
 from pipeline.score import score_table, scores
 
 RESULTS = ROOT / "results"
-BOARDS = ["ablation", "benchmark", "devices", "nasbench101", "nasbench201", "networks", "published"]
+BOARDS = ["ablation", "benchmark", "devices", "nasbench101", "nasbench201", "networks", "published", "rates", "recipes"]
 CELL = ["dataset", "protocol", "target", "device", "predictor", "budget", "seed"]
 T = {3: 4.302653, 5: 2.776445}  # 97.5 % quantile of Student's t by the number of seeds
 

@@ -114,6 +114,15 @@ def test_variants_of_one_predictor_are_a_board_but_no_row():
     assert "[parts](parts/leaderboard.md) |" in text and "0.990" not in text and "nn_former-x" not in text
 
 
+def test_a_board_of_variants_for_the_most_part_is_no_column_either():
+    """A search of settings says nothing of which predictor is best."""
+    searched = table_of({(label, "0.05", 0): 0.9 for label in ("gbdt", "mlp-a", "mlp-b")})
+    boards = {"cells": scores_of([table_of(RANKED)]), "search": scores_of([searched])}
+    text = front_page.page(boards, {})
+    assert "(search/leaderboard.md#" not in text and "[search](search/leaderboard.md) |" in text
+    assert "[search](search/leaderboard.md):" not in text
+
+
 def test_made_up_labels_are_left_out_where_there_are_others():
     made_up = scores_of([table_of(RANKED, about=replace(ABOUT, synthetic=True))])
     both = front_page.page({"made_up": made_up, "cells": scores_of([table_of(RANKED)])}, {})
