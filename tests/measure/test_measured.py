@@ -165,6 +165,9 @@ def test_second_timings_are_the_noise_of_the_first():
             values = first if target == "latency_ms" else second
             return Labels(np.array(list(values)), np.array(list(values.values())))
 
+        def n_faulty(self, name, target, device):
+            return 0
+
     (found,) = label_noise.measure(Data(), datasets.get("measured"), "latency_ms", PLATFORMS[0])
     assert (found.kind, found.n) == (label_noise.SECOND, 30)
     assert found.values == {"kendall_tau": 1.0, "mape": pytest.approx(4.0), "acc10": 100.0}
