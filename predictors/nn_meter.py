@@ -12,6 +12,7 @@ from torch import Tensor
 from pipeline.core.graphs import Graphs
 from predictors.base import BasePredictor
 from predictors.kit.kernels import Kernels, basis, find, linear_costs
+from predictors.kit.trees import SETTINGS, leaves
 
 FEW = 20  # kernels of a kind: fewer have their mean for a forest
 
@@ -68,26 +69,19 @@ class Predictor(BasePredictor):
     @property
     def n_params(self) -> int:
         """Leaves of all trees."""
-        trees = (tree for forest in self.forests.values() for tree in forest.dump_model()["tree_info"])
-        return int(sum(tree["num_leaves"] for tree in trees))
+        return sum(leaves(forest) for forest in self.forests.values())
 
     def _grow(self, kernels: Kernels, share: np.ndarray) -> dict[str, lightgbm.Booster]:
         """A forest for every kind, of the logarithm of its kernels' shares of latency."""
         c, rng = self.config, np.random.Generator(np.random.PCG64(self.seed))
         settings = {
-            "objective": "regression",
+            **SETTINGS,
             "boosting": "rf",
             "bagging_fraction": 0.7,
-            "bagging_freq": 1,
             "feature_fraction": 0.7,
             "num_leaves": c.leaves,
             "min_data_in_leaf": c.min_leaf,
-            "min_data_in_bin": 1,
             "seed": self.seed,
-            "deterministic": True,
-            "force_row_wise": True,
-            "num_threads": 1,
-            "verbosity": -1,
         }
         forests, self.notes["constants"] = {}, {}
         for kind in np.unique(kernels.kind):

@@ -12,6 +12,22 @@ from torch import Tensor
 from pipeline.core.graphs import Graphs
 from predictors.base import BasePredictor
 
+# LightGBM the same at every run, on one thread, with a bin for every value.
+SETTINGS: dict[str, Any] = {
+    "objective": "regression",
+    "bagging_freq": 1,
+    "min_data_in_bin": 1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "num_threads": 1,
+    "verbosity": -1,
+}
+
+
+def leaves(trees: lightgbm.Booster) -> int:
+    """How many leaves all trees have."""
+    return sum(tree["num_leaves"] for tree in trees.dump_model()["tree_info"])
+
 
 class Trees(BasePredictor):
     """Trees on `features`; costs are fitted as logarithms. One thread, deterministic."""
@@ -24,20 +40,14 @@ class Trees(BasePredictor):
         """LightGBM's parameters for ``n`` labels."""
         c = self.config
         return {
-            "objective": "regression",
+            **SETTINGS,
             "learning_rate": c.learning_rate,
             "num_leaves": c.leaves,
             "min_data_in_leaf": min(c.min_leaf, max(1, n // 10)),
             "feature_fraction": c.feature_fraction,
             "bagging_fraction": c.bagging_fraction,
-            "bagging_freq": 1,
             "lambda_l2": c.l2,
-            "min_data_in_bin": 1,
             "seed": self.seed,
-            "deterministic": True,
-            "force_row_wise": True,
-            "num_threads": 1,
-            "verbosity": -1,
         }
 
     def fit(self, train: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
@@ -56,4 +66,4 @@ class Trees(BasePredictor):
     @property
     def n_params(self) -> int:
         """Leaves of all trees."""
-        return int(sum(tree["num_leaves"] for tree in self.trees.dump_model()["tree_info"]))
+        return leaves(self.trees)
