@@ -59,7 +59,7 @@ def attention(predictor: base.BasePredictor, graph: Graphs) -> Tensor:
     predictor.predict(graph)
     for hook in hooks:
         hook.remove()
-    first = 2 if predictor.module.c.tokens else 0
+    first = 2 if predictor.config.tokens else 0
     return torch.stack(weights)[:, :, first:, first:].cpu()
 
 
