@@ -78,7 +78,7 @@ class Data:
     def _read_graphs(self, dataset: str) -> pl.DataFrame:
         path = self.graphs_path(dataset)
         frame = io.read_parquet(path)
-        table_checks.check_graphs(frame, io.read_meta(path), path)
+        schema.check_graphs(frame, io.read_meta(path), path)
         return frame.select("graph_id", "iso", "family")
 
     def _version(self, dataset: str) -> str:
@@ -87,7 +87,7 @@ class Data:
     def _read_targets(self, dataset: str) -> pl.DataFrame:
         path = self.targets_path(dataset)
         targets = io.read_parquet(path)
-        table_checks.check_targets(targets, self._checked(dataset).height, path)
+        schema.check_targets(targets, self._checked(dataset).height, path)
         table_checks.require_same(io.read_meta(self.graphs_path(dataset)), io.read_meta(path), path)
         return targets
 

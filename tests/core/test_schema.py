@@ -58,12 +58,12 @@ def test_attributes_and_shapes_pass_when_their_lengths_fit(graphs):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (pl.col("graph_id") + 1, "graph_id is not 0 .. 2"),
-        (pl.Series("graph_id", [0, 0, 1], dtype=pl.UInt32), "graph_id is not 0 .. 2"),
+        (pl.col("graph_id") + 1, "graph_id is not 0, 1, 2"),
+        (pl.Series("graph_id", [0, 0, 1], dtype=pl.UInt32), "graph_id is not 0, 1, 2"),
         (pl.col("graph_id").cast(pl.Int64), "column graph_id is Int64, expected UInt32"),
         (pl.Series("name", ["a", None, "c"]), "column name is null in row 1"),
         (pl.Series("n_nodes", [2, 7, 4], dtype=pl.UInt16), "length of op is not n_nodes .graph_id 1"),
-        (pl.Series("n_nodes", [0, 8, 4], dtype=pl.UInt16), "a graph without nodes"),
+        (pl.Series("n_nodes", [0, 8, 4], dtype=pl.UInt16), "a graph has no nodes"),
         (lists("op", [[0, 6], [0] * 8, [0] * 4]), "an op id is outside op_vocab .graph_id 0"),
         (lists("src", [[], [], [0, 1, 2]]), "src and dst differ in length .graph_id 1"),
         (lists("op", [[0, None], [0] * 8, [0] * 4]), "column op holds a null inside a list"),
@@ -107,7 +107,7 @@ def test_missing_columns_and_metadata_are_refused(graphs):
 @pytest.mark.parametrize(
     ("row", "match"),
     [
-        ((0, "test_acc", "any", 1, 91.0, None), "two values for one"),
+        ((0, "test_acc", "any", 1, 91.0, None), "two labels for one"),
         ((3, "test_acc", "any", 1, 91.0, None), "graph_id is not below 3"),
         ((1, "test_acc", "any", 0, 91.0, None), "batch_size is 0"),
         ((1, "latency_ms", "x", 1, -1.0, None), "a latency or energy is not positive"),

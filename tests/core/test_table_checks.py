@@ -32,7 +32,7 @@ GRAPHS = {
     "one less": (lambda t: t.tail(59), "graph_id is not 0, 1, 2"),
     "edges turned round": (
         lambda t: t.rename({"src": "dst", "dst": "src"}).select(t.columns),
-        "runs against the order",
+        "not in topological order",
     ),
     "edges in another order": (
         lambda t: t.with_columns(pl.col("src", "dst").list.reverse()),
@@ -40,7 +40,7 @@ GRAPHS = {
     ),
     "edges twice": (
         lambda t: t.with_columns(pl.concat_list(c, c).list.sort().alias(c) for c in ("src", "dst")),
-        "edges are not sorted|runs against",
+        "edges are not sorted|not in topological",
     ),
     "an operation too few": (lambda t: t.with_columns(pl.col("op").list.head(3)), "length of op is not n_nodes"),
     "an unknown operation": (
