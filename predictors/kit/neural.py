@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -73,30 +74,14 @@ class NeuralPredictor(BasePredictor):
 
     def fit(self, train_graphs: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         torch.manual_seed(self.seed)
-        self.notes["vocab"] = list(train_graphs.vocab)
-        mean, std = self.standardise(y)
-        scaled = self._scale(y, mean, std).to(self.torch_device)
-        inputs = self._inputs(train_graphs)
-        validate = None
-        if val is not None and len(val):
-            from scipy.stats import kendalltau  # half a second to import, and rarely needed
-
-            val_inputs, val_y = self._inputs(val), y_val.numpy()
-
-            def validate(module: nn.Module) -> float:
-                return float(kendalltau(self._forward(module, val_inputs).numpy(), val_y).statistic)
-
+        inputs, z = self._lesson(train_graphs, y)
         module = self.begin(self.build(len(train_graphs.vocab)).to(self.torch_device), train_graphs)
         recipe = self.recipe(len(y))
         self.module = train(
-            module, lambda i: inputs_at(inputs, i), scaled, recipe, self.seed, validate, train_graphs.n_nodes,
-            self.checkpoint,
+            module, lambda i: inputs_at(inputs, i), z, recipe, self.seed, self._validation(val, y_val),
+            train_graphs.n_nodes, self.checkpoint,
         )  # fmt: skip
-        self.notes["scale"] = [std, mean]
-        if not IN_UNITS & set(recipe.loss.replace("*", "+").split("+")):
-            raw = self._forward(self.module, inputs).double()
-            self.notes["curve"] = [k.tolist() for k in quantile_curve(raw, self._scale(y, mean, std).double())]
-        self.tensors = dict(self.module.state_dict())
+        self._keep(inputs, z, in_units=bool(IN_UNITS & set(recipe.loss.replace("*", "+").split("+"))))
 
     def predict(self, graphs: Graphs) -> Tensor:
         first, inverse = graphs.distinct()
@@ -115,6 +100,28 @@ class NeuralPredictor(BasePredictor):
     def standardise(self, y: Tensor) -> tuple[float, float]:
         """What is taken off the labels (their logarithm for costs), and what the rest is divided by."""
         return standardiser(self.task, y)
+
+    def _lesson(self, graphs: Graphs, y: Tensor) -> tuple[Any, Tensor]:
+        """Encoded graphs and their scaled labels (n,); notes what predictions need of both."""
+        mean, std = self.standardise(y)
+        self.notes |= {"vocab": list(graphs.vocab), "scale": [std, mean]}
+        return self._inputs(graphs), self._scale(y, mean, std).to(self.torch_device)
+
+    def _validation(self, val: Graphs | None, y_val: Tensor | None) -> Callable[[nn.Module], float] | None:
+        """Kendall's tau of a module's outputs on the labels for validation; None without any."""
+        if val is None or not len(val):
+            return None
+        from scipy.stats import kendalltau  # half a second to import, and rarely needed
+
+        inputs, labels = self._inputs(val), y_val.numpy()
+        return lambda module: float(kendalltau(self._forward(module, inputs).numpy(), labels).statistic)
+
+    def _keep(self, inputs, z: Tensor, in_units: bool) -> None:
+        """Note what the trained module needs to predict: its tensors, and unless ``in_units`` a curve to the labels."""
+        if not in_units:
+            raw = self._forward(self.module, inputs).double()
+            self.notes["curve"] = [k.tolist() for k in quantile_curve(raw, z.double().cpu())]
+        self.tensors = dict(self.module.state_dict())
 
     def _scale(self, y: Tensor, mean: float, std: float) -> Tensor:
         z = y.log() if self.task == "cost" else y

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.core.graphs import Graphs
-from predictors.kit.neural import NeuralPredictor, quantile_curve
+from predictors.kit.neural import NeuralPredictor
 from predictors.kit.train_loop import inputs_at, train
 
 
@@ -28,35 +28,24 @@ class OwnLossPredictor(NeuralPredictor):
 
     def fit(self, train_graphs: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         torch.manual_seed(self.seed)
-        self.notes["vocab"] = list(train_graphs.vocab)
-        mean, std = self.standardise(y)
-        z = self._scale(y, mean, std).to(self.torch_device)
-        inputs = self._inputs(train_graphs)
-        validate = None
-        if val is not None and len(val):
-            from scipy.stats import kendalltau  # half a second to import, and rarely needed
+        inputs, z = self._lesson(train_graphs, y)
+        tau = self._validation(val, y_val)
 
-            val_inputs, val_y = self._inputs(val), y_val.numpy()
+        def validate(training: _WithLosses) -> float:
+            self.prepare(training.module, inputs, z)
+            return tau(training.module)
 
-            def validate(lesson: nn.Module) -> float:
-                self.prepare(lesson.module, inputs, z)
-                return float(kendalltau(self._forward(lesson.module, val_inputs).numpy(), val_y).statistic)
-
-        lesson = _Lesson(self.build(len(train_graphs.vocab)).to(self.torch_device), self.losses)
+        training = _WithLosses(self.build(len(train_graphs.vocab)).to(self.torch_device), self.losses)
         recipe = replace(self.recipe(len(y)), loss="l1")  # of the losses to zero: their mean
-        lesson = train(
-            lesson, lambda i: (*inputs_at(inputs, i), z[i]), torch.zeros_like(z), recipe, self.seed, validate,
-            train_graphs.n_nodes, self.checkpoint,
-        )  # fmt: skip
-        self.module = lesson.module
+        self.module = train(
+            training, lambda i: (*inputs_at(inputs, i), z[i]), torch.zeros_like(z), recipe, self.seed,
+            validate if tau else None, train_graphs.n_nodes, self.checkpoint,
+        ).module  # fmt: skip
         self.prepare(self.module, inputs, z)
-        self.notes["scale"] = [std, mean]
-        raw = self._forward(self.module, inputs).double()
-        self.notes["curve"] = [k.tolist() for k in quantile_curve(raw, z.double().cpu())]
-        self.tensors = dict(self.module.state_dict())
+        self._keep(inputs, z, in_units=False)
 
 
-class _Lesson(nn.Module):
+class _WithLosses(nn.Module):
     """A module that answers with its losses: (*inputs, z) -> (b,)."""
 
     def __init__(self, module: nn.Module, losses) -> None:
