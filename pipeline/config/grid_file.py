@@ -18,7 +18,7 @@ from pydantic import (
 
 from pipeline.config.budget import Budget
 from pipeline.config.nasflat import FEW_SHOT
-from pipeline.config.overrides import MAX_ENSEMBLE, MAX_TIMEOUT_S, MAX_WORD
+from pipeline.config.overrides import MAX_TIMEOUT_S, MAX_WORD
 from pipeline.config.strict_yaml import read_yaml
 from pipeline.core.errors import BenchError
 from pipeline.core.names import LABEL
@@ -85,13 +85,6 @@ class Task(Strict):
     faulty: StrictBool = False
 
 
-class Overrides(BaseModel):
-    """Settings of a predictor, which the predictor itself checks; an ensemble is any predictor's."""
-
-    model_config = ConfigDict(extra="allow")
-    ensemble: Annotated[StrictInt, Field(ge=2, le=MAX_ENSEMBLE)] | None = None
-
-
 class GridFile(Strict):
     """A grid as written. `predictors` maps labels to overrides, or lists labels that need none of their own; it may
     be left out where every task lists its own. `pairs`: two labels each, which the board compares seed by seed.
@@ -100,7 +93,7 @@ class GridFile(Strict):
     grid: Annotated[StrictStr, Field(pattern=r"\A[a-z][a-z0-9_]*\z")]
     seeds: Count
     tasks: Annotated[list[Task], Field(min_length=1)]
-    predictors: Annotated[dict[Label, Overrides] | list[Label], Field(min_length=1)] | None = None
+    predictors: Annotated[dict[Label, dict[StrictStr, Any]] | list[Label], Field(min_length=1)] | None = None
     torch_device: Literal["auto", "cpu", "cuda"] = "auto"
     timeout_s: Annotated[StrictInt, Field(ge=1, le=MAX_TIMEOUT_S)] = 3600
     mirror: StrictStr | None = None
@@ -113,7 +106,7 @@ class GridFile(Strict):
             twice = sorted(set(self.predictors) & set(variants))
             if twice:
                 raise BenchError(f"{path}: predictors.{twice[0]}: defined in {variants_path} too; list it by name")
-            return {label: overrides.model_dump(exclude_unset=True) for label, overrides in self.predictors.items()}
+            return self.predictors
         listed = self.predictors if self.predictors is not None else self._listed_by_tasks(path)
         lost = [label for label in listed if "-" in label and label not in variants]
         if lost:

@@ -18,7 +18,7 @@ class Checkpoint:
     earlier processes spent up to the checkpoint that was read.
     """
 
-    def __init__(self, path: Path, key: str, every_s: float = 120.0) -> None:
+    def __init__(self, path: Path, key: str, every_s: float) -> None:
         self.path, self.key, self.every_s = path, key, every_s
         self.cpu_s = self.wall_s = 0.0
         self.began, self.last = (time.process_time(), time.monotonic()), time.monotonic()

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pipeline.config.cell_spec import CellSpec
-from pipeline.core import io, provenance
+from pipeline.core import io, provenance, table_checks
 from pipeline.core.checkpoint import Checkpoint
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs, from_frame
@@ -37,11 +37,14 @@ class Tables:
     @classmethod
     def read(cls, data: Path, split: Path) -> Tables:
         """From the folder with graphs.parquet and targets.parquet. Raises BenchError naming the file that is wrong."""
-        graphs = data / "graphs.parquet"
-        return cls(
-            io.read_parquet(graphs), io.read_meta(graphs), io.read_parquet(data / "targets.parquet"),
-            io.read_parquet(split),
+        graphs, targets = data / "graphs.parquet", data / "targets.parquet"
+        tables = cls(
+            io.read_parquet(graphs), io.read_meta(graphs), io.read_parquet(targets), io.read_parquet(split)
         )  # fmt: skip
+        table_checks.check(
+            tables.frame, tables.meta, tables.targets, io.read_meta(targets), tables.split, data, split
+        )  # fmt: skip
+        return tables
 
 
 @dataclass(frozen=True)

@@ -51,16 +51,13 @@ def spec_of(args: argparse.Namespace) -> CellSpec:
 
 def train(args: argparse.Namespace, tell: Tell = silent) -> Trained:
     """Run the cell of a command line."""
-    from pipeline.core import io, table_checks  # polars: as above
-    from pipeline.train import cell
+    from pipeline.train import cell  # polars: as above
 
     spec = spec_of(args)
     data = args.data or Path("data/parquet") / spec.dataset
     split = args.split or Path("data/splits") / spec.dataset / f"{spec.seed}.parquet"
     checkpoint = (checkpoint_file(predictions_file(args)), args.code, args.checkpoint_every)
     tables = cell.Tables.read(data, split)
-    about_targets = io.read_meta(data / "targets.parquet")
-    table_checks.check(tables.frame, tables.meta, tables.targets, about_targets, tables.split, data, split)
     return cell.train(spec, tables, args.torch_device, tell, checkpoint)
 
 

@@ -112,10 +112,10 @@ def test_shipped_grids_count():
         (changed(predictors={"no_such": {}}), "no predictors/no_such.py; known: "),
         (
             changed(predictors={"mean": {"ensemble": 1}}),
-            "predictors.mean.ensemble: 1: input should be greater than or equal to 2",
+            "predictors.mean.ensemble: 1 is no whole number from 2 to 100",
         ),
         (changed(predictors={"mean": {"ensemble": "5"}}), "predictors.mean.ensemble"),
-        (changed(predictors={"mean": {"ensemble": 10**9}}), "predictors.mean.ensemble: 1000000000: input should be"),
+        (changed(predictors={"mean": {"ensemble": 10**9}}), "predictors.mean.ensemble: 1000000000 is no whole number"),
         (changed(seeds=100_000_000), "400,000,000 cells, over the limit of 200,000; ask for fewer seeds"),
         (changed(task_seeds=100_000_000), "400,000,000 cells"),
         (changed(budgets=["0." + "1" * 5000]), "longer than 60 characters"),
