@@ -66,7 +66,7 @@ def test_a_broken_checkpoint_is_said_and_not_gone_on_from(tmp_path, capsys, cont
 
 
 def test_a_short_fit_writes_none(tmp_path):
-    fit(Checkpoint(tmp_path / "c", "key"))
+    fit(Checkpoint(tmp_path / "c", "key", every_s=1e9))
     assert not list(tmp_path.iterdir())
 
 
