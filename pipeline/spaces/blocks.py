@@ -1,4 +1,4 @@
-"""Networks as chains of blocks: FBNet's space, and the MobileNetV3 space of Once-for-all.
+"""Networks as chains of blocks: the spaces of FBNet, Once-for-all (MobileNetV3), Accel-NASBench and NAS-Bench-Macro.
 
 A chain has one node a position: the input, a block chosen for each place of the network, the output. A block that the
 depth leaves out, and FBNet's own choice of none, are `skip`, so that a place says which channels and sizes a block has.
@@ -24,6 +24,18 @@ DEPTHS_OFA, KERNELS_OFA, EXPANSIONS_OFA = (2, 3, 4), (3, 5, 7), (3, 4, 6)
 RESOLUTIONS_OFA = tuple(range(128, 225, 4))  # of the input, in pixels
 BLOCKS_OFA = (*(f"k{k}_e{e}" for k in KERNELS_OFA for e in EXPANSIONS_OFA), SKIP)
 VOCAB_OFA = (*(f"input_{r}" for r in RESOLUTIONS_OFA), "output", *BLOCKS_OFA)
+
+# Accel-NASBench (Ahmad et al., DAC 2024): seven stages of MnasNet's blocks, widths and strides of EfficientNet-B0;
+# the blocks of a stage are alike, with squeeze-and-excitation or without.
+MAX_DEPTHS_ACCEL = (3, 3, 3, 3, 3, 4, 3)
+KERNELS_ACCEL, EXPANSIONS_ACCEL = (3, 5), (1, 4, 6)
+BLOCKS_ACCEL = (*(f"k{k}_e{e}{se}" for k in KERNELS_ACCEL for e in EXPANSIONS_ACCEL for se in ("", "_se")), SKIP)
+VOCAB_ACCEL = ("input", "output", *BLOCKS_ACCEL)
+
+# NAS-Bench-Macro (Su et al., CVPR 2021): eight blocks in three stages, each MobileNetV2's or none.
+STAGES_MACRO = (2, 3, 3)
+BLOCKS_MACRO = ("identity", "mb3_k3", "mb6_k5")
+VOCAB_MACRO = ("input", "output", *BLOCKS_MACRO)
 
 
 def chain(blocks: Sequence[str], source: str = "input") -> Cell:
@@ -57,3 +69,62 @@ def ofa(kernels: Sequence[int], expansions: Sequence[int], depths: Sequence[int]
     return tuple(
         block if place % MAX_DEPTH_OFA < depths[place // MAX_DEPTH_OFA] else SKIP for place, block in enumerate(chosen)
     )
+
+
+def accel(depths: Sequence[int], kernels: Sequence[int], expansions: Sequence[int], se: Sequence[bool]) -> Cell:
+    """The chain of a network of Accel-NASBench, one block a place, places beyond a stage's depth `skip`.
+
+    All four have one value a stage, which all its blocks share. Raises ValueError: other values than the space has.
+    """
+    n = len(MAX_DEPTHS_ACCEL)
+    for name, values, known in (
+        ("kernels", kernels, KERNELS_ACCEL),
+        ("expansions", expansions, EXPANSIONS_ACCEL),
+        ("squeeze-and-excitation", se, (False, True)),
+    ):
+        if len(values) != n or any(type(value) is not type(known[0]) or value not in known for value in values):
+            raise ValueError(f"{name} {list(values)[:30]} are not {n} of {', '.join(map(str, known))}")
+    if len(depths) != n or any(
+        type(d) is not int or not 1 <= d <= m for d, m in zip(depths, MAX_DEPTHS_ACCEL, strict=True)
+    ):
+        raise ValueError(f"depths {list(depths)[:30]} are not from 1 to {', '.join(map(str, MAX_DEPTHS_ACCEL))}")
+    places: list[str] = []
+    for depth, most, k, e, with_se in zip(depths, MAX_DEPTHS_ACCEL, kernels, expansions, se, strict=True):
+        places += [f"k{k}_e{e}{'_se' if with_se else ''}"] * depth + [SKIP] * (most - depth)
+    return chain(places)
+
+
+def macro(code: str) -> tuple[str, ...]:
+    """The eight blocks of a network of NAS-Bench-Macro. Raises ValueError: not eight digits from 0 to 2."""
+    if len(code) != sum(STAGES_MACRO) or not set(code) <= set("012"):
+        raise ValueError(f"{code[:30]!r} is not eight digits from 0 to 2")
+    return tuple(BLOCKS_MACRO[int(digit)] for digit in code)
+
+
+def macro_costs(places: Sequence[str]) -> tuple[int, int]:
+    """MACs of the convolutions and the classifier, and parameters, of a network of NAS-Bench-Macro on 32 x 32 pixels.
+
+    The first block of a stage halves the size and doubles the channels; an identity does so by a 1x1 convolution.
+    """
+    macs, params = 0, 0
+
+    def convolution(inputs: int, outputs: int, kernel: int, size: int, groups: int = 1) -> None:
+        nonlocal macs, params
+        weights = inputs * outputs * kernel**2 // groups
+        macs, params = macs + weights * size**2, params + weights + 2 * outputs  # with batch normalisation
+
+    size, channels = 32, 32
+    convolution(3, channels, 3, size)
+    first = {sum(STAGES_MACRO[:stage]) for stage in range(len(STAGES_MACRO))}
+    for place, block in enumerate(places):
+        stride = 2 if place in first else 1
+        inner, kernel = {"identity": (0, 1), "mb3_k3": (3, 3), "mb6_k5": (6, 5)}[block]
+        if inner:
+            convolution(channels, inner * channels, 1, size)
+            convolution(inner * channels, inner * channels, kernel, size // stride, inner * channels)
+            convolution(inner * channels, channels * stride, 1, size // stride)
+        elif stride > 1:
+            convolution(channels, channels * stride, 1, size // stride)
+        size, channels = size // stride, channels * stride
+    convolution(channels, 1280, 1, size)
+    return macs + 1280 * 10, params + 1280 * 10 + 10
