@@ -24,35 +24,17 @@ import numpy as np
 import onnx
 
 from pipeline.core.errors import BenchError
-from pipeline.core.memory import bounded_memory
-from pipeline.onnx import sizes
+from pipeline.onnx import microsoft, sizes
+from pipeline.onnx.attributes import SETTINGS, attributes_of, complete
 from pipeline.onnx.batch import BatchError, scale_batch
+from pipeline.onnx.control_flow import CONTROL_FLOW
 from pipeline.onnx.costs import elementwise, macs
 from pipeline.onnx.fold import Folded, fold
 from pipeline.onnx.load import MAX_FILE_BYTES, load, read_limited
-from pipeline.onnx.model import Loaded, Node, check_shape
+from pipeline.onnx.model import Loaded, check_shape
 
 INPUT = "Input"
 MAX_NODES = 2**16 - 1
-MEMORY_BYTES = 2**29  # for one model, beside three times its size
-# Constant inputs that other opsets give as attributes, by operation and position.
-_LIFTED = {
-    "Clip": {1: "min", 2: "max"},
-    "Dropout": {1: "ratio"},
-    "Pad": {1: "pads", 2: "value"},
-    "Resize": {2: "scales", 3: "sizes"},
-    "Slice": {1: "starts", 2: "ends", 3: "axes", 4: "steps"},
-    "Split": {1: "split"},
-    "Squeeze": {1: "axes"},
-    "Tile": {1: "repeats"},
-    "TopK": {1: "k"},
-    "Unsqueeze": {1: "axes"},
-    "Upsample": {1: "scales"},
-}
-_WINDOWED = frozenset(
-    {"Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "DeformConv", "AveragePool", "MaxPool", "LpPool"}
-)
-_KERNEL_SLOT = {"Conv": 1, "ConvTranspose": 1, "ConvInteger": 1, "DeformConv": 1, "QLinearConv": 3}
 _BYTES = {  # of one element; 4 where not listed
     **dict.fromkeys((onnx.TensorProto.DOUBLE, onnx.TensorProto.INT64, onnx.TensorProto.UINT64), 8),
     **dict.fromkeys((onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.INT16), 2),
@@ -67,7 +49,7 @@ class OnnxGraph:
     `src`, `dst` (edges,): along the data, sorted, each once. `attributes`: name to values, per node. `out_shapes`: the
     shapes of all outputs that are used, per node. `in_channels` (n,): dimension 1 of the first input, else 0. `flops`,
     `macs`, `params`, `memory_bytes` (n,), float64, for the whole batch; a weight that several nodes read counts as a
-    parameter of the first.
+    parameter of the first. `notes`: sizes that were assumed.
     """
 
     name: str
@@ -83,6 +65,7 @@ class OnnxGraph:
     macs: np.ndarray
     params: np.ndarray
     memory_bytes: np.ndarray
+    notes: tuple[str, ...] = ()
 
 
 def read_graph(
@@ -94,19 +77,40 @@ def read_graph(
 ) -> OnnxGraph:
     """The graph of an ONNX model given as a path or as bytes; `name` is used in errors (default: the path).
 
-    `batch_size` replaces the file's own (axis 0 of its inputs), `dims` sizes its open dimensions by name. Raises
-    BenchError: file too large, truncated, custom domain, cycle, unknown or absurd shape, wrong element type, ...
+    `batch_size` replaces the file's own (axis 0 of its inputs), `dims` sizes its open dimensions, by name or as
+    input:axis. Raises BenchError: file too large, truncated, custom domain, cycle, unknown or absurd shape, wrong
+    element type, a size that contradicts the file, ...
     """
     name = name or ("model" if isinstance(source, bytes) else str(source))
-    content = source if isinstance(source, bytes) else read_limited(Path(source), max_bytes)
-    with bounded_memory(name, MEMORY_BYTES + 3 * len(content)):
-        loaded = load(content, name, dims, max_bytes)
-        try:
-            return _graph(loaded, batch_size)
-        except BatchError:
-            if not loaded.open_batch:
-                raise
-            return _graph(load(content, name, dims, max_bytes, batch_size), batch_size)
+    folder = None if isinstance(source, bytes) else Path(source).parent
+    try:
+        content = source if isinstance(source, bytes) else read_limited(Path(source), max_bytes)
+        return _read(content, name, batch_size, dims, max_bytes, folder)
+    except MemoryError as error:
+        raise BenchError(f"{name}: takes more memory than this process may have; refused, check the file") from error
+
+
+def _read(
+    content: bytes,
+    name: str,
+    batch_size: int | None,
+    dims: Mapping[str, int] | None,
+    max_bytes: int,
+    folder: Path | None,
+) -> OnnxGraph:
+    """The graph; the file is inferred at its own batch size where the batch can be followed, for it may be written into
+    the file, else at the one asked for."""
+    loaded = load(content, name, dims, max_bytes, folder=folder)
+    if batch_size is not None:
+        if loaded.open_batch and not loaded.notes and loaded.batch != batch_size:
+            load(content, name, dims, max_bytes, batch_size, folder)  # raises: --dim gives another one
+        loaded.notes.clear()
+    try:
+        return _graph(loaded, batch_size)
+    except BatchError:
+        if not loaded.open_batch:
+            raise
+        return _graph(load(content, name, dims, max_bytes, batch_size, folder), batch_size)
 
 
 def _graph(loaded: Loaded, batch_size: int | None) -> OnnxGraph:
@@ -115,13 +119,16 @@ def _graph(loaded: Loaded, batch_size: int | None) -> OnnxGraph:
     if len(live) > MAX_NODES:
         loaded.refuse(f"{len(live):,} operations, over the limit of {MAX_NODES:,}", "split the model")
     for node in folded.nodes:
+        if node.op in CONTROL_FLOW:
+            loaded.refuse(
+                f"{node.op} runs another graph inside ({node.outputs[0]!r}), and data decide how",
+                "export without control flow",
+            )
         for tensor in node.outputs:
             if tensor in live:
-                check_shape(loaded, tensor, node.op)
+                check_shape(loaded, tensor, node)
     if batch_size is not None:
-        scale_batch(
-            loaded, folded.nodes, live, batch_size, lambda node, key: _attributes(node, loaded, folded).get(key)
-        )
+        scale_batch(loaded, folded.nodes, live, batch_size, lambda node, key: attributes_of(node, loaded).get(key))
     return _build(loaded, folded, live)
 
 
@@ -140,7 +147,7 @@ def _build(loaded: Loaded, folded: Folded, live: set[str]) -> OnnxGraph:
     shapes, roots = loaded.shapes, folded.roots
     ops = [INPUT] * len(inputs)
     attributes: list[dict[str, tuple]] = [{} for _ in inputs]
-    out_shapes = [(check_shape(loaded, name, INPUT),) for name in inputs]
+    out_shapes = [(check_shape(loaded, name),) for name in inputs]
     in_channels = [0] * len(inputs)
     costs = [(0, 0, 0, 0)] * len(inputs)
     edges = []
@@ -149,19 +156,20 @@ def _build(loaded: Loaded, folded: Folded, live: set[str]) -> OnnxGraph:
     for index, node in enumerate(folded.nodes, start=len(inputs)):
         op, reads, writes, _ = node
         outputs = [name for name in writes if name in live]
-        values = _attributes(node, loaded, folded)
+        values = attributes_of(node, loaded)
         params = 0
-        for name in reads:
+        settings = SETTINGS.get(op, ())
+        for slot, name in enumerate(reads):
             if name in maker:
                 edges.append((maker[name], index))
-            else:
+            elif slot not in settings:
                 for root in roots.get(name, ()):
                     if root not in counted:
                         counted.add(root)
-                        params += folded.elements[root]
+                        params += folded.elements[root] * microsoft.weights_per_element(op, slot, values)
         before, after = [shapes.get(name, ()) for name in reads], [shapes[name] for name in outputs]
         try:
-            _complete(op, values, before, after, loaded)
+            complete(op, values, before, after, loaded)
             products = macs(op, values, before, after)
             flops = 2 * products + elementwise(op, values, before, after)
         except (IndexError, KeyError, ValueError, TypeError, ZeroDivisionError) as error:
@@ -177,97 +185,12 @@ def _build(loaded: Loaded, folded: Folded, live: set[str]) -> OnnxGraph:
     flops, products, params, memory = np.array(costs, dtype=np.float64).T
     return OnnxGraph(
         loaded.where, loaded.opset, loaded.batch, tuple(ops), src, dst, tuple(attributes), tuple(out_shapes),
-        np.array(in_channels), flops, products, params, memory,
+        np.array(in_channels), flops, products, params, memory, tuple(loaded.notes),
     )  # fmt: skip
 
 
 def _tensor_bytes(loaded: Loaded, name: str) -> int:
     return _BYTES.get(loaded.types.get(name), 4) * math.prod(loaded.shapes[name]) if name in loaded.shapes else 0
-
-
-def _attributes(node: Node, loaded: Loaded, folded: Folded) -> dict[str, tuple]:
-    """All attributes of a node as tuples of numbers or strings, with ONNX's defaults and lifted constant inputs."""
-    values = _defaults(node.op, loaded.opset, node.proto.domain).copy()
-    for attribute in node.proto.attribute:
-        kind = attribute.type
-        if kind in _READ:
-            values[str(attribute.name)] = _READ[kind](attribute)
-        elif kind in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
-            loaded.refuse(f"{node.op} runs another graph inside", "export without control flow")
-    if node.op not in _LIFTED:
-        return values
-    for slot, name in _LIFTED[node.op].items():
-        if len(node.inputs) > slot and node.inputs[slot]:
-            value = folded.value(node.inputs[slot])
-            if value is not None and value.size:
-                values[name] = tuple(value.ravel().tolist())
-    return values
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode(errors="replace")
-
-
-_READ = {
-    onnx.AttributeProto.INT: lambda a: (a.i,),
-    onnx.AttributeProto.INTS: lambda a: tuple(a.ints),
-    onnx.AttributeProto.FLOAT: lambda a: (a.f,),
-    onnx.AttributeProto.FLOATS: lambda a: tuple(a.floats),
-    onnx.AttributeProto.STRING: lambda a: (_text(a.s),),
-    onnx.AttributeProto.STRINGS: lambda a: tuple(_text(s) for s in a.strings),
-}
-
-
-@functools.cache
-def _defaults(op: str, opset: int, domain: str) -> dict[str, tuple]:
-    """ONNX's own default values of the attributes of an operation."""
-    if not onnx.defs.has(op, opset, domain):
-        return {}
-    attributes = onnx.defs.get_schema(op, opset, domain).attributes
-    return {
-        name: _READ[a.default_value.type](a.default_value)
-        for name, a in attributes.items()
-        if a.default_value.type in _READ
-    }
-
-
-def _complete(op: str, values: dict[str, tuple], before: list, after: list, loaded: Loaded) -> None:
-    """Write out what convolutions and poolings leave to a rule, and check what onnx's inference does not."""
-    if op == "Reshape" and math.prod(before[0]) != math.prod(after[0]):
-        loaded.refuse(f"Reshape of {list(before[0])} to {list(after[0])}: different numbers of elements")
-    if op in ("Conv", "ConvTranspose", "Gemm"):
-        values["has_bias"] = (int(len(before) > 2 and bool(before[2])),)
-    if op not in _WINDOWED:
-        return
-    if op in _KERNEL_SLOT:
-        weight, groups = before[_KERNEL_SLOT[op]], values.get("group", (1,))[0]
-        values.setdefault("kernel_shape", weight[2:])
-        channels = weight[0] if op == "ConvTranspose" else weight[1] * groups
-        if before[0][1] != channels or weight[2:] != values["kernel_shape"]:
-            loaded.refuse(f"{op} of {list(before[0])} with weight {list(weight)} in {groups} groups does not fit")
-    rank = len(values["kernel_shape"])
-    values.setdefault("strides", (1,) * rank)
-    values.setdefault("dilations", (1,) * rank)
-    if op == "ConvTranspose":
-        values.setdefault("output_padding", (0,) * rank)
-    automatic = values.pop("auto_pad", ("NOTSET",))[0]
-    if automatic.startswith("SAME"):
-        values["pads"] = _same_pads(op, values, before[0][2:], after[0][2:], automatic == "SAME_LOWER")
-    values.setdefault("pads", (0,) * (2 * rank))
-
-
-def _same_pads(op: str, values: dict[str, tuple], before: tuple, after: tuple, lower: bool) -> tuple[int, ...]:
-    """The pads that auto_pad SAME_UPPER or SAME_LOWER stands for: all begins, then all ends."""
-    if op == "ConvTranspose":
-        before, after = after, before
-    begins, ends = [], []
-    sizes = zip(before, after, values["kernel_shape"], values["strides"], values["dilations"], strict=True)
-    for size, count, kernel, stride, dilation in sizes:
-        total = max((count - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
-        small, large = total // 2, total - total // 2
-        begins.append(large if lower else small)
-        ends.append(small if lower else large)
-    return (*begins, *ends)
 
 
 def main() -> int:
@@ -290,5 +213,6 @@ def main() -> int:
             f"{file}: {len(graph.ops) - graph.ops.count(INPUT)} operations, {len(graph.src)} edges, "
             f"{graph.macs.sum():,.0f} MACs, {graph.flops.sum():,.0f} FLOPs, {graph.params.sum():,.0f} parameters, "
             f"{graph.memory_bytes.sum():,.0f} bytes of memory traffic, batch {graph.batch_size}"
+            + "".join(f"; {note}" for note in graph.notes)
         )
     return status

@@ -1,14 +1,15 @@
 """ONNX file to a checked model with static shapes: everything that can be wrong with a file is found here.
 
-The bytes are read only when the file is small enough. Shapes come from onnx's own inference in strict mode; shapes and
-values stated in the file are dropped first, so that a file can't contradict itself.
+The bytes are read only when the file is small enough. Shapes come from inference (`pipeline.onnx.infer`); those stated
+in the file count only for operations that nobody knows, so that a file can't contradict itself.
 """
 
 from __future__ import annotations
 
+import math
 import stat
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import onnx
@@ -16,12 +17,16 @@ from google.protobuf.message import DecodeError
 
 from pipeline.core import io
 from pipeline.core.errors import BenchError
-from pipeline.onnx.inputs import drop_stated_shapes, fix_dims, split_inputs
-from pipeline.onnx.model import Loaded, Node, infer, short
+from pipeline.onnx import external, microsoft
+from pipeline.onnx.control_flow import node_of, subgraphs
+from pipeline.onnx.evaluate import MAX_VALUES
+from pipeline.onnx.infer import infer
+from pipeline.onnx.inputs import fix_dims, split_inputs, state_shapes
+from pipeline.onnx.model import MAX_FILE_NODES, Loaded, Node, short
+from pipeline.onnx.wire import TooLarge, without_values
 
 MAX_FILE_BYTES = 2**30
-MAX_FILE_NODES = 200_000  # nodes of the file, constants included
-DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
+DOMAINS = ("", "ai.onnx.ml", microsoft.DOMAIN)
 
 
 def load(
@@ -29,22 +34,25 @@ def load(
     where: str,
     dims: Mapping[str, int] | None = None,
     max_bytes: int = MAX_FILE_BYTES,
-    batch: int = 1,
+    batch: int | None = None,
+    folder: Path | None = None,
 ) -> Loaded:
     """Check and infer a model given as the bytes of its file.
 
-    `where` names the model in errors. `dims` gives a size to open dimensions by name; open batch
-    dimensions (axis 0 of an input) have size `batch`. Raises BenchError.
+    `where` names the model in errors. `dims` sizes open dimensions, by name or as input:axis; open batch dimensions
+    (axis 0 of an input) have size `batch`, or 1 with a note. Values that lie in other files of `folder` are read where
+    they are small. Raises BenchError.
     """
     model = _parse(content, where, max_bytes)
     opset = _opset(model, where)
-    nodes = _ordered(_nodes(model.graph), model.graph, where)
+    _standard(model.graph, folder, where)
+    outputs = [out.name for out in model.graph.output]
+    nodes = needed(_ordered(_nodes(model.graph), model.graph, where), outputs)
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
-    weights |= {sparse.values.name: sparse.values for sparse in model.graph.sparse_initializer}
-    loaded = Loaded(where, opset, model, nodes, [out.name for out in model.graph.output], weights)
+    loaded = Loaded(where, opset, model, nodes, outputs, weights)
     split_inputs(loaded)
     fix_dims(loaded, dims or {}, batch)
-    drop_stated_shapes(loaded)
+    state_shapes(loaded)
     infer(loaded)
     return loaded
 
@@ -67,27 +75,31 @@ def _parse(content: bytes, where: str, max_bytes: int) -> onnx.ModelProto:
     if len(content) > max_bytes:
         raise BenchError(f"{where}: over the limit of {max_bytes:,} bytes; export it without weights")
     try:
-        model = onnx.ModelProto.FromString(content)
-    except DecodeError as error:
+        model = onnx.ModelProto.FromString(without_values(content))
+    except TooLarge as error:
+        raise BenchError(f"{where}: {error}; split the model") from error
+    except (DecodeError, ValueError) as error:
         raise BenchError(f"{where}: truncated or not an ONNX file; get it again") from error
-    if len(content) > 2**20:
-        _drop_large_values(model.graph)
     if model.functions:
         model = _inline(model, where)
     if not model.graph.node:
         raise BenchError(f"{where}: not an ONNX file, or a model without operations; get it again")
-    if len(model.graph.node) > MAX_FILE_NODES:
-        raise BenchError(
-            f"{where}: {len(model.graph.node):,} nodes, over the limit of {MAX_FILE_NODES:,}; split the model"
-        )
+    _check_size(len(model.graph.node), where)
     return model
+
+
+def _check_size(nodes: int, where: str) -> None:
+    if nodes > MAX_FILE_NODES:
+        raise BenchError(f"{where}: {nodes:,} nodes, over the limit of {MAX_FILE_NODES:,}; split the model")
 
 
 def _inline(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
     """Replace calls of the model's own functions by their bodies. Functions that call themselves are refused."""
     from onnx import inliner
 
-    calls = {(f.domain, f.name): {(node.domain, node.op_type) for node in f.node} for f in model.functions}
+    bodies = {(function.domain, function.name): function for function in model.functions}
+    calls = {key: {(node.domain, node.op_type) for node in body.node} for key, body in bodies.items()}
+    sizes: dict[tuple[str, str], int] = {}  # nodes of each when it is written out
     left = {key: called & calls.keys() for key, called in calls.items()}
     while left:
         ready = [key for key, called in left.items() if not called & left.keys()]
@@ -95,24 +107,37 @@ def _inline(model: onnx.ModelProto, where: str) -> onnx.ModelProto:
             raise BenchError(f"{where}: its functions call each other in a cycle; export it again")
         for key in ready:
             del left[key]
+            inside = [(node.domain, node.op_type) for node in bodies[key].node]
+            sizes[key] = sum(sizes.get(call, 1) for call in inside)
+    _check_size(sum(sizes.get((node.domain, node.op_type), 1) for node in model.graph.node), where)
     try:
         return inliner.inline_local_functions(model)
     except (RuntimeError, ValueError) as error:
         raise BenchError(f"{where}: its functions can't be inlined: {short(error)}; export it again") from error
 
 
-def _drop_large_values(graph: onnx.GraphProto) -> None:
-    """Forget the values of large weights: only their shape and type matter here."""
-    constants = (a.t for node in graph.node if node.op_type == "Constant" for a in node.attribute)
-    for tensor in (*graph.initializer, *constants):
-        if tensor.ByteSize() > 2**16:
-            for field in ("raw_data", "float_data", "double_data", "int32_data", "int64_data", "uint64_data"):
-                tensor.ClearField(field)
+def _standard(graph: onnx.GraphProto, folder: Path | None, where: str) -> None:
+    """One form for what may be said in two: the default domain, dense weights, values inside the file."""
+    for sparse in graph.sparse_initializer:  # dense, as runtimes take them
+        graph.initializer.add(name=sparse.values.name, data_type=sparse.values.data_type, dims=sparse.dims)
+    graph.ClearField("sparse_initializer")
+    for tensor in graph.initializer:
+        if external.is_external(tensor):
+            if folder is not None and math.prod(tensor.dims) <= MAX_VALUES:
+                tensor.raw_data = external.read(tensor, folder, where).tobytes()
+            tensor.ClearField("external_data")
+            tensor.ClearField("data_location")
+    for node in graph.node:
+        if node.domain == "ai.onnx":
+            node.domain = ""
+        for inner in subgraphs(node):
+            _standard(inner, folder, where)
 
 
 def _opset(model: onnx.ModelProto, where: str) -> int:
     for imported in model.opset_import:
         if imported.domain in ("", "ai.onnx"):
+            imported.domain = ""
             newest = onnx.defs.onnx_opset_version()
             if not 1 <= imported.version <= newest:
                 raise BenchError(
@@ -123,13 +148,22 @@ def _opset(model: onnx.ModelProto, where: str) -> int:
 
 
 def _nodes(graph: onnx.GraphProto) -> list[Node]:
-    return [Node(proto.op_type, tuple(proto.input), tuple(proto.output), proto) for proto in graph.node]
+    return [node_of(proto) for proto in graph.node]
+
+
+def needed(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
+    """The nodes that an output depends on, in their order."""
+    wanted, kept = set(outputs), []
+    for node in reversed(nodes):
+        if not wanted.isdisjoint(node.outputs):
+            wanted.update(node.inputs)
+            kept.append(node)
+    return kept[::-1]
 
 
 def _ordered(nodes: list[Node], graph: onnx.GraphProto, where: str) -> list[Node]:
     """The nodes in topological order, the file's own where it is one. Raises BenchError on a cycle or a loose end."""
     given = {"", *(value.name for value in graph.input), *(tensor.name for tensor in graph.initializer)}
-    given.update(sparse.values.name for sparse in graph.sparse_initializer)
     if _check_names(nodes, graph, given, where):
         return nodes
     order = _topological(nodes, given, where)

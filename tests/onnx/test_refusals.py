@@ -126,8 +126,8 @@ BAD: dict[str, tuple[Callable[[], onnx.ModelProto | bytes], str]] = {
     "absurd weight": (lambda: linear(absurd(10, 2**60)), "absurd shape"),
     "negative weight": (lambda: linear(absurd(10, -2)), "absurd shape"),
     "absurd constant": (lambda: stretched(2**50), "absurd shape"),
-    "absurd range": (ranged, "shape"),
-    "memory bomb": (long_slice, "takes over .* MiB of memory"),
+    "absurd range": (ranged, "setting of 1,152,921,504,606,846,976 numbers"),
+    "memory bomb": (long_slice, "Slice .* has a setting of 1,073,741,824 numbers"),
     "kernel larger than input": (
         lambda: model([node("Conv", ["x", "w"], "y")], X, weights=[weight("w", 6, 3, 11, 11)]),
         "absurd shape",
