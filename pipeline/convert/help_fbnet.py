@@ -14,12 +14,12 @@ from pipeline.convert import _common, _help
 from pipeline.convert._help import TARGET
 from pipeline.core.errors import BenchError
 from pipeline.fetch import unpickle
+from pipeline.score import additive
 from pipeline.spaces import blocks, cells
 
 NAME = "help_fbnet"
 ADDITIVE = ("eyeriss", "fpga", "pixel3", "raspi4")
 PHONES = {"samsung_s7": 0.099, "essential_ph_1": 0.334, "pixel2": 0.613}  # R2 of the linear fit
-FITTED = 4_000  # networks; the other 1,000 are held out
 FASTEST_AND_SLOWEST = {"fpga": (203, 3893), "titan_rtx_1": (112, 3440), "gold_6226": (651, 4713)}  # graph_id
 
 
@@ -45,16 +45,9 @@ def sanity(graphs: pl.DataFrame, targets: pl.DataFrame) -> None:
         _common.expect(NAME, f"R2 of a sum over blocks on {device}", r2, known, 1e-9 if device in ADDITIVE else 1e-3)
 
 
-def additive_r2(graphs: pl.DataFrame, values: np.ndarray, fitted: int = FITTED) -> float:
-    """R2, on the networks behind the first `fitted`, of a least-squares sum of one number a place and block.
-
-    `values`: (n,), in the order of `graphs`, whose networks all have as many nodes.
-    """
-    op = np.array(graphs["op"].to_list())
-    chosen = np.concatenate([column[:, None] == np.unique(column) for column in op.T], axis=1).astype(float)
-    weights = np.linalg.lstsq(chosen[:fitted], values[:fitted], rcond=None)[0]
-    held_out = values[fitted:]
-    return 1 - ((held_out - chosen[fitted:] @ weights) ** 2).sum() / ((held_out - held_out.mean()) ** 2).sum()
+def additive_r2(graphs: pl.DataFrame, values: np.ndarray) -> float:
+    """R2, on networks held out, of a least-squares sum of one number a place and block; `values`: (n,), as `graphs`."""
+    return additive.r2(*additive.held_out(additive.places(graphs["name"].to_list()), values))
 
 
 def _networks(path: Path) -> list[tuple[str, ...]]:

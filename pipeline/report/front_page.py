@@ -29,7 +29,7 @@ from pipeline.report.format import (
     title,
 )  # fmt: skip
 from pipeline.report.page import tuned_in_sight
-from pipeline.report.questions import FAMILY, QUESTIONS, RECIPE, REPRODUCES, answers
+from pipeline.report.questions import FAMILY, QUESTIONS, RECIPE, REPRODUCES, TRANSFER, answers
 from pipeline.report.reproduced import figures_table, not_run
 from pipeline.score import scores as score_numbers
 from pipeline.score.published import Figure
@@ -43,7 +43,10 @@ boards have every label budget, held-out networks apart, costs, ranks and publis
 """.strip()
 
 Tuned = dict[str, list[str]]  # see pipeline.config.tuned_on
-NO_ANSWER = {RECIPE: "no board has several predictors by several recipes yet, so none says"}
+NO_ANSWER = {
+    RECIPE: "no board has several predictors by several recipes yet, so none says",
+    TRANSFER: "no board has its tasks yet, so none says",
+}
 
 
 @dataclass(frozen=True)

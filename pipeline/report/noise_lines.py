@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.report.format import code, plain
-from pipeline.score.label_noise import FAULTY, SECOND, Noise
+from pipeline.score.label_noise import ADDITIVE, FAULTY, REPEATS, SECOND, Noise
 from pipeline.score.tables import Table
 
 
@@ -11,11 +11,11 @@ def noise_lines(table: Table, noise: list[Noise]) -> list[str]:
     """The noise of a table's labels: measured with the scores, or as recorded in the config; [] where unknown."""
     of_table = [n for n in noise if (n.dataset, n.scored_on) == (table.dataset, table.scored_on)]
     of_table = [n for n in of_table if n.device in table.devices]
-    parts = [_two_labels(n) for n in of_table if n.kind != "repeats" and n.kind == table.target]
+    parts = [_two_labels(n) for n in of_table if n.kind != REPEATS and n.kind == table.target]
     if len(table.devices) == 1:
-        parts += [_repeats(n, "timed" if table.is_cost else "trained") for n in of_table if n.kind == "repeats"][:1]
+        parts += [_repeats(n, "timed" if table.is_cost else "trained") for n in of_table if n.kind == REPEATS][:1]
     parts += [_second(n, len(table.devices) > 1) for n in of_table if n.kind == SECOND]
-    parts += _recorded(table, bool(of_table))
+    parts += _recorded(table, any(n.kind not in (ADDITIVE, FAULTY) for n in of_table))
     what = "Noise floor" if table.is_cost else "Noise ceiling"
     lines = ["", f"{what}, how well labels agree with themselves: {'; '.join(parts)}."] if parts else []
     return lines + _faulty([n for n in of_table if n.kind == FAULTY])
@@ -23,7 +23,7 @@ def noise_lines(table: Table, noise: list[Noise]) -> list[str]:
 
 def _faulty(counts: list[Noise]) -> list[str]:
     """How many labels of which device are left out."""
-    parts = ", ".join(f"{n.n:,} of `{n.device}`" for n in counts)
+    parts = ", ".join(f"{n.n:,} of `{n.device}` ({n.values['share']:.2f} %)" for n in counts)
     told = "are left out of training and scores, but for budgets that end in `-faulty`"
     return (
         ["", f"Labels that cannot be ([rule](../../docs/data_cards.md#faulty-labels)): {parts}; they {told}."]

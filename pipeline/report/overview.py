@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from pipeline.config.budget import Kind
+from pipeline.config.nasflat import NASFLAT
 from pipeline.core.names import focus_first, is_focus
 from pipeline.report import sections
 from pipeline.report.format import (
@@ -52,7 +53,7 @@ def summary_table(scores: Scores, notes: Notes) -> list[str]:
     columns = [_rank_column(ranking, len(rankings) > 1, notes) for ranking in rankings if len(ranking.ranked) > 1]
     columns += _accuracy_columns([table for table in scores.compared_tables if not table.is_cost])
     for table in scores.compared_tables:
-        if table.is_cost:
+        if table.is_cost and table.protocol not in NASFLAT:  # these have a section of their own
             columns += _cost_columns(table, notes, scores.noise)
     columns += _run_columns(tables, predictors, notes)
     columns.append(("Cells with<br>a number", {p: _coverage(rankings, p) for p in predictors}))

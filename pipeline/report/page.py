@@ -29,6 +29,7 @@ from pipeline.report.format import (
 from pipeline.report.noise_lines import noise_lines
 from pipeline.report.pair_table import pair_section
 from pipeline.report.questions import answers
+from pipeline.report.transfer import transfer_section
 from pipeline.report.two_way import two_way_section
 from pipeline.score.score_table import QUALITY_SPLITS
 from pipeline.score.scores import Scores
@@ -98,6 +99,7 @@ def page(content: Content) -> str:
         "[All boards](../leaderboard.md). `snakemake boards --cores 2` makes `html/leaderboard.html`, which sorts and "
         "filters every number, beside `leaderboard.csv` and the figures as SVG.", "",
     ]  # fmt: skip
+    lines += transfer_section(scores)
     lines += ["## Summary", "", *overview.summary_table(scores, notes), ""]
     lines += tuned_in_sight(scores.tables, content.tuned, ROOT)
     if len(scores.tables) > 1:

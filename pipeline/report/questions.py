@@ -11,6 +11,7 @@ from pipeline.score.ranking import Compared
 from pipeline.score.recipes import Gain, TwoWay
 from pipeline.score.stats import Interval
 from pipeline.score.tables import Size, Table
+from pipeline.score.transfer import Task
 
 QUESTIONS = (
     "What is best, at which label budget?",
@@ -18,8 +19,9 @@ QUESTIONS = (
     "Is it the architecture or the recipe?",
     "Which predicts the latency of an unseen family best?",
     "Do NN-Former's published figures reproduce?",
+    "Is NASFLAT beaten at transfer to new devices?",
 )
-BEST, CHEAPEST, RECIPE, FAMILY, REPRODUCES = QUESTIONS
+BEST, CHEAPEST, RECIPE, FAMILY, REPRODUCES, TRANSFER = QUESTIONS
 SYNTHETIC = "**SYNTHETIC LABELS, no result:** "
 WORDS = {"agrees": "reproduced", "above": "above", "below": "below", "unsure": "without an interval"}  # of VERDICTS
 RECIPE_WORDS = dict(
@@ -37,9 +39,29 @@ def answers(headline: Headline) -> dict[str, str]:
         RECIPE: "; ".join(_recipes(two_way) for two_way in headline.two_ways),
         FAMILY: _unseen_family(headline.unseen_family) if headline.unseen_family else "",
         REPRODUCES: "; ".join(_reproduces(label, verdicts) for label, verdicts in headline.verdicts.items()),
+        TRANSFER: "; ".join(_transfer(n, headline.transfer) for n in _numbers_of_labels(headline.transfer)),
     }
     loud = SYNTHETIC if headline.synthetic else ""
     return {question: loud + text for question, text in sentences.items() if text}
+
+
+def _numbers_of_labels(tasks: list[Task]) -> list[int]:
+    return list(dict.fromkeys(task.size.n_train for task in tasks))
+
+
+def _transfer(n: int, tasks: list[Task]) -> str:
+    """On how many of its tasks the best of ours, and NN-Former, lie above NASFLAT's published figure."""
+    tasks = [task for task in tasks if task.size.n_train == n]
+    verdicts = [(task.verdict(task.best) or "", task.verdict(task.focus) or "") for task in tasks]
+    best = sum(verdict.startswith("above") for verdict, _ in verdicts)
+    focus = sum(verdict.startswith("above") for _, verdict in verdicts)
+    leaders = [task.best for task in tasks if task.best]
+    leader = max(dict.fromkeys(leaders), key=leaders.count, default=None)
+    often = f", `{leader}` is the best on {leaders.count(leader)}" if leader else ""
+    return (
+        f"{n} labels of the new device: the best of ours is above NASFLAT's published figure, by a 95 % interval that "
+        f"excludes it, on {best} of {len(tasks)} tasks, NN-Former on {focus}{often}"
+    )
 
 
 def _labels(tasks: tuple[tuple[Table, Size], ...]) -> str:

@@ -21,7 +21,7 @@ from pipeline.report.format import (
     span,
 )  # fmt: skip
 from pipeline.score import published
-from pipeline.score.label_noise import SECOND, Noise
+from pipeline.score.label_noise import REPEATS, SECOND, Noise
 from pipeline.score.label_noise import floor as noise_floor
 from pipeline.score.messages import Messages
 from pipeline.score.tables import Size, Table
@@ -87,7 +87,7 @@ def device_table(table: Table, size: Size, noise: list[Noise]) -> list[str]:
         n.device: " / ".join(number(n.values[m], m) for m in ("mape", "acc10", "kendall_tau"))
         for n in noise
         if (n.dataset, n.scored_on) == (table.dataset, table.scored_on)
-        and n.kind in ("repeats", SECOND)
+        and n.kind in (REPEATS, SECOND)
         and n.device in table.devices
     }
     order = table.ranked()

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from pipeline.config.budget import Kind
 from pipeline.core.names import focus_first, is_as_published
-from pipeline.score import stats
+from pipeline.score import stats, transfer
 from pipeline.score.label_noise import Noise
 from pipeline.score.label_noise import floor as noise_floor
-from pipeline.score.published import VERDICTS, Comparison
+from pipeline.score.published import VERDICTS, Comparison, Figure
 from pipeline.score.ranking import Compared, compared_seeds
 from pipeline.score.recipes import TwoWay, two_ways
 from pipeline.score.tables import Size, Stat, Table
@@ -81,7 +81,7 @@ class Verdicts:
 class Headline:
     """`best`: by label budget, those that the grid has; `verdicts`: by label of NN-Former as published.
 
-    `two_ways`: architectures by recipes, where the grid has such.
+    `two_ways`: architectures by recipes, where the grid has such. `transfer`: NASFLAT's tasks, likewise.
     """
 
     synthetic: bool
@@ -89,12 +89,18 @@ class Headline:
     unseen_family: UnseenFamily | None
     verdicts: dict[str, Verdicts]
     two_ways: list[TwoWay]
+    transfer: list[transfer.Task] = field(default_factory=list)
 
 
 def headline(
-    tables: list[Table], compared_tables: list[Table], comparisons: dict[str, list[Comparison]], noise: Sequence[Noise]
+    tables: list[Table],
+    compared_tables: list[Table],
+    comparisons: dict[str, list[Comparison]],
+    noise: Sequence[Noise],
+    figures: Sequence[Figure] = (),
 ) -> Headline:
-    """All of it. `compared_tables` are those that count once (`ranking.independent`); `comparisons`: by table name."""
+    """All of it. `compared_tables` are those that count once (`ranking.independent`); `comparisons`: by table name;
+    `figures`: published ones."""
     accuracy = [table for table in compared_tables if not table.is_cost]
     best = {word: best_on(tasks_at(accuracy, word), "kendall_tau") for word in _budgets(accuracy)}
     return Headline(
@@ -103,6 +109,7 @@ def headline(
         unseen_family=unseen_family(tables, noise),
         verdicts=verdicts(tables, comparisons),
         two_ways=[two_way for table in accuracy for two_way in two_ways(table)],
+        transfer=transfer.tasks(tables, figures),
     )
 
 

@@ -1,36 +1,41 @@
 """How well labels agree with themselves, measured from the data: a ceiling for correlations, a floor for errors.
 
-Three measures. `second`: a second measurement of the same networks, the target second_<target> of a data set.
+Four measures. `second`: a second measurement of the same networks, the target second_<target> of a data set.
 `repeats`: networks of one isomorphism class are the same network, trained or timed more than once; the first two of
 each class (by graph_id) are one measurement and its repeat. `pairs`: two kinds of labels of the same networks, where
-config/datasets.yaml names them; no predictor trained on one can rank the other better than that.
+config/datasets.yaml names them; no predictor trained on one can rank the other better than that. `additive`: costs as
+sums over the places of a network (`pipeline.score.additive`), a ceiling for what adds up blocks.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from pipeline.config import datasets
+from pipeline.config.cell_spec import CellSpec
 from pipeline.config.datasets import Dataset
 from pipeline.core.targets import is_cost
-from pipeline.score import metrics
+from pipeline.score import additive, metrics, score_table
 
 FEWEST = 50  # pairs; fewer say too little
 FEWEST_SECOND = 20  # a second measurement knows what it compares; isomorphic cells are luck
 SECOND = "second"
-FAULTY = "faulty"  # no agreement: `n` labels cannot be and are left out
+REPEATS = "repeats"
+ADDITIVE = "additive"  # `n` networks held out of the fit; `values` has r2 too
+FAULTY = "faulty"  # no agreement: `n` labels cannot be and are left out, `share` percent of all
 
 
 @dataclass(frozen=True)
 class Noise:
-    """One agreement of labels. `values` holds kendall_tau, and mape and acc10 for costs; `n` counts networks."""
+    """One agreement of labels. `values` holds kendall_tau, and spearman, mape and acc10 for costs; `n`: networks."""
 
     dataset: str
     scored_on: str
     device: str
-    kind: str  # repeats, SECOND, FAULTY, or the other label
+    kind: str  # REPEATS, SECOND, ADDITIVE, FAULTY, or the other label
     n: int
     values: dict[str, float]
 
@@ -43,7 +48,7 @@ def repeats(dataset: str, scored_on: str, device: str, iso: np.ndarray, values: 
     order = np.argsort(iso, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(iso[order]) != 0])
     firsts = starts[np.diff(np.r_[starts, len(order)]) > 1]
-    return _noise(dataset, scored_on, device, "repeats", values[order[firsts + 1]], values[order[firsts]])
+    return _noise(dataset, scored_on, device, REPEATS, values[order[firsts + 1]], values[order[firsts]])
 
 
 def pairs(dataset: str, scored_on: str, device: str, other: str, a: np.ndarray, b: np.ndarray) -> Noise | None:
@@ -54,15 +59,24 @@ def pairs(dataset: str, scored_on: str, device: str, other: str, a: np.ndarray, 
 def _noise(dataset: str, scored_on: str, device: str, kind: str, a: np.ndarray, b: np.ndarray) -> Noise | None:
     if len(a) < (FEWEST_SECOND if kind == SECOND else FEWEST):
         return None
-    names = ["kendall_tau", *(("mape", "acc10") if is_cost(scored_on) else ())]
+    names = ["kendall_tau", *(("spearman", "mape", "acc10") if is_cost(scored_on) else ())]
     values = {name: metrics.for_target(scored_on)[name](a, b) for name in names}
     if None in values.values():
         return None
     return Noise(dataset, scored_on, device, kind, len(a), {name: round(value, 6) for name, value in values.items()})
 
 
+def of_cells(cells: Sequence[CellSpec], data) -> list[Noise]:
+    """All agreements for the labels that `cells` are scored on; `data` is a `pipeline.score.score.Data`."""
+    known = datasets.load()
+    scored = {
+        (c.dataset, label, c.device): None for c in cells for label in score_table.scored_on(c.protocol, c.target)
+    }
+    return [noise for dataset, label, device in scored for noise in measure(data, known[dataset], label, device)]
+
+
 def measure(data, about: Dataset, scored_on: str, device: str) -> list[Noise]:
-    """All agreements for one label; `data` is a `pipeline.score.score.Data`."""
+    """All agreements for one label."""
     labels = data.labels(about.name, scored_on, device)
     agreements = [repeats(about.name, scored_on, device, data.graphs(about.name)[labels.ids], labels.values)]
     if device in about.targets.get(f"second_{scored_on}", ()):
@@ -72,10 +86,23 @@ def measure(data, about: Dataset, scored_on: str, device: str) -> list[Noise]:
         if both and scored_on in ceiling.labels:
             other = next(name for name in ceiling.labels if name != scored_on)
             agreements.append(_with(data, about, scored_on, device, other, other))
+    agreements.append(_additive(data, about, scored_on, device) if is_cost(scored_on) else None)
     n_faulty = data.n_faulty(about.name, scored_on, device)
     if n_faulty:
-        agreements.append(Noise(about.name, scored_on, device, FAULTY, n_faulty, {}))
+        share = round(100 * n_faulty / (n_faulty + len(labels.ids)), 6)
+        agreements.append(Noise(about.name, scored_on, device, FAULTY, n_faulty, {"share": share}))
     return [noise for noise in agreements if noise]
+
+
+def _additive(data, about: Dataset, scored_on: str, device: str) -> Noise | None:
+    """Labels beside sums over places; None where the networks' names don't list places."""
+    chosen = data.places(about.name)
+    if chosen is None:
+        return None
+    labels = data.labels(about.name, scored_on, device)
+    predicted, true = additive.held_out(chosen[labels.ids], labels.values)
+    found = _noise(about.name, scored_on, device, ADDITIVE, predicted, true)
+    return found and replace(found, values=found.values | {"r2": round(additive.r2(predicted, true), 6)})
 
 
 def _with(data, about: Dataset, scored_on: str, device: str, other: str, kind: str) -> Noise | None:
@@ -85,13 +112,18 @@ def _with(data, about: Dataset, scored_on: str, device: str, other: str, kind: s
     return pairs(about.name, scored_on, device, kind, theirs.values[j], ours.values[i])
 
 
-def floor(noise: Sequence[Noise], dataset: str, scored_on: str, devices: Sequence[str]) -> dict[str, float]:
-    """Metrics between a first and a second measurement, mean over `devices`; {} where one of them has no second."""
-    by_device = {n.device: n.values for n in noise if (n.dataset, n.scored_on, n.kind) == (dataset, scored_on, SECOND)}
+def floor(
+    noise: Sequence[Noise], dataset: str, scored_on: str, devices: Sequence[str], kind: str = SECOND
+) -> dict[str, float]:
+    """Metrics between a first and a second measurement, mean over `devices`; {} where one of them has no second.
+
+    The same for the agreements of another `kind`.
+    """
+    by_device = {n.device: n.values for n in noise if (n.dataset, n.scored_on, n.kind) == (dataset, scored_on, kind)}
     values = [by_device[device] for device in devices if device in by_device]
     if not values or len(values) < len(devices):
         return {}
-    return {name: float(np.mean([v[name] for v in values])) for name in values[0]}
+    return {name: float(np.mean([v[name] for v in values])) for name in values[0] if all(name in v for v in values)}
 
 
 def dump(noise: list[Noise]) -> list[dict]:
@@ -104,6 +136,7 @@ def parse(raw: list[dict] | None) -> list[Noise]:
     found = [Noise(**item) for item in raw or []]
     for noise in found:
         numbers = list(noise.values.values())
-        if type(noise.n) is not int or "kendall_tau" not in noise.values or not np.isfinite(numbers).all():
+        needed = "share" if noise.kind == FAULTY else "kendall_tau"
+        if type(noise.n) is not int or needed not in noise.values or not np.isfinite(numbers).all():
             raise ValueError(f"the noise of {noise.dataset} has no finite numbers")
     return found

@@ -21,7 +21,7 @@ from pipeline.config.cell_spec import CellSpec
 from pipeline.core import io, schema, table_checks
 from pipeline.core.errors import BenchError
 from pipeline.core.targets import is_cost
-from pipeline.score import label_noise, messages, metrics, score_table
+from pipeline.score import additive, label_noise, likeness, messages, metrics, score_table
 from pipeline.spaces import cells as spaces
 from pipeline.split import training_set
 
@@ -49,6 +49,7 @@ class Data:
         self.functions = lru_cache(maxsize=None)(self._functions)
         self.version = lru_cache(maxsize=None)(self._version)
         self.labels = lru_cache(maxsize=None)(self._labels)
+        self.places = lru_cache(maxsize=None)(self._places)
         self._split_masks = lru_cache(maxsize=None)(self._make_split_masks)
         self._training_set = lru_cache(maxsize=256)(self._make_training_set)
         self._checked = lru_cache(maxsize=None)(self._read_graphs)
@@ -79,7 +80,11 @@ class Data:
         path = self.graphs_path(dataset)
         frame = io.read_parquet(path)
         schema.check_graphs(frame, io.read_meta(path), path)
-        return frame.select("graph_id", "iso", "family")
+        return frame.select("graph_id", "iso", "family", "name")
+
+    def _places(self, dataset: str) -> np.ndarray | None:
+        """What stands at each place of each graph, (n_graphs, F), where names say it: see `additive.places`."""
+        return additive.places(self._checked(dataset)["name"].to_list())
 
     def _version(self, dataset: str) -> str:
         return str(io.read_meta(self.targets_path(dataset)).get("version"))
@@ -267,17 +272,6 @@ def refuse_failures(cells: list[CellSpec]) -> None:
         raise BenchError(f"{paths}: {first['status']}: {first.get('message')}; mend it, delete the file and run again")
 
 
-def noise_of(cells: list[CellSpec], data: Data) -> list[label_noise.Noise]:
-    """How well the labels that `cells` are scored on agree with themselves."""
-    known = datasets.load()
-    scored = {
-        (c.dataset, label, c.device): None for c in cells for label in score_table.scored_on(c.protocol, c.target)
-    }
-    return [
-        noise for dataset, label, device in scored for noise in label_noise.measure(data, known[dataset], label, device)
-    ]
-
-
 def main() -> None:
     """Command line of the scoring step."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.score", description="Score the predictions of a grid.")
@@ -290,5 +284,9 @@ def main() -> None:
     if args.strict:
         refuse_failures(cells)
     rows = score(cells, data)
-    noise, failed = label_noise.dump(noise_of(cells, data)), messages.dump(messages.of_cells(cells))
-    score_table.write(args.out, rows, noise, failed)
+    about = (
+        label_noise.dump(label_noise.of_cells(cells, data)),
+        messages.dump(messages.of_cells(cells)),
+        likeness.dump(likeness.of_cells(cells, data)),
+    )
+    score_table.write(args.out, rows, *about)

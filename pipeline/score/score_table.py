@@ -72,11 +72,17 @@ def check(rows: pl.DataFrame, where: Path | str) -> None:
 
 
 def write(
-    path: Path | str, rows: pl.DataFrame, noise: list[dict] | None = None, messages: list[list] | None = None
+    path: Path | str,
+    rows: pl.DataFrame,
+    noise: list[dict] | None = None,
+    messages: list[list] | None = None,
+    likeness: list[dict] | None = None,
 ) -> None:
-    """Check `rows` and write them atomically; the labels' `noise` and the failed cells' `messages` are metadata."""
+    """Check `rows` and write them atomically; metadata are the labels' `noise`, the failed cells' `messages` and the
+    `likeness` of devices."""
     check(rows, path)
     about = {"kind": "scores", "noise": noise or []} | ({"messages": messages} if messages else {})
+    about |= {"likeness": likeness} if likeness else {}
     io.write_parquet(path, rows, about)
 
 

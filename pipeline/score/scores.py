@@ -13,7 +13,9 @@ from pipeline.config import grid as grids
 from pipeline.core import io
 from pipeline.core.errors import BenchError
 from pipeline.score import label_noise, pairs, published, ranking, score_table
+from pipeline.score import likeness as device_likeness
 from pipeline.score.headline import Headline, headline
+from pipeline.score.likeness import Likeness
 from pipeline.score.messages import Messages
 from pipeline.score.messages import parse as parse_messages
 from pipeline.score.tables import Table, tables_of
@@ -23,7 +25,7 @@ from pipeline.score.tables import Table, tables_of
 class Scores:
     """`rows`: the table of scores; `tables`: its rows by task; `figures`: published ones; `noise`: of the labels.
 
-    `messages`: of the cells that failed.
+    `messages`: of the cells that failed. `likeness`: of the devices of a data set.
     """
 
     grid: grids.Grid
@@ -32,6 +34,7 @@ class Scores:
     figures: list[published.Figure]
     noise: list[label_noise.Noise]
     messages: Messages = field(default_factory=dict)
+    likeness: list[Likeness] = field(default_factory=list)
 
     @cached_property
     def rankings(self) -> list[ranking.Ranking]:
@@ -56,7 +59,7 @@ class Scores:
     @cached_property
     def headline(self) -> Headline:
         """What the board opens with."""
-        return headline(self.tables, self.compared_tables, self.comparisons, self.noise)
+        return headline(self.tables, self.compared_tables, self.comparisons, self.noise, self.figures)
 
     @property
     def synthetic(self) -> bool:
@@ -71,6 +74,8 @@ def load(grid: Path | str, scores: Path | str) -> Scores:
     meta = io.read_meta(scores)
     try:
         noise, messages = label_noise.parse(meta.get("noise")), parse_messages(meta.get("messages"))
-    except (TypeError, ValueError, AttributeError) as error:
-        raise BenchError(f"{scores}: what it says of noise or messages can't be read ({error}); score again") from error
-    return Scores(asked, rows, tables, published.load(), noise, messages)
+        alike = device_likeness.parse(meta.get("likeness"))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        said = f"what it says of noise, messages or devices can't be read ({error})"
+        raise BenchError(f"{scores}: {said}; score again") from error
+    return Scores(asked, rows, tables, published.load(), noise, messages, alike)

@@ -55,10 +55,7 @@ def test_devices_have_their_own():
 
 
 def test_labels_left_out_are_counted():
-    noise = [FLOOR, Noise(DATASET, "lat_ms", "phone", FAULTY, 128, {})]
+    noise = [FLOOR, Noise(DATASET, "lat_ms", "phone", FAULTY, 128, {"share": 0.82})]
     text = page.page(content(noise))
-    assert (
-        "Labels that cannot be ([rule](../../docs/data_cards.md#faulty-labels)): 128 of `phone`; they are left out"
-        in text
-    )
+    assert "(../../docs/data_cards.md#faulty-labels)): 128 of `phone` (0.82 %); they are left out" in text
     assert "cannot be" not in page.page(content([FLOOR]))

@@ -1,5 +1,7 @@
 """How labels agree with themselves: by hand, and what the config records against the real data."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,9 @@ def test_repeats_take_the_first_two_of_each_class():
     iso = np.tile(np.arange(60), 3)
     values = np.r_[np.arange(60) + 1.0, 1.05 * (np.arange(60) + 1.0), np.full(60, 1e9)]
     found = label_noise.repeats("d", "lat_ms", "phone", iso, values)
-    assert found.n == 60 and found.values == {"kendall_tau": 1.0, "mape": pytest.approx(5.0), "acc10": 100.0}
+    assert found.n == 60 and found.values == {
+        "kendall_tau": 1.0, "spearman": 1.0, "mape": pytest.approx(5.0), "acc10": 100.0,
+    }  # fmt: skip
     assert label_noise.repeats("d", "test_acc", "any", iso, values).values == {"kendall_tau": 1.0}
 
 
@@ -32,9 +36,14 @@ def test_scores_carry_the_noise_of_their_labels(tmp_path, monkeypatch):
     cell = make_cell()
     write_predictions(cell, [50.0 + i for i in range(20)])
     rows = score.score([cell], score.Data(data))
-    found = [label_noise.Noise("d", "val_acc", "any", "test_acc", 50, {"kendall_tau": 0.5})]
+    found = [
+        label_noise.Noise("d", "val_acc", "any", "test_acc", 50, {"kendall_tau": 0.5}),
+        label_noise.Noise("d", "lat_ms", "phone", label_noise.FAULTY, 3, {"share": 0.1}),
+    ]
     score_table.write("scores.parquet", rows, label_noise.dump(found))
     assert label_noise.parse(io.read_meta("scores.parquet")["noise"]) == found
+    with pytest.raises(ValueError, match="no finite numbers"):
+        label_noise.parse(label_noise.dump([replace(found[0], values={"share": 0.1})]))
     assert label_noise.parse(None) == [] and score_table.read("scores.parquet").equals(rows)
 
 
@@ -71,3 +80,13 @@ def test_the_floor_is_the_mean_over_devices_that_all_have_one():
     assert label_noise.floor(SECOND, "d", "lat_ms", ["phone", "tv"]) == {}
     assert label_noise.floor(SECOND, "e", "lat_ms", ["phone"]) == label_noise.floor([], "d", "lat_ms", ["phone"]) == {}
     assert label_noise.floor(SECOND, "d", "other_ms", ["phone"]) == {}
+
+
+def test_an_agreement_of_another_kind_is_a_mean_over_devices_too():
+    sums = [
+        replace(n, kind=label_noise.ADDITIVE, values=n.values | {"r2": r2})
+        for n, r2 in zip(SECOND, (1.0, 0.5), strict=False)
+    ]
+    found = label_noise.floor(sums, "d", "lat_ms", ["phone", "watch"], label_noise.ADDITIVE)
+    assert found["r2"] == 0.75 and found["kendall_tau"] == pytest.approx(0.97)
+    assert label_noise.floor(sums, "d", "lat_ms", ["phone"]) == {}

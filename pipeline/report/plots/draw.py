@@ -13,14 +13,16 @@ import numpy as np
 from tqdm import tqdm
 
 from pipeline.config.cell_spec import CellSpec
+from pipeline.config.nasflat import NASFLAT
 from pipeline.core import io
 from pipeline.core.names import is_focus
 from pipeline.report.format import TITLES, number
 from pipeline.report.page import Picture
 from pipeline.report.plots import attention as attention_plot
-from pipeline.report.plots import curves, devices, ranks, scatter, style
+from pipeline.report.plots import curves, devices, ranks, scatter, style, transfer
 from pipeline.report.plots.style import Drawn
 from pipeline.report.sections import provenance_line
+from pipeline.score import transfer as numbers
 from pipeline.score.score import Data, read_predictions
 from pipeline.score.scores import Scores
 from pipeline.score.tables import Table
@@ -28,23 +30,50 @@ from pipeline.score.tables import Table
 ATTENTION = "what NN-Former looks at"
 OF_TABLE = (
     "quality against labels", "quality against training time", "families left out", "what variants change",
-    "MAPE by device", "Acc(10 %) by device",
+    "MAPE by device", "Acc(10 %) by device", "adaptation to a new device",
 )  # fmt: skip
 SCATTER = "predicted against true"
+BY_TARGET = "transfer by device"
+ALIKE = "how alike devices are"
 
 
 def of_table(table: Table, scores: Scores) -> dict[str, Drawn]:
     """The figures of a table that its scores give, by name; those with nothing to show are left out."""
+    if table.protocol in NASFLAT:  # the grid has figures of these
+        return {}
     several = table.is_cost and len(table.devices) > 1
+    adapts = table in numbers.adaptation([table])
     drawn = (
-        curves.by_size(table),
+        None if adapts else curves.by_size(table),
         curves.by_cost(table),
         devices.by_family(table, scores.comparisons[table.name]) if table.is_cost else None,
         ranks.forest(table),
         devices.by_device(table, "mape") if several else None,
         devices.by_device(table, "acc10") if several else None,
+        transfer.adaptation(table) if adapts else None,
     )
     return {name: figure for name, figure in zip(OF_TABLE, drawn, strict=True) if figure is not None}
+
+
+def of_transfer(scores: Scores) -> dict[str, tuple[Drawn, str]]:
+    """The figures of transfer of a grid and what made them, by name; none where it has no such tasks."""
+    tasks, found = scores.headline.transfer, {}
+    for dataset in dict.fromkeys(task.table.dataset for task in tasks):
+        most = max(task.size.n_train for task in tasks)
+        shown = [task for task in tasks if task.table.dataset == dataset and task.size.n_train == most]
+        drawn = transfer.by_target(shown) if shown else None
+        if drawn:
+            found[f"{BY_TARGET} {dataset}"] = drawn, provenance_line(shown[0].table)
+    for likeness in scores.likeness:
+        found[f"{ALIKE} {likeness.dataset}"] = transfer.alike(likeness), f"data {likeness.dataset}"
+    return found
+
+
+def transfer_names(scores: Scores) -> list[str]:
+    """The names that `of_transfer` may give."""
+    datasets = dict.fromkeys(task.table.dataset for task in scores.headline.transfer)
+    names = [f"{BY_TARGET} {dataset}" for dataset in datasets]
+    return names + [f"{ALIKE} {likeness.dataset}" for likeness in scores.likeness]
 
 
 def scatter_panels(table: Table, data: Path, cells: tuple[CellSpec, ...]) -> list[scatter.Panel]:
@@ -130,6 +159,8 @@ def draw(scores: Scores, data: Path, board: Path, attention: Path | None = None)
             if diagram:
                 made_with = "\n".join(provenance_line(table) for table in ranking.tables)
                 folder.save("", f"mean rank by {ranking.metric}", diagram, made_with, True)
+        for name, (figure, made_with) in of_transfer(scores).items():
+            folder.save("", name, figure, made_with, True)
         if attention and io.read_meta(attention).get("status", "ok") == "ok":
             synthetic = {table.dataset for table in scores.tables if table.synthetic}
             folder.save("", ATTENTION, *attention_plot.picture(attention, synthetic), True)
@@ -152,7 +183,10 @@ def draw(scores: Scores, data: Path, board: Path, attention: Path | None = None)
 
 def committed_pictures(scores: Scores, board: Path) -> dict[str, list[Picture]]:
     """The figures of the Markdown board that stand in `board`, as `draw` would list them had it drawn these."""
-    names = [("", name) for name in (*(f"mean rank by {r.metric}" for r in scores.rankings), ATTENTION)]
+    names = [
+        ("", name)
+        for name in (*(f"mean rank by {r.metric}" for r in scores.rankings), *transfer_names(scores), ATTENTION)
+    ]
     names += [(table.name, name) for table in scores.tables for name in OF_TABLE]
     pictures: dict[str, list[Picture]] = {}
     for table, name in names:
