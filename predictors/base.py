@@ -45,6 +45,7 @@ class BasePredictor(ABC):
     needs: ClassVar[frozenset[str]] = frozenset()
     checkpoint: Checkpoint | None = None  # where a long fit may write how far it is
     transfers: ClassVar[bool] = False  # whether `fit` knows what to do with labels of other devices
+    zero_shot: ClassVar[bool] = False  # whether labels of other devices are enough for `fit`
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 A budget is written as one word, in grids, paths, scores and on boards:
 
 - ``0.05``: that fraction of the data set, the first networks of the split's pool;
-- ``n900``: that many labels, the first networks of the pool that have one;
+- ``n900``: that many labels, the first networks of the pool that have one; ``n0``: none but those of other devices;
 - ``stage``: the labels that the source marks as train; those it marks as test are held out;
 - ``without-<family>``: every label of the other families; the named one is held out.
 

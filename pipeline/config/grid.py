@@ -144,7 +144,7 @@ def _task_cells(
     for label in chosen:
         _check_known(where, "predictor", label, labels)
     for position, budget in enumerate(task.budgets):
-        _check_budget(f"{where}.budgets[{position}]", budget, dataset)
+        _check_budget(f"{where}.budgets[{position}]", budget, dataset, task.protocol)
         _check_protocol(where, task, budget)
     for device in task.devices:
         sources = _sources(where, task, device, dataset)
@@ -189,14 +189,16 @@ def _sources(where: str, task: Task, device: str, dataset: datasets.Dataset) -> 
     return sources
 
 
-def _check_budget(where: str, budget: Budget, dataset: datasets.Dataset) -> None:
-    """Refuse a budget that the data set can't give."""
+def _check_budget(where: str, budget: Budget, dataset: datasets.Dataset, protocol: str) -> None:
+    """Refuse a budget that the data set can't give, and no label where other devices have none either."""
     if budget.family is not None:
         _check_known(where, "family", budget.family, dataset.families)
     n = budget.n_labels(dataset.n_graphs)
     if n is None:
         return
     pool = _pool(dataset)
+    if n == 0 and budget.kind is Kind.COUNT and not budget.n_val and protocol in FEW_SHOT:
+        return  # a device is predicted from others alone
     if n < 1:
         raise BenchError(
             f"{where}: {budget.amount} of {dataset.n_graphs} graphs is less than one label; take a larger size"

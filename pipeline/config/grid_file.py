@@ -34,12 +34,12 @@ Protocol = Literal[
 
 def _budget(value: object) -> Budget:
     """A budget as a grid writes it: a word in quotes, or a number of labels."""
-    if type(value) is int and value > 0:
+    if type(value) is int and value >= 0:
         return Budget.parse(f"n{value}")
     if isinstance(value, float):
         raise ValueError(f'{value} is not quoted; write a fraction as a string, "{value}"')
     if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no label budget; write a quoted fraction or a number of labels of at least 1")
+        raise ValueError(f"{value!r} is no label budget; write a quoted fraction or a number of labels")
     if len(value) > MAX_WORD:
         raise ValueError(f"'{value[:MAX_WORD]}…' is longer than {MAX_WORD} characters; write a shorter budget")
     try:

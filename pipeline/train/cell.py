@@ -167,6 +167,8 @@ def _fit_and_predict(
     missing = predictor.needs - available_inputs(graphs)
     if missing:
         raise base.Unsupported(f"the data set lacks {', '.join(sorted(missing))}")
+    if labels.n_train == 0 and not predictor.zero_shot:
+        raise base.Unsupported("it needs a label of the new device")
     rows = labels.rows if predictor.transfers else labels.rows.tail(labels.n_train)
     examples = graphs_and_labels(graphs, rows)
     validation = graphs_and_labels(graphs, labels.val_rows) if labels.val_rows.height else (None, None)

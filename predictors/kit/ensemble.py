@@ -45,7 +45,7 @@ class Ensemble(BasePredictor):
     def __init__(self, members: list[BasePredictor]) -> None:
         first, size = members[0], len(members)
         self.members, self.task, self.seed = members, first.task, first.seed
-        self.needs, self.transfers = first.needs, first.transfers
+        self.needs, self.transfers, self.zero_shot = first.needs, first.transfers, first.zero_shot
         config = {f.name: getattr(first.config, f.name) for f in fields(first.config)}
         kind = make_dataclass("Config", [("ensemble", int, size)], bases=(type(first.config),), frozen=True)
         self.config = kind(**config)

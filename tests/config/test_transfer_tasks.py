@@ -37,6 +37,9 @@ FD = {
         ({"devices": ["moon"]}, r"tasks\[0\]: unknown device 'moon'"),
         ({"task_sources": {"devices": ["moon"], "labels": 5}}, r"tasks\[0\]\.sources: unknown device 'moon'"),
         ({"task_sources": {"devices": ["pixel3", "fpga"], "labels": 5}}, "the target fpga is among its sources"),
+        ({"budgets": [0], "protocol": "direct", "task_sources": None}, "less than one label"),
+        ({"budgets": ["n0-val5"]}, "less than one label"),
+        ({"budgets": ["0.0001"]}, "less than one label"),
         ({"budgets": [4001]}, "4001 labels, the pool of help_fbnet has 4000"),
         ({"task_sources": {"devices": ["pixel3"], "labels": 4001}}, "4001 labels, the pool of help_fbnet has 4000"),
         ({"task_sources": None}, "needs sources"),
@@ -48,6 +51,12 @@ def test_a_transfer_task_that_cannot_be_is_one_line(write, task, message):
     with pytest.raises(BenchError, match=message) as caught:
         load_grid(write(changed(**FD | task)))
     assert "\n" not in str(caught.value)
+
+
+def test_a_device_may_have_no_label_of_its_own(write):
+    for protocol in ("few_shot", "nasflat_fd"):
+        cells = load_grid(write(changed(**FD | {"budgets": [0], "protocol": protocol}))).cells
+        assert {cell.budget.own_labels for cell in cells} == {"n0"} and all(cell.sources for cell in cells)
 
 
 def test_the_grid_of_transfer_has_the_twelve_tasks_and_their_published_figures():

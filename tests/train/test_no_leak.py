@@ -41,6 +41,7 @@ CASES = {
     "in_domain": spec("in_domain", "latency_ms", "stage", "phone"),
     "leave_one_family_out": spec("leave_one_family_out", "latency_ms", "without-beta", "phone"),
     "few_shot": spec("few_shot", "latency_ms", "n4", "phone", Sources(("server", "phone", "watch"), 14)),
+    "few_shot, no label": spec("few_shot", "latency_ms", "n0", "phone", Sources(("server", "watch"), 14)),
     "transfer_platform": spec("transfer_platform", "latency_ms", "n6-val3", "phone", Sources(("server",), None)),
     "multi_platform": spec("multi_platform", "latency_ms", "stage", "server", Sources(DEVICES, None)),
     **{task: spec(task, "latency_ms", "n4", "phone", Sources(("server", "watch"), 14)) for task in NASFLAT},
@@ -94,6 +95,7 @@ class Spy(base.BasePredictor):
     """Keeps what `fit` is given. Its predictions hang on all of it, and on the seed."""
 
     seen: ClassVar[list[Spy]] = []
+    zero_shot: ClassVar[bool] = True
 
     def fit(self, train: Graphs, y: torch.Tensor, val: Graphs | None = None, y_val: torch.Tensor | None = None) -> None:
         self.train = rows(train, y)
@@ -163,6 +165,13 @@ def test_fit_receives_the_plan_and_no_more(spy, name):
     assert set(ended.labels.test.tolist()) == expected.held_out
 
 
+def test_without_a_label_of_the_device_only_those_fit_that_can(spy, monkeypatch):
+    monkeypatch.setattr(Spy, "zero_shot", False)
+    ended = training.train(CASES["few_shot, no label"], tiny_tables(), "cpu")
+    assert (ended.about["status"], ended.about["n_train"]) == ("unsupported", 0) and Spy.seen == []
+    assert "needs a label of the new device" in ended.about["message"]
+
+
 CHANGES = {
     "permuted": pl.col("value").reverse(),
     "not a number": pl.lit(float("nan")),
@@ -202,6 +211,8 @@ def test_a_label_inside_the_plan_changes_what_the_spy_says(spy):
     for name, cell in CASES.items():
         expected = plan(cell)
         first = {(graph, device) for graph, device, _ in expected.train[-1:]}
+        if not spy.transfers and first.isdisjoint({(graph, cell.device) for graph in range(N)}):
+            continue  # it is given no label of another device
         changed = relabelled(expected.seen - first, cell.target, pl.col("value") + 1)
         assert not torch.equal(trained(cell, changed).prediction, trained(cell).prediction), name
 

@@ -35,7 +35,7 @@ def by_size(table: Table) -> Drawn | None:
     Predictors that the grid asks for some of the sizes are left out where three or more have them all. None without a
     predictor that has numbers, or where the sizes are not numbers of labels.
     """
-    sizes = [size for size in table.sizes if size.budget.is_drawn]
+    sizes = [size for size in table.sizes if size.budget.is_drawn and size.n_train]
     whole = [p for p in table.predictors if all(table.seeds_of(p, [size]) for size in sizes)]
     drawn = whole if len(whole) > 2 else table.predictors
     stats = {p: [(s.n_train, stat) for s in sizes if (stat := table.main(p, s)).values] for p in drawn}
