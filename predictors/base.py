@@ -17,7 +17,7 @@ from torch import Tensor
 from pipeline.core.checkpoint import Checkpoint
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs
-from pipeline.core.names import known_predictors, predictor_of
+from pipeline.core.names import known_predictors, outside_predictors, predictor_of
 
 
 class Unsupported(Exception):
@@ -139,16 +139,27 @@ def load(label: str) -> type[BasePredictor]:
     """Class of a label ``<predictor>`` or ``<predictor>-<variant>``.
 
     Raises:
-        BenchError: no such file, or no class ``Predictor`` in it.
+        BenchError: no such file or entry point, or no such class behind it.
     """
     name = predictor_of(label)
     known = known_predictors()
-    if name not in known:
-        raise BenchError(f"no predictor {name!r}; known: {', '.join(known)}; a new one is a file predictors/{name}.py")
-    module = importlib.import_module(f"predictors.{name}")
-    if not hasattr(module, "Predictor"):
-        raise BenchError(f"predictors/{name}.py: has no class Predictor; see predictors/mean.py for the shortest one")
-    return module.Predictor
+    if name in known:
+        module = importlib.import_module(f"{__package__}.{name}")
+        if not hasattr(module, "Predictor"):
+            raise BenchError(
+                f"predictors/{name}.py: has no class Predictor; see predictors/mean.py for the shortest one"
+            )
+        return module.Predictor
+    outside = outside_predictors()
+    if name not in outside:
+        known = ", ".join([*known, *outside])
+        raise BenchError(f"no predictor {name!r}; known: {known}; a new one is a file predictors/{name}.py")
+    kind = outside[name].load()
+    if not (isinstance(kind, type) and issubclass(kind, BasePredictor) and kind.__module__.endswith(f".{name}")):
+        raise BenchError(
+            f"{outside[name].value}: no subclass of BasePredictor in a module called {name}; mend its package"
+        )
+    return kind
 
 
 def config_hash(config: Any) -> str:

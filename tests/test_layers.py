@@ -24,7 +24,10 @@ LAYERS = (
     ("measure", "predictors", "score"),
     ("convert", "train", "report"),
     ("predict", "plan"),
+    ("nnfb",),
 )
+TOP = {"predictors", "nnfb"}  # packages beside pipeline/, which holds the others
+
 ABOVE_PREDICTORS = {"core"}  # all of the pipeline that a predictor may know
 EXTENDS = {("predictors.shared_backbone", "predictors.nn_former")}
 PACKAGES = [name for layer in LAYERS for name in layer]
@@ -35,6 +38,7 @@ TORCH = {
     "train",
     "predict",
     "predictors",
+    "nnfb",
 }
 NOT_STEPS = {"benchmarks", "contract", "docs", "helpers", "workflow"}  # folders of tests/ beside the packages' own
 LONGEST = 300
@@ -43,7 +47,11 @@ LONGEST = 300
 @functools.cache
 def modules() -> dict[str, Path]:
     """Every Python file of the project by its dotted name; a package's __init__ goes by the package's name."""
-    files = [f for top in ("pipeline", "predictors", "benchmarks", "tests") for f in sorted((ROOT / top).rglob("*.py"))]
+    files = [
+        f
+        for top in ("pipeline", "predictors", "nnfb", "benchmarks", "tests")
+        for f in sorted((ROOT / top).rglob("*.py"))
+    ]
     return {".".join(f.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): f for f in files}
 
 
@@ -90,7 +98,7 @@ def said(module: str) -> set[str]:
 def test_pipeline_holds_packages_only_and_all_have_a_layer():
     assert [f.name for f in (ROOT / "pipeline").glob("*.py")] == ["__init__.py"]
     folders = {f.parent.name for f in (ROOT / "pipeline").glob("*/*.py")}
-    assert folders | {"predictors"} == set(PACKAGES)
+    assert folders | TOP == set(PACKAGES)
     assert {f.parent for f in modules().values() if f.is_relative_to(ROOT / "pipeline")} == {
         f.parent for f in modules().values() if f.name == "__init__.py" and f.is_relative_to(ROOT / "pipeline")
     }
@@ -101,7 +109,7 @@ def test_a_package_imports_lower_layers_and_says_which(name):
     layer = next(i for i, names in enumerate(LAYERS) if name in names)
     used = imported_packages(name)
     assert used <= {lower for names in LAYERS[:layer] for lower in names}
-    assert said("predictors" if name == "predictors" else f"pipeline.{name}") == used
+    assert said(name if name in TOP else f"pipeline.{name}") == used
 
 
 def test_predictors_know_graphs_and_their_shared_parts_only():

@@ -17,7 +17,7 @@ from pipeline.config.cell_spec import CellSpec
 from pipeline.config.grid_file import GridFile, Task, read
 from pipeline.config.nasflat import FEW_SHOT, NASFLAT
 from pipeline.core.errors import BenchError
-from pipeline.core.names import known_predictors, predictor_of
+from pipeline.core.names import known_predictors, outside_predictors, predictor_of
 from pipeline.core.paths import ROOT
 from pipeline.core.targets import is_cost
 
@@ -55,13 +55,15 @@ def load_grid(path: str | Path) -> Grid:
     """Read and check a grid config. Raises BenchError (one line: which file, what is wrong, what to do)."""
     file = read(path)
     labels = file.labels(path, SHARED_LABELS)
-    predictors = known_predictors()
+    predictors = [*known_predictors(), *outside_predictors()]
     for label, settings in labels.items():
         overrides.check(f"{path}: predictors.{label}", settings)
         name = predictor_of(label)
         if name not in predictors:
             known = ", ".join(predictors)
-            raise BenchError(f"{path}: predictors.{label}: there is no predictors/{name}.py; known: {known}")
+            raise BenchError(
+                f"{path}: predictors.{label}: there is no predictors/{name}.py and no package has it; known: {known}"
+            )
     known_datasets = datasets.load()
     _check_size(path, file, len(labels))
     cells: dict[tuple, CellSpec] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from pipeline.core.paths import ROOT
@@ -11,6 +12,7 @@ from pipeline.core.paths import ROOT
 FOCUS = "nn_former"  # the predictor that this benchmark is about
 AS_PUBLISHED = ("paper", "released")  # its variants whose names begin so keep to the paper or to its released code
 RECIPES = ("paper", "common", "pretrained")  # variants so named, or ending so, are trained by such a recipe
+ENTRY_POINTS = "nn_former_bench.predictors"
 LABEL = re.compile(r"[a-z][a-z0-9_]*(-[a-z0-9_]+)?")
 
 
@@ -23,6 +25,16 @@ def known_predictors(folder: Path = ROOT / "predictors") -> list[str]:
     """Names of the predictor files in a folder: every module but base.py."""
     names = (path.stem for path in folder.glob("*.py"))
     return sorted(name for name in names if name not in ("base", "__init__"))
+
+
+def outside_predictors() -> dict[str, EntryPoint]:
+    """Predictors of other packages that are installed, by name: entry points of the group `ENTRY_POINTS`.
+
+    Names of files in predictors/ are left out: what is here comes first.
+    """
+    here = known_predictors()
+    found = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+    return {name: found[name] for name in sorted(found) if LABEL.fullmatch(name) and name not in here}
 
 
 def is_focus(label: str) -> bool:

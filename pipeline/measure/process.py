@@ -16,12 +16,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pipeline.core.errors import BenchError
-from pipeline.core.paths import ROOT
 from pipeline.measure import platforms
 from pipeline.measure.timing import Settings, Timing
 
 LOCK = "nn-former-bench-timing.lock"
-COMMAND = (sys.executable, "-m", "pipeline.measure.worker")
+COMMAND = (sys.executable, "-m", f"{__package__}.worker")
+WHERE = Path(__file__).parents[__package__.count(".") + 1]  # the folder that the package is imported from
 START_S = 120.0  # for a process to start
 BATCH = 50  # networks one process times before a fresh one takes over
 
@@ -106,7 +106,7 @@ class Worker:
         self.stop()
         self.served = 0
         self.stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-        paths = filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])
+        paths = filter(None, [str(WHERE), os.environ.get("PYTHONPATH")])
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         # A session of its own: Ctrl-C reaches this process alone, which then ends the other.
         self.process = subprocess.Popen(

@@ -12,7 +12,10 @@ from __future__ import annotations
 import ast
 import hashlib
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 
+from pipeline.core.names import outside_predictors
 from pipeline.core.paths import ROOT
 
 PACKAGES = ("pipeline", "predictors")
@@ -45,6 +48,21 @@ def code_key(*paths: str) -> str:
     for path in closure(*paths):
         if path not in PLUMBING:
             digest.update(f"{path}\n{_numbers_of(path)}\n".encode())
+    return digest.hexdigest()
+
+
+@cache
+def predictor_key(name: str) -> str:
+    """The key of a predictor's code. One of another package is keyed by all modules of that package, to the byte."""
+    path, outside = f"predictors/{name}.py", outside_predictors()
+    if (ROOT / path).is_file() or name not in outside:
+        return code_key(path)
+    spec = find_spec(outside[name].module.partition(".")[0])
+    folders = spec.submodule_search_locations if spec else None
+    files = sorted(file for folder in folders or () for file in Path(folder).rglob("*.py"))
+    digest = hashlib.blake2b(outside[name].value.encode(), digest_size=8)
+    for file in files:
+        digest.update(file.read_bytes())
     return digest.hexdigest()
 
 

@@ -87,9 +87,18 @@ def table(grid: Grid, known: dict[str, datasets.Dataset], timed: dict[str, Timin
 def main() -> None:
     """Command line: print the estimate."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.plan.estimate", description=__doc__.partition("\n")[0])
+    arguments(parser)
+    run(parser.parse_args())
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Let `parser` take what `run` needs."""
     parser.add_argument("--grid", required=True, type=Path, help="a grid, e.g. config/full/paper.yaml")
     parser.add_argument("--results", default=Path("results"), type=Path, help="folder with <grid>/scores.parquet")
-    args = parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the estimate that the command line asks for. Raises BenchError; `args` as `arguments` has them."""
     grid, known = load_grid(args.grid), datasets.load()
     scores = sorted(args.results.glob("*/scores.parquet"))
     if not scores:

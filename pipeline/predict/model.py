@@ -154,7 +154,15 @@ def measure(path: Path, prediction: Prediction) -> Prediction:
 
 def main() -> int:
     """Command line."""
-    args = _parse()
+    parser = argparse.ArgumentParser(prog="python -m pipeline.predict", description="Latency of an ONNX network.")
+    arguments(parser)
+    return run(parser.parse_args())
+
+
+def run(args: argparse.Namespace) -> int:
+    """What the command line asks for. Raises BenchError; `args` as `arguments` has them."""
+    if (args.file is None) == (not args.list):
+        args.usage_error("give MODEL.onnx, or --list")
     from pipeline.predict import saved
 
     models = args.models or saved.MODELS
@@ -191,8 +199,9 @@ def _list(models: Path, as_json: bool) -> int:
     return 0
 
 
-def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m pipeline.predict", description="Latency of an ONNX network.")
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Let `parser` take what `run` needs."""
+    parser.set_defaults(usage_error=parser.error)
     parser.add_argument("file", nargs="?", metavar="MODEL.onnx", help="with or without weights")
     parser.add_argument("--device", help="platform of the measurements; needed where several have a saved predictor")
     parser.add_argument("--predictor", default=PREDICTOR, help="label of a saved predictor (default: %(default)s)")
@@ -204,7 +213,3 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print JSON (workflow/schemas/prediction.schema.json)")
     parser.add_argument("--list", action="store_true", help="list the saved predictors")
     parser.add_argument("--models", type=Path, help="folder of saved predictors (default: results/models)")
-    args = parser.parse_args()
-    if (args.file is None) == (not args.list):
-        parser.error("give MODEL.onnx, or --list")
-    return args

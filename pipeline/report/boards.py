@@ -31,12 +31,21 @@ def remake(results: Path, name: str, data: Path, check: bool) -> None:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.report.boards", description=__doc__.partition(":")[0])
+    arguments(parser)
+    run(parser.parse_args())
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Let `parser` take what `run` needs."""
     parser.add_argument("--results", default=Path("results"), type=Path, help="folder of the boards")
     parser.add_argument("--data", default=Path("data"), type=Path, help="folder with parquet/ and splits/, if any")
     parser.add_argument("--front-page", action="store_true", help="the front page alone")
     parser.add_argument("--check", action="store_true", help="write nothing; fail unless all follow from the scores")
     parser.add_argument("--jobs", type=int, default=1, help="boards at a time")
-    args = parser.parse_args()
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write or check the boards that the command line asks for. Raises BenchError; `args` as `arguments` has them."""
     names = [] if args.front_page else front_page.board_names(args.results)
     tasks = [(args.results, name, args.data, args.check) for name in names]
     if args.jobs > 1:  # not by fork, which polars does not survive

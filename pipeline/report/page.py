@@ -12,6 +12,7 @@ from pipeline.config import grid as grids
 from pipeline.config import tuned_on
 from pipeline.config.nasflat import NASFLAT
 from pipeline.report import overview, sections
+from pipeline.report.external import external_section
 from pipeline.report.format import (
     MISSING,
     TITLES,
@@ -113,6 +114,7 @@ def page(content: Content) -> str:
     lines += pair_section(scores.pairs)
     for table in scores.tables:
         lines += section(table, content, notes)
+    lines += external_section(scores.external, scores.tables)
     lines += ["## Terms", "", TERMS, "", "## How this was made", "", *provenance(scores), ""]
     return "\n".join([*lines, *notes.lines]).rstrip("\n") + "\n"
 

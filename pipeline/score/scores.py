@@ -12,7 +12,7 @@ from pipeline.config import datasets
 from pipeline.config import grid as grids
 from pipeline.core import io
 from pipeline.core.errors import BenchError
-from pipeline.score import label_noise, pairs, published, ranking, score_table
+from pipeline.score import external, label_noise, pairs, published, ranking, score_table
 from pipeline.score import likeness as device_likeness
 from pipeline.score.headline import Headline, headline
 from pipeline.score.likeness import Likeness
@@ -25,7 +25,7 @@ from pipeline.score.tables import Table, tables_of
 class Scores:
     """`rows`: the table of scores; `tables`: its rows by task; `figures`: published ones; `noise`: of the labels.
 
-    `messages`: of the cells that failed. `likeness`: of the devices of a data set.
+    `messages`: of the cells that failed. `likeness`: of the devices of a data set. `external`: results from outside.
     """
 
     grid: grids.Grid
@@ -35,6 +35,7 @@ class Scores:
     noise: list[label_noise.Noise]
     messages: Messages = field(default_factory=dict)
     likeness: list[Likeness] = field(default_factory=list)
+    external: list[external.Scored] = field(default_factory=list)
 
     @cached_property
     def rankings(self) -> list[ranking.Ranking]:
@@ -78,4 +79,4 @@ def load(grid: Path | str, scores: Path | str) -> Scores:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         said = f"what it says of noise, messages or devices can't be read ({error})"
         raise BenchError(f"{scores}: {said}; score again") from error
-    return Scores(asked, rows, tables, published.load(), noise, messages, alike)
+    return Scores(asked, rows, tables, published.load(), noise, messages, alike, external.beside(scores))

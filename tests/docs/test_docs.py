@@ -7,7 +7,7 @@ the project that has saved predictors (of made-up latencies) and the example dat
 - what installs, needs the network, or takes more than seconds (`SLOW`), and commands with a placeholder (a word in
   capitals that is no file), with ``--help``: the module must be there and have every option that is named;
 - ``pytest``: the files that are named must be there;
-- any other ``python -m pipeline...`` as it stands, with the tables of the data set of tests at hand.
+- any other ``python -m pipeline...`` or ``nnfb ...`` as it stands, with the tables of the data set of tests at hand.
 
 A command that no rule fits fails the test.
 """
@@ -42,10 +42,10 @@ from tests.helpers.project_copy import BIN, PARTS, copy_project, environment
 from tests.helpers.saved_fixtures import save, write_tables
 
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PROGRAMS = ("python", "snakemake", "make", "pytest", "dvc", "pip", ".")
+PROGRAMS = ("python", "nnfb", "snakemake", "make", "pytest", "dvc", "pip", ".")
 SLOW = (
     *("pip", "dvc", "python -m venv", "python -m benchmarks"),
-    *("python -m pipeline.measure", "python -m pipeline.fetch nnlqp"),
+    *("python -m pipeline.measure", "python -m pipeline.fetch nnlqp", "nnfb measure"),
 )
 DEVICE = "ort-cpu-fp32-1t"
 
@@ -99,9 +99,10 @@ def copy(tmp_path_factory) -> Path:
 
 def run(folder: Path, command: list[str]) -> str:
     """Output of a command in the copy; it must succeed."""
-    programs = {"python": sys.executable, **{name: str(BIN / name) for name in ("snakemake", "dvc", "pip")}}
-    command = [programs.get(command[0], command[0]), *command[1:]]
+    programs = {"python": [sys.executable], "nnfb": [sys.executable, "-m", "nnfb"]}
+    command = [*programs.get(command[0], [str(BIN / command[0])]), *command[1:]]
     outer = {**environment(), "PYTHONPATH": str(folder), "BENCH_MIRROR": str(folder / "mirror")}
+    outer["NNFB_CACHE"] = str(folder / "cache")
     done = subprocess.run(command, cwd=folder, env=outer, text=True, capture_output=True, timeout=300)
     assert done.returncode == 0, f"{shlex.join(command)}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}"
     return done.stdout
@@ -128,7 +129,7 @@ def test_every_command_works(copy, command):
         assert not [option for option in options if option not in text]
     elif program == "pytest":
         assert all((ROOT / word).exists() for word in words[1:] if word.startswith("tests"))
-    elif command.startswith("python -m pipeline."):
+    elif command.startswith(("python -m pipeline.", "nnfb ")):
         run(copy, words)
     else:
         pytest.fail(f"no rule for {command!r}; see the docstring of {Path(__file__).name}")
@@ -207,7 +208,7 @@ def test_every_benchmark_is_listed():
 
 
 def test_the_neural_example_learns_and_keeps_the_contract(tmp_path):
-    code, _ = blocks(ROOT / "docs/adding_a_predictor.md", "python")
+    code, *_ = blocks(ROOT / "docs/adding_a_predictor.md", "python")
     path = tmp_path / "bag.py"
     path.write_text(code)
     spec = importlib.util.spec_from_file_location("predictors.bag", path)

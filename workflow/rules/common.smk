@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.config import datasets
 from pipeline.config.grid import DEFAULT_GRID, cells_to_save, load_grid
 from pipeline.core.errors import BenchError, one_line
-from pipeline.plan.code_keys import code_key
+from pipeline.plan.code_keys import code_key, predictor_key
 from pipeline.plan.run_lock import take_over
 from pipeline.plan.warm_imports import modules_of
 from pipeline.train import warm

@@ -31,7 +31,7 @@ rule model:
     params:
         cell=lambda wildcards: cell_of(wildcards).arguments,
         code=code_key("pipeline/predict/save.py"),
-        predictor=lambda wildcards: code_key(f"predictors/{cell_of(wildcards).predictor}.py"),
+        predictor=lambda wildcards: predictor_key(cell_of(wildcards).predictor),
     message:
         "Train and save {wildcards.cell}"
     shell:

@@ -15,6 +15,7 @@ rule board:
         grid=GRID.path,
         facts=FACTS,
         attention=ATTENTION,
+        external=EXTERNAL,
         style=["pipeline/report/plots/bench.mplstyle", "pipeline/report/leaderboard.html"],
     output:
         BOARD,

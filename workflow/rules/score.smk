@@ -1,3 +1,33 @@
+# Results from outside (docs/external_results.md), scored like ours and shown apart.
+RESULT_FILES = sorted(str(path) for path in Path("external").glob("*/*") if path.is_file())
+EXTERNAL = [f"{RESULTS}/external.json"] if RESULT_FILES else []
+
+
+if EXTERNAL:
+
+    rule external:
+        input:
+            results=RESULT_FILES,
+            tables=TABLES,
+            grid=GRID.path,
+        output:
+            EXTERNAL,
+        log:
+            f"logs/score/external/{GRID.name}.log",
+        conda:
+            "../envs/bench.yaml"
+        threads: 1
+        resources:
+            mem_mb=4000,
+            runtime=30,
+        params:
+            code=code_key("pipeline/score/external.py"),
+        message:
+            "Check and score the results in external/"
+        shell:
+            "python -m pipeline.score.external --grid {input.grid:q} --data data --out {output:q} 2> {log:q}"
+
+
 # Scores of every cell of the grid. With `snakemake --config strict=true` a cell that failed fails the run.
 rule score:
     input:

@@ -23,7 +23,7 @@ rule train_cell:
     params:
         cell=lambda wildcards: cell_of(wildcards).arguments,
         code=code_key("pipeline/train/cell.py"),
-        predictor=lambda wildcards: code_key(f"predictors/{cell_of(wildcards).predictor}.py"),
+        predictor=lambda wildcards: predictor_key(cell_of(wildcards).predictor),
     message:
         "Train {wildcards.variant} on {wildcards.dataset} {wildcards.target} {wildcards.device}"
         ", budget {wildcards.budget}, seed {wildcards.seed}"
@@ -51,7 +51,7 @@ rule kept_cell:
         mem_mb=1000,
     params:
         code=code_key("pipeline/train/kept.py"),
-        predictor=lambda wildcards: code_key(f"predictors/{cell_of(wildcards).predictor}.py"),
+        predictor=lambda wildcards: predictor_key(cell_of(wildcards).predictor),
         cell=lambda wildcards: cell_of(wildcards).arguments,
     message:
         "Take over {wildcards.variant} on {wildcards.dataset} {wildcards.target}"

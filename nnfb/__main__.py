@@ -1,0 +1,3 @@
+from nnfb.command import main
+
+main()
