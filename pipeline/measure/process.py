@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -76,13 +76,15 @@ class Worker:
     def __exit__(self, *_) -> None:
         self.stop()
 
-    def time(self, path: Path | str) -> Timing:
-        """The timing of one file; whatever happens to the process becomes its status."""
+    def time(self, path: Path | str, batch_size: int | None = None, dims: Mapping[str, int] | None = None) -> Timing:
+        """The timing of one file, at other sizes than its own where given; a dead process becomes its status."""
         if self.process is None or self.served >= BATCH:
             self._start()
         self.served += 1
         try:
-            self.process.stdin.write(json.dumps({"path": str(Path(path).absolute()), **self.request}).encode() + b"\n")
+            sizes = {"batch_size": batch_size, "dims": dict(dims or {})}
+            request = {"path": str(Path(path).absolute()), **self.request, **{k: v for k, v in sizes.items() if v}}
+            self.process.stdin.write(json.dumps(request).encode() + b"\n")
             self.process.stdin.flush()
         except BrokenPipeError:
             return self._died()
@@ -150,11 +152,15 @@ def time_one(
     settings: Settings | None = None,
     timeout_s: float = 120.0,
     memory_mb: int | None = None,
+    batch_size: int | None = None,
+    dims: Mapping[str, int] | None = None,
 ) -> Timing:
     """Time the network of an ONNX file on this machine, in a process of its own; weights may be missing.
+
+    `batch_size` and `dims` as in `pipeline.onnx.graph.read_graph`.
 
     Raises BenchError when the platform is not known or not installed, or another timing is at work.
     """
     platforms.get(platform).version()
     with timing_lock(), Worker(platform, settings or Settings(), timeout_s, memory_mb) as worker:
-        return worker.time(path)
+        return worker.time(path, batch_size, dims)

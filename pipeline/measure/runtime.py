@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -20,13 +20,21 @@ TIMED_RUNS = 5  # of a network whose operations are dealt out to streams
 POOL = 8
 
 
-def prepare(platform: Platform, content: bytes, where: str, seed: int = 0) -> Callable[[], object]:
-    """A function that runs the model of `content` once, on random input, and returns its outputs.
+def prepare(
+    platform: Platform,
+    content: bytes,
+    where: str,
+    seed: int = 0,
+    batch_size: int | None = None,
+    dims: Mapping[str, int] | None = None,
+) -> Callable[[], object]:
+    """A function that runs the model of `content`, the file `where`, once on random input and returns its outputs.
 
+    Sizes as in `pipeline.measure.weights.fill`.
     Raises BenchError when the file is no good model or the platform is not there, and what the runtime raises.
     """
     platform.version()
-    model, values, loaded = weights.fill(content, where, seed)
+    model, values, loaded = weights.fill(content, where, seed, batch_size, dims, Path(where).parent)
     inputs = weights.inputs(loaded, seed)
     if platform.package == "openvino":
         return _openvino(platform, model, values, inputs)

@@ -7,40 +7,63 @@ activations neither overflow nor vanish. What a weight is does not change how lo
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
 from pipeline.core.errors import BenchError
+from pipeline.onnx import external
 from pipeline.onnx.load import load
 from pipeline.onnx.model import Loaded
 
 N_DRAWN = 1_000_003  # a prime: rows of a matrix differ
 MAX_BYTES = 2**33
+SMALL = 2**16  # bytes of a value that stays in the model: shapes among them, which a runtime reads as it loads
 VALUE_FIELDS = ("raw_data", "float_data", "double_data", "int32_data", "int64_data", "uint64_data", "string_data")
 PLACE = "in memory"
 NORMS = {"BatchNormalization", "InstanceNormalization", "LayerNormalization", "GroupNormalization"}
 
 
-def fill(content: bytes, where: str, seed: int = 0) -> tuple[onnx.ModelProto, dict[str, np.ndarray], Loaded]:
-    """The model, the values that its file leaves out, and the checked model with all shapes.
+def fill(
+    content: bytes,
+    where: str,
+    seed: int = 0,
+    batch_size: int | None = None,
+    dims: Mapping[str, int] | None = None,
+    folder: Path | None = None,
+) -> tuple[onnx.ModelProto, dict[str, np.ndarray], Loaded]:
+    """The model, the values that its file leaves out or keeps in files of `folder`, and the checked model.
 
     In the model each such weight is an initializer marked as external, to be replaced by its value. Integer weights
-    without values are zeros. Raises BenchError for a file that can't be read and for weights above 8 GiB.
+    without values are zeros. `batch_size` and `dims` size the inputs as in `pipeline.onnx.graph.read_graph`. Raises
+    BenchError for a file that can't be read and for weights above 8 GiB.
     """
-    loaded = load(content, where)
+    loaded = load(content, where, dims, batch=batch_size, folder=folder)
+    _resize(loaded, batch_size)
     model = onnx.ModelProto.FromString(content)
     ones = _ones(loaded)
-    empty = {t.name for t in model.graph.initializer if _is_empty(t)} | loaded.removed
+    outside = {t.name: t for t in model.graph.initializer if external.is_external(t)}
+    if outside and folder is None:
+        raise BenchError(f"{where}: its weights lie in other files; give the file by its path")
+    empty = {t.name for t in model.graph.initializer if _is_empty(t)} | loaded.removed | outside.keys()
     size = sum(math.prod(loaded.shapes[name]) for name in empty) * 4
     if size > MAX_BYTES:
         raise BenchError(f"{where}: {size >> 20:,} MiB of weights, over the limit of {MAX_BYTES >> 20:,}; refused")
     used = _used(model.graph)  # one runtime removes the others before it looks for values
     empty &= used
     initializers = [t for t in model.graph.initializer if t.name in used and t.name not in empty]
-    values = {name: _values(loaded, name, name in ones, seed) for name in sorted(empty)}
+    values = {
+        name: external.read(outside[name], folder, where)
+        if name in outside
+        else _values(loaded, name, name in ones, seed)
+        for name in sorted(empty)
+    }
+    small = {name: values.pop(name) for name in outside if name in values and values[name].nbytes <= SMALL}
+    initializers += [onnx.numpy_helper.from_array(value, name) for name, value in small.items()]
     del model.graph.initializer[:]
     model.graph.initializer.extend(initializers)
     for name, value in values.items():
@@ -56,6 +79,14 @@ def fill(content: bytes, where: str, seed: int = 0) -> tuple[onnx.ModelProto, di
         for dim, size in zip(value.type.tensor_type.shape.dim, loaded.shapes[value.name], strict=True):
             dim.dim_value = size
     return model, values, loaded
+
+
+def _resize(loaded: Loaded, batch_size: int | None) -> None:
+    """Give the inputs another batch size than the file states; whether the network takes it shows when it runs."""
+    for name in loaded.inputs:
+        shape = loaded.shapes[name]
+        if batch_size is not None and shape and shape[0] == loaded.batch:
+            loaded.shapes[name] = (batch_size, *shape[1:])
 
 
 def embedded(model: onnx.ModelProto, values: dict[str, np.ndarray]) -> onnx.ModelProto:

@@ -1,11 +1,12 @@
 """The process in which networks run: python -m pipeline.measure.worker. It may crash or hang; its parent stays.
 
-First it writes the line `ready`. Then one line of JSON in, one out: {"path", "platform", "settings", "memory_mb"} and
-the fields of a Timing.
+First it writes the line `ready`. Then one line of JSON in, one out: {"path", "platform", "settings", "memory_mb"}, with
+"batch_size" and "dims" where they are not the file's own, and the fields of a Timing.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -29,12 +30,15 @@ BUILDER = ThreadPoolExecutor(1)  # threads of a session have the priority of the
 OUT_OF_MEMORY = ("bad_alloc", "bad allocation", "Failed to allocate memory", "Available memory", "out of memory")
 
 
-def time_network(path: str, platform: str, settings: Settings) -> Timing:
-    """Time the network of a file in this process. What its runtime says becomes the status."""
+def time_network(path: str, platform: str, settings: Settings, **sizes: object) -> Timing:
+    """Time the network of a file in this process, at `sizes` that `pipeline.measure.runtime.prepare` takes.
+
+    What its runtime says becomes the status.
+    """
     about = platforms.get(platform)
     try:
         content = read_limited(Path(path), MAX_FILE_BYTES)
-        run = BUILDER.submit(runtime.prepare, about, content, path).result()
+        run = BUILDER.submit(functools.partial(runtime.prepare, about, content, path, **sizes)).result()
         if about.streams > 1:
             step_aside()
         return measure(run, settings)
@@ -57,7 +61,8 @@ def serve(time_one=time_network) -> None:
     for line in sys.stdin:
         request = json.loads(line)
         _limit_memory(request["memory_mb"])
-        timing = time_one(request["path"], request["platform"], Settings(**request["settings"]))
+        sizes = {key: request[key] for key in ("batch_size", "dims") if request.get(key)}
+        timing = time_one(request["path"], request["platform"], Settings(**request["settings"]), **sizes)
         answers.write(json.dumps(asdict(timing)) + "\n")
         answers.flush()
 

@@ -18,6 +18,7 @@ from pipeline.onnx import microsoft
 from pipeline.onnx.model import Shape, name_set
 
 Attributes = dict[str, tuple]
+Count = Callable[[Attributes, Sequence[Shape], Sequence[Shape]], int]
 
 _ONE = name_set(
     """Abs Acos Acosh Add And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Ceil Celu
@@ -127,7 +128,7 @@ def _attention(attributes: Attributes, inputs: Sequence[Shape], outputs: Sequenc
     Keys and values of the past, (batch, heads, length, size), go before the others.
     """
     if "num_heads" in attributes:
-        return _own_attention(attributes, inputs, outputs)
+        return _own_attention(4)(attributes, inputs, outputs)
     query, key, value = inputs[:3]
     past = inputs[4][2] if len(inputs) > 4 and inputs[4] else 0
     if len(query) == 4:
@@ -136,13 +137,16 @@ def _attention(attributes: Attributes, inputs: Sequence[Shape], outputs: Sequenc
     return query[0] * query[1] * (past + key[1]) * (query[2] + heads * value[2] // kv_heads)
 
 
-def _own_attention(attributes: Attributes, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
+def _own_attention(past_slot: int) -> Count:
     """com.microsoft's Attention and QAttention: the product that makes queries, keys and values, then attention."""
-    (batch, length, size), width = inputs[0], inputs[1][-1]
-    slot = 8 if len(inputs) > 3 and inputs[3] == () and "qkv_hidden_sizes" not in attributes else 4
-    past = inputs[slot][3] if len(inputs) > slot and len(inputs[slot]) == 5 else 0
-    queries, _, values = attributes.get("qkv_hidden_sizes") or (width // 3,) * 3
-    return batch * length * (size * width + (past + length) * (queries + values))
+
+    def count(attributes: Attributes, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
+        (batch, length, size), width = inputs[0], inputs[1][-1]
+        past = inputs[past_slot][3] if len(inputs) > past_slot and inputs[past_slot] else 0
+        queries, _, values = attributes.get("qkv_hidden_sizes") or (width // 3,) * 3
+        return batch * length * (size * width + (past + length) * (queries + values))
+
+    return count
 
 
 def _many_heads(attributes: Attributes, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
@@ -167,7 +171,7 @@ def _experts(attributes: Attributes, inputs: Sequence[Shape], outputs: Sequence[
     return math.prod(inputs[0][:-1]) * attributes.get("k", (1,))[0] * layers
 
 
-def _factors(op: str) -> Callable[[Attributes, Sequence[Shape], Sequence[Shape]], int]:
+def _factors(op: str) -> Count:
     def count(attributes: Attributes, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> int:
         return math.prod(outputs[0]) * microsoft.factors(op, attributes, inputs)[0][-1]
 
@@ -209,7 +213,7 @@ def _index_sizes(term: str, shape: Shape) -> dict[str, int]:
     return sizes
 
 
-_MACS: dict[str, Callable[[Attributes, Sequence[Shape], Sequence[Shape]], int]] = {
+_MACS: dict[str, Count] = {
     "Conv": _conv,
     "ConvInteger": _conv,
     "DeformConv": _conv,
@@ -228,7 +232,7 @@ _MACS: dict[str, Callable[[Attributes, Sequence[Shape], Sequence[Shape]], int]] 
     **{op: _factors(op) for op in microsoft.FACTORS},
     **dict.fromkeys(microsoft.PACKED_PRODUCTS, _matmul),
     "DynamicQuantizeLSTM": _recurrent,
-    "QAttention": _own_attention,
+    "QAttention": _own_attention(8),
     "MultiHeadAttention": _many_heads,
     "GroupQueryAttention": _grouped_attention,
     "MoE": _experts,

@@ -49,7 +49,7 @@ def _size(op: str, inputs: Inputs) -> float:
     if op == "Tile":
         return float(np.prod(inputs[1].astype(float))) * inputs[0].size
     if op == "Range":
-        start, limit, delta = (float(value) for value in inputs)
+        start, limit, delta = (value.item() for value in inputs)
         return (limit - start) / delta
     return math.prod(np.broadcast_shapes(*[value.shape for value in inputs])) if op in _BROADCAST else 0
 

@@ -127,7 +127,7 @@ class _Walk(WrittenOut):
         if self.loaded.types.keys() >= {name for name in inputs if name}:
             self.guard(node)
             schema = self.schema(op, proto.domain)
-            if schema is None or op in rules.POOLS:
+            if schema is None or op in rules.OPERATIONS:
                 shapes = [self.shapes.get(name) if name else () for name in inputs]
                 types = [self.types.get(name, 0) for name in inputs]
                 try:

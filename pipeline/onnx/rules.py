@@ -1,6 +1,7 @@
 """Output shapes that onnx's own inference lacks or gets wrong.
 
 - A pooling that rounds up: `pipeline.onnx.windows`.
+- GroupNormalization and MeanVarianceNormalization, of which onnx infers nothing by themselves.
 - STFT gives one side of the spectrum unless told otherwise; onnx's inference takes the default for both.
 - Operations of com.microsoft: `pipeline.onnx.microsoft`.
 """
@@ -18,6 +19,8 @@ from pipeline.onnx.model import Node, Shape
 from pipeline.onnx.windows import windows
 
 POOLS = frozenset({"AveragePool", "MaxPool", "LpPool"})
+LIKE_FIRST = frozenset({"GroupNormalization", "MeanVarianceNormalization"})
+OPERATIONS = POOLS | LIKE_FIRST
 Known = list[tuple[int, Shape]]  # element type and shape of each output
 
 
@@ -32,6 +35,8 @@ def outputs_of(
     if node.op in microsoft.OPERATIONS and node.proto.domain in ("", microsoft.DOMAIN):
         known = [values.get(name) for name in node.proto.input]
         return microsoft.outputs_of(node.op, settings, shapes, types, known)
+    if node.op in LIKE_FIRST:
+        return [(types[0], shapes[0])]
     if node.op in POOLS and settings.get("ceil_mode") and shapes[0] and -1 not in shapes[0]:
         shape = (*shapes[0][:2], *windows(settings, shapes[0][2:], settings["kernel_shape"]))
         return [(types[0], shape), (TensorProto.INT64, shape)]

@@ -88,6 +88,7 @@ class Model:
             far_above=self.networks.far,
             far=bool(distance[0] > self.networks.far),
             nearest=tuple(self._neighbour(i, d) for i, d in zip(order, distance, strict=True))[:nearest],
+            notes=graph.notes,
             warnings=(),
         )
         unseen = sorted(set(form.ops).difference(self.networks.ops))
@@ -129,11 +130,17 @@ def load(
     return Model(saved.choose(Path(models) if models else saved.MODELS, device, predictor, dataset))
 
 
-def measure(path: Path, prediction: Prediction) -> Prediction:
-    """`prediction`, with a real timing of the file beside it. Raises BenchError when the device is not this machine."""
+def measure(
+    path: Path, prediction: Prediction, batch_size: int | None = None, dims: Mapping[str, int] | None = None
+) -> Prediction:
+    """`prediction`, with a real timing of the file beside it, at the sizes that were predicted.
+
+    Raises BenchError when the device is not this machine.
+    """
     from pipeline.measure.run import time_one
 
-    timing = time_one(path, prediction.device)
+    sizes = {key: value for key, value in (("batch_size", batch_size), ("dims", dims)) if value}
+    timing = time_one(path, prediction.device, **sizes)
     median, error, in_interval = timing.median_ms, None, None
     if timing.status == "ok":
         error = 100 * (prediction.latency_ms - median) / median
@@ -168,15 +175,13 @@ def run(args: argparse.Namespace) -> int:
     models = args.models or saved.MODELS
     if args.list:
         return _list(models, args.json)
-    if args.measure and (args.batch_size is not None or args.dim):
-        raise BenchError("--measure times the file as it is; leave out --batch-size and --dim")
     dims = sizes.dims(args)
     entry = saved.choose(models, args.device, args.predictor, args.dataset)
     with lean_imports():
         model = Model(entry)
     prediction = model.predict(args.file, args.batch_size, dims, args.level, args.nearest)
     if args.measure:
-        prediction = measure(Path(args.file), prediction)
+        prediction = measure(Path(args.file), prediction, args.batch_size, dims)
     print(json.dumps(asdict(prediction), indent=1) if args.json else report(prediction))
     return 1 if prediction.measured is not None and prediction.measured.status != "ok" else 0
 

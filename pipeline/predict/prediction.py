@@ -36,7 +36,7 @@ class Measured:
 class Prediction:
     """`latency_ms` lies between `low_ms` and `high_ms` with probability `level` for networks drawn as the `held_out`
     ones; costs are of the whole batch. `far`: the network is further from the nearest training network (`distance`)
-    than all but a hundredth of these are from each other (`far_above`)."""
+    than all but a hundredth of these are from each other (`far_above`). `notes`: sizes that were assumed."""
 
     model: str
     device: str
@@ -56,6 +56,7 @@ class Prediction:
     far_above: float
     far: bool
     nearest: tuple[Neighbour, ...]
+    notes: tuple[str, ...]
     warnings: tuple[str, ...]
     measured: Measured | None = None
 
@@ -83,6 +84,7 @@ def report(prediction: Prediction) -> str:
         width = max(len(n.name) for n in prediction.nearest)
         lines.append("nearest measured networks:")
         lines += [f"  {n.name:{width}}  {n.latency_ms:9.4g} ms  distance {n.distance:.2f}" for n in prediction.nearest]
+    lines += [f"note: {note}" for note in prediction.notes]
     lines += [f"warning: {warning}" for warning in prediction.warnings]
     measured = prediction.measured
     if measured is not None and measured.status != "ok":

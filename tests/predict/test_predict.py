@@ -198,7 +198,8 @@ def test_the_list_shows_what_there_is(folder):
         (("--level", "0.99"), "60 held-out networks allow 0.984 at most"),
         (("--batch-size", "0"), "sizes start at 1"),
         (("--dim", "N"), "not NAME=SIZE"),
-        (("--measure", "--batch-size", "2"), "leave out --batch-size"),
+        (("--dim", "heigth=2"), "no dimension 'heigth'; open are: none"),
+        (("--dim", "N=2", "--dim", "N=3"), "--dim gives N the sizes 2 and 3"),
         (("--models", "/nowhere"), "/nowhere: no saved predictor; make them with: snakemake models"),
     ],
 )
