@@ -25,7 +25,7 @@ WEIGHT_SLOTS = {
     "RNN": (1, 2, 3),
 }
 NAMELESS = frozenset({"", "?", "None"})
-LENGTH = re.compile(r"seq|time|len|frame|token|step|height|width|past|(^|[^a-z])[thwls]($|[^a-z])", re.IGNORECASE)
+LENGTH = re.compile(r"seq|time|len|frame|token|step|height|width|past|(^|[^a-z])[thwls]($|[^a-z0-9])", re.IGNORECASE)
 BATCH = re.compile(r"batch|^bs$|^[nb]$", re.IGNORECASE)
 
 Place = tuple[str, int]  # an input and one of its axes
