@@ -1,6 +1,6 @@
 """How long a network takes on a device, from a saved predictor:
 
-    python -m pipeline.predict MODEL.onnx --device ort-cpu-fp32-1t --predictor nn_former
+    python -m pipeline.predict MODEL.onnx ... --device ort-cpu-fp32-1t --predictor nn_former
     python -m pipeline.predict --list
 
 or from Python: ``from pipeline.predict.model import load``, then
@@ -17,7 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.core.errors import BenchError
+from pipeline.core.errors import BenchError, one_line
 from pipeline.onnx import sizes
 from pipeline.predict.lean_imports import lean_imports
 from pipeline.predict.prediction import Measured, Neighbour, Prediction, report, warnings_of
@@ -168,7 +168,7 @@ def main() -> int:
 
 def run(args: argparse.Namespace) -> int:
     """What the command line asks for. Raises BenchError; `args` as `arguments` has them."""
-    if (args.file is None) == (not args.list):
+    if bool(args.files) == args.list:
         args.usage_error("give MODEL.onnx, or --list")
     from pipeline.predict import saved
 
@@ -179,11 +179,23 @@ def run(args: argparse.Namespace) -> int:
     entry = saved.choose(models, args.device, args.predictor, args.dataset)
     with lean_imports():
         model = Model(entry)
-    prediction = model.predict(args.file, args.batch_size, dims, args.level, args.nearest)
-    if args.measure:
-        prediction = measure(Path(args.file), prediction, args.batch_size, dims)
-    print(json.dumps(asdict(prediction), indent=1) if args.json else report(prediction))
-    return 1 if prediction.measured is not None and prediction.measured.status != "ok" else 0
+    answers, status = [], 0
+    for file in args.files:
+        try:
+            answer = model.predict(file, args.batch_size, dims, args.level, args.nearest)
+            answers.append(measure(Path(file), answer, args.batch_size, dims) if args.measure else answer)
+        except BenchError as error:
+            if len(args.files) == 1:
+                raise
+            print(f"error: {one_line(error)}", file=sys.stderr)
+            status = 1
+    if args.json:
+        rows = [asdict(answer) for answer in answers]
+        print(json.dumps(rows[0] if len(args.files) == 1 else rows, indent=1))
+    else:
+        print("\n\n".join(map(report, answers)))
+    failed = any(answer.measured is not None and answer.measured.status != "ok" for answer in answers)
+    return 1 if failed else status
 
 
 def _list(models: Path, as_json: bool) -> int:
@@ -207,7 +219,7 @@ def _list(models: Path, as_json: bool) -> int:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Let `parser` take what `run` needs."""
     parser.set_defaults(usage_error=parser.error)
-    parser.add_argument("file", nargs="?", metavar="MODEL.onnx", help="with or without weights")
+    parser.add_argument("files", nargs="*", metavar="MODEL.onnx", help="with or without weights")
     parser.add_argument("--device", help="platform of the measurements; needed where several have a saved predictor")
     parser.add_argument("--predictor", default=PREDICTOR, help="label of a saved predictor (default: %(default)s)")
     parser.add_argument("--dataset", help="needed where several have such a predictor")
@@ -215,6 +227,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nearest", type=int, default=NEAREST, help="measured networks to list (default: %(default)s)")
     sizes.add_sizes(parser)
     parser.add_argument("--measure", action="store_true", help="time the network too, and show the error")
-    parser.add_argument("--json", action="store_true", help="print JSON (workflow/schemas/prediction.schema.json)")
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON (workflow/schemas/prediction.schema.json); of several, a list"
+    )
     parser.add_argument("--list", action="store_true", help="list the saved predictors")
     parser.add_argument("--models", type=Path, help="folder of saved predictors (default: results/models)")
