@@ -1,4 +1,4 @@
-"""Ensembles of any predictor over seeds: the setting ``ensemble: k`` of a label in a grid."""
+"""Ensembles of any predictor over seeds: the setting ``ensemble: k`` of a label in a grid. `make` makes them all."""
 
 from __future__ import annotations
 
@@ -14,17 +14,24 @@ from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs
 from predictors import base
 from predictors.base import BasePredictor
+from predictors.kit.off_path import OffPath
 
 STRIDE = 1000  # between the seeds of members; a grid counts its own from 0
 
 
 def make(label: str, overrides: dict[str, Any], task: str, seed: int, torch_device: str = "cpu") -> BasePredictor:
-    """The predictor of a label with its overrides; an `Ensemble` where they hold ``ensemble: k``.
+    """The predictor of a label with its overrides; an `Ensemble` where they hold ``ensemble: k``, an `OffPath` where
+    they hold ``off_path: true``.
 
     Raises:
         BenchError: an ensemble of fewer than two, or what the predictor refuses.
     """
     overrides = dict(overrides)
+    off_path = overrides.pop("off_path", False)
+    if type(off_path) is not bool:
+        raise BenchError(f"{label}: off_path = {off_path!r} must be true or false; mend the config")
+    if off_path:
+        return OffPath(make(label, overrides, task, seed, torch_device))
     size = overrides.pop("ensemble", None)
     kind = base.load(label)
     if size is None:
