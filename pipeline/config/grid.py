@@ -65,7 +65,7 @@ def load_grid(path: str | Path) -> Grid:
                 f"{path}: predictors.{label}: there is no predictors/{name}.py and no package has it; known: {known}"
             )
     known_datasets = datasets.load()
-    _check_size(path, file, len(labels))
+    _check_size(path, file)
     cells: dict[tuple, CellSpec] = {}
     looked_at: dict[tuple[str, str, str, str], int] = {}
     for position, task in enumerate(file.tasks):
@@ -101,11 +101,11 @@ def load_grid(path: str | Path) -> Grid:
     return Grid(*about, tuple(cells.values()), looked_at, file.pairs)
 
 
-def _check_size(path: str | Path, file: GridFile, n_labels: int) -> None:
+def _check_size(path: str | Path, file: GridFile) -> None:
     """Refuse a grid of too many cells before one is made."""
     n = 0
     for task in file.tasks:
-        chosen = n_labels if task.predictors is None else len(task.predictors)
+        chosen = len(file.predictors) if task.predictors is None else len(task.predictors)
         n += len(task.devices) * chosen * len(task.budgets) * (task.seeds or file.seeds)
     if n > MAX_CELLS:
         raise BenchError(f"{path}: {n:,} cells, over the limit of {MAX_CELLS:,}; ask for fewer seeds or budgets")
@@ -142,7 +142,7 @@ def _task_cells(
         raise BenchError(f"{where}: protocol tnasp trains on val_acc and scores on test_acc; write direct instead")
     if task.looked_at and task.looked_at >= (task.seeds or file.seeds):
         raise BenchError(f"{where}: looked_at {task.looked_at}: no seed is left; ask for more seeds or take it out")
-    chosen = list(labels) if task.predictors is None else task.predictors
+    chosen = list(file.predictors) if task.predictors is None else task.predictors
     for label in chosen:
         _check_known(where, "predictor", label, labels)
     for position, budget in enumerate(task.budgets):

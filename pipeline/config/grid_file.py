@@ -86,8 +86,9 @@ class Task(Strict):
 
 
 class GridFile(Strict):
-    """A grid as written. `predictors` maps labels to overrides, or lists labels that need none of their own; it may
-    be left out where every task lists its own. `pairs`: two labels each, which the board compares seed by seed.
+    """A grid as written. `predictors` maps labels to overrides, or lists labels that need none of their own, for the
+    tasks that list none; it may be left out where every task does. `pairs`: two labels each, which the board compares
+    seed by seed.
     """
 
     grid: Annotated[StrictStr, Field(pattern=r"\A[a-z][a-z0-9_]*\z")]
@@ -107,7 +108,7 @@ class GridFile(Strict):
             if twice:
                 raise BenchError(f"{path}: predictors.{twice[0]}: defined in {variants_path} too; list it by name")
             return self.predictors
-        listed = self.predictors if self.predictors is not None else self._listed_by_tasks(path)
+        listed = dict.fromkeys([*(self.predictors or ()), *self._listed_by_tasks(path)])
         lost = [label for label in listed if "-" in label and label not in variants]
         if lost:
             raise BenchError(
@@ -117,9 +118,9 @@ class GridFile(Strict):
 
     def _listed_by_tasks(self, path: str | Path) -> list[str]:
         for position, task in enumerate(self.tasks):
-            if task.predictors is None:
+            if task.predictors is None and self.predictors is None:
                 raise BenchError(f"{path}: tasks[{position}]: no predictors; list them here, or for the whole grid")
-        return list(dict.fromkeys(label for task in self.tasks for label in task.predictors))
+        return list(dict.fromkeys(label for task in self.tasks for label in task.predictors or ()))
 
 
 def read(path: str | Path) -> GridFile:

@@ -164,11 +164,13 @@ def _gain(value: float | None) -> str:
 
 def _labels_of(tables: list[Table], scores: Scores) -> list[str]:
     """What the labels of the devices are: summed tables, noise, which device is most like which."""
-    places = {(t.dataset, t.scored_on, d): t for t in tables for d in t.devices}
+    named = {(table.dataset, table.scored_on): None for table in tables}
+    places = [(t.dataset, t.scored_on, d) for t in tables for d in t.devices]
+    places += [(n.dataset, n.scored_on, n.device) for n in scores.noise if (n.dataset, n.scored_on) in named]
     found = {(n.dataset, n.scored_on, n.device, n.kind): n.values for n in scores.noise}
     likeness = {(alike.dataset, alike.target): alike for alike in scores.likeness}
     rows, summed, least = [], {}, {}
-    for place in places:
+    for place in sorted(dict.fromkeys(places), key=lambda place: list(named).index(place[:2])):
         sums, again, alike = found.get((*place, ADDITIVE)), found.get((*place, REPEATS)), likeness.get(place[:2])
         if sums is None and alike is None:
             continue

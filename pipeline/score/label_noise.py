@@ -17,6 +17,7 @@ import numpy as np
 from pipeline.config import datasets
 from pipeline.config.cell_spec import CellSpec
 from pipeline.config.datasets import Dataset
+from pipeline.config.nasflat import FEW_SHOT
 from pipeline.core.targets import is_cost
 from pipeline.score import additive, metrics, score_table
 
@@ -67,10 +68,13 @@ def _noise(dataset: str, scored_on: str, device: str, kind: str, a: np.ndarray, 
 
 
 def of_cells(cells: Sequence[CellSpec], data) -> list[Noise]:
-    """All agreements for the labels that `cells` are scored on; `data` is a `pipeline.score.score.Data`."""
+    """All agreements for the labels that `cells` are scored on or transfer from; `data`: a `score.Data`."""
     known = datasets.load()
     scored = {
-        (c.dataset, label, c.device): None for c in cells for label in score_table.scored_on(c.protocol, c.target)
+        (c.dataset, label, device): None
+        for c in cells
+        for label in score_table.scored_on(c.protocol, c.target)
+        for device in (c.device, *(c.sources.besides(c.device) if c.sources and c.protocol in FEW_SHOT else ()))
     }
     return [noise for dataset, label, device in scored for noise in measure(data, known[dataset], label, device)]
 

@@ -207,16 +207,18 @@ class Table:
     def summary_sizes(self) -> list[Size]:
         """The sizes of a short summary: 1 % and 5 % of the data set, or else the smallest and the largest."""
         chosen = [size for size in self.sizes if str(size.budget) in ("0.01", "0.05")]
-        if len(chosen) == 2 or len(self.sizes) < 2:
-            return chosen if len(chosen) == 2 else list(self.sizes)
-        return [self.sizes[0], self.sizes[-1]]
+        if len(chosen) == 2:
+            return chosen
+        sound = [size for size in self.sizes if not size.budget.faulty] or self.sizes
+        return [sound[0], sound[-1]] if len(sound) > 1 else sound
 
 
 def _sizes(rows: pl.DataFrame) -> list[Size]:
-    """The training sizes in `rows`, smallest first."""
+    """The training sizes in `rows`, smallest first, one with faulty labels before the same without."""
     aggregates = {"n": pl.max("n_train"), "low": pl.min("n_val"), "high": pl.max("n_val"), "source": pl.max("n_source")}
     grouped = rows.group_by("budget").agg(**aggregates).sort("n", "budget")
-    return [Size(Budget.parse(word), n, (low, high), source) for word, n, low, high, source in grouped.iter_rows()]
+    sizes = [Size(Budget.parse(word), n, (low, high), source) for word, n, low, high, source in grouped.iter_rows()]
+    return sorted(sizes, key=lambda size: (size.n_train, not size.budget.faulty))
 
 
 def tables_of(grid: grids.Grid, rows: pl.DataFrame, known: dict[str, Dataset], where: Path | str) -> list[Table]:

@@ -64,8 +64,10 @@ def of_transfer(scores: Scores) -> dict[str, tuple[Drawn, str]]:
         drawn = transfer.by_target(shown) if shown else None
         if drawn:
             found[f"{BY_TARGET} {dataset}"] = drawn, provenance_line(shown[0].table)
+    versions = {table.dataset: table.version for table in scores.tables}
     for likeness in scores.likeness:
-        found[f"{ALIKE} {likeness.dataset}"] = transfer.alike(likeness), f"data {likeness.dataset}"
+        made_with = f"data {likeness.dataset} version {versions.get(likeness.dataset)}"
+        found[f"{ALIKE} {likeness.dataset}"] = transfer.alike(likeness), made_with
     return found
 
 

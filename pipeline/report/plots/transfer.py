@@ -42,7 +42,7 @@ def by_target(tasks: list[Task]) -> Drawn | None:
         if before is not after:
             ax.axhline(i + 0.5, color="white", lw=3)
     _bare(ax)
-    figure.colorbar(image, ax=ax, label=f"{TITLES[METRIC]} (higher is better)").outline.set_visible(False)
+    figure.colorbar(image, ax=ax, label=TITLES[METRIC]).outline.set_visible(False)
     ax.set_title(heading(tasks[0].table, f"{tasks[0].size.n_train} labels of a new device"))
     places = [(_short(task), device) for task, device in rows]
     data = [(*place, p, row[j]) for place, row in zip(places, means, strict=True) for j, p in enumerate(order)]
@@ -138,8 +138,12 @@ def _against_labels(ax: Axes, table: Table, sizes: list[Size], metric: str, foun
         wide = 2.4 if is_focus(predictor) else 1.0 if colour == GREY else 1.6
         ax.plot(x, means, color=colour, marker=marker, ms=4.5, lw=wide, mec="white", mew=0.6)
         ends.append(text_labels.Label(predictor, x[-1], means[-1], colour, is_focus(predictor)))
-    if metric == "mape":
+    flat = [stat.mean for points in found.values() for _, stat in points]
+    if metric == METRIC:  # bands of few seeds may be wider than what a correlation can be
+        ax.set_ylim(min(flat) - 0.06, min(1.02, max(flat) + 0.12))
+    else:
         ax.set_yscale("log")
+        ax.set_ylim(min(flat) / 1.3, max(flat) * 1.3)
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         ax.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:.0e}"[0] in "25" else "")
     ax.set_xticks(range(len(sizes)), [f"{size.n_train}" for size in sizes])
