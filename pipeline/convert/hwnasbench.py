@@ -35,7 +35,7 @@ def convert(raw: Path, out: Path) -> None:
     executed = [cells.cell_201(cells.parse_arch(name), executed=True) for name in names]
     graphs = cells.graphs_frame(names, "nasbench201", executed, cells.VOCAB_201)
     targets = pl.concat(
-        _common.target_frame(f"{space}_{metric}", device, _without_missing(table[column]))
+        _common.target_frame(f"{space}_{metric}", device, _measured(table[column], raw / FILES[space]))
         for space, table in tables.items()
         for column, (metric, device) in COLUMNS.items()
     )
@@ -68,9 +68,18 @@ def _codes(net: str, path: Path) -> tuple[int, ...]:
     return tuple(int(code) for code in net[1:-1].split(", "))
 
 
-def _without_missing(values: pl.Series) -> pl.Series:
-    """`values` with null where the source says -1."""
-    return values.to_frame().select(pl.when(pl.first() != -1).then(pl.first())).to_series()
+def _measured(values: pl.Series, path: Path) -> pl.Series:
+    """A column of the file `path`, null where the source says -1. Raises BenchError unless all else are costs."""
+    if not values.dtype.is_numeric():
+        raise BenchError(f"{path}: column {values.name} is not one of numbers; fetch it again")
+    values = values.cast(pl.Float64)
+    wrong = ~((values.is_finite() & (values > 0)) | (values == -1)).fill_null(False)
+    if wrong.any():
+        at = wrong.arg_true()[0]
+        raise BenchError(
+            f"{path}: {values.name} {values[at]} of network {at} is neither a positive number nor -1; fetch it again"
+        )
+    return values.set(values == -1, None)
 
 
 if __name__ == "__main__":

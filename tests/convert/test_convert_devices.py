@@ -120,6 +120,29 @@ def test_only_the_mark_of_a_missing_latency_may_be_negative(tmp_path):
         _help.checked(tmp_path / "a", [1.0, -2], 2, missing=-1)
 
 
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("abc", "column fpga_energy is not one of numbers"),
+        ("NaN", "fpga_energy nan of network 1 is neither"),
+        ("inf", "fpga_energy inf of network 1 is neither"),
+        ("-2", "fpga_energy -2.0 of network 1 is neither"),
+        ("0", "fpga_energy 0.0 of network 1 is neither"),
+        ("", "fpga_energy None of network 1 is neither"),
+        ("1.0", "number of graphs is 3, expected 15625"),
+    ],
+)
+def test_a_table_of_hwnasbench_with_other_costs_is_one_line(tmp_path, cell, message):
+    for file in hwnasbench.FILES.values():
+        rows = [f'"(0, 0, 0, 0, 0, {i})",{",".join(["1.0"] * len(hwnasbench.COLUMNS))}' for i in range(3)]
+        rows[1] = f"{rows[1].rpartition(',')[0]},{cell}"
+        (tmp_path / file).write_text("\n".join([",".join(["net", *hwnasbench.COLUMNS]), *rows]))
+    with pytest.raises(BenchError, match=message) as caught:
+        hwnasbench.convert(tmp_path, tmp_path / "out")
+    assert "\n" not in str(caught.value) and not (tmp_path / "out").exists()
+    assert cell == "1.0" or "hw_cifar10.csv" in str(caught.value)
+
+
 @pytest.mark.parametrize("value", [[], {}, 1, [[0] * 21], [[9] * 22], [[0.0] * 22], [["a"] * 22], [1]])
 def test_fbnet_networks_of_another_kind_are_refused(tmp_path, value):
     torch_file(tmp_path / "arch.pt", value)
