@@ -19,12 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, Validat
 
 from pipeline.config import datasets
 from pipeline.config import grid as grids
-from pipeline.config.cell_spec import CellSpec
 from pipeline.config.strict_yaml import read_yaml
 from pipeline.core import io, schema
 from pipeline.core.errors import BenchError, run_cli
 from pipeline.score import metrics
-from pipeline.split import splits, training_set
+from pipeline.split import splits
 
 FILE = "result.yaml"
 OUT = "external.json"  # beside the table of scores
@@ -192,16 +191,15 @@ def _scores(path: Path, about: Result, seed: int, frame: pl.DataFrame, tables: T
     labels = schema.sound(tables.targets).filter(target=about.target, device=about.device).sort("graph_id")
     dataset = datasets.get(about.dataset)
     split = splits.make_split(tables.graphs.height, about.dataset, seed, dataset.test_fraction)
-    cell = CellSpec.from_values(about.dataset, about.target, "mean", about.labels, seed, about.device)
-    made = training_set.make(cell, tables.targets, tables.graphs, split)
-    trained = made.rows["graph_id"].to_numpy()
     if about.training_set == "own":
         trained = np.flatnonzero(frame["trained"].to_numpy())
         if len(trained) != about.labels:
             raise BenchError(
                 f"{path}: {len(trained)} networks are marked as trained on, result.yaml says {about.labels}"
             )
-    held_out = np.setdiff1d(made.test, trained)
+    else:
+        trained = splits.training_ids(split, labels["graph_id"], about.labels).to_numpy()
+    held_out = np.setdiff1d(split.filter(role="test")["graph_id"].to_numpy(), trained)
     if not len(held_out):
         raise BenchError(f"{path}: all networks that seed {seed} holds out were trained on; nothing is left to score")
     ids, true = labels["graph_id"].to_numpy(), labels["value"].to_numpy()
