@@ -28,12 +28,14 @@ class Dataset:
     """A data set as polars frames: `graphs` and `targets`, in the schemas of pipeline/core/schema.py.
 
     `meta`: vocabulary of operations and names of attributes. `about`: its block of config/datasets.yaml.
+    `folder`: where graphs.parquet and targets.parquet are.
     """
 
     about: datasets.Dataset
     graphs: pl.DataFrame
     targets: pl.DataFrame
     meta: dict[str, Any]
+    folder: Path
 
     @property
     def name(self) -> str:
@@ -143,4 +145,4 @@ def _read(about: datasets.Dataset, place: Path) -> Dataset:
     table_checks.require_same(meta, io.read_meta(targets_file), targets_file)
     if meta["dataset"] != about.name:
         raise BenchError(f"{graphs_file}: of data set {meta['dataset']!r}, not {about.name!r}; give another folder")
-    return Dataset(about, graphs, targets, meta)
+    return Dataset(about, graphs, targets, meta, place)

@@ -9,6 +9,7 @@ from pathlib import Path
 EXAMPLES = """  nnfb datasets
   nnfb datasets nasbench201
   nnfb datasets nasbench201 --mirror FOLDER
+  nnfb datasets nasbench201 --croissant > croissant.json
 """
 
 
@@ -16,6 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Let `parser` take what `run` needs."""
     parser.add_argument("name", nargs="?", help="a data set to get")
     parser.add_argument("--mirror", type=Path, help="folder of source files (default: the variable BENCH_MIRROR)")
+    parser.add_argument("--croissant", action="store_true", help="Croissant metadata of its tables")
     parser.add_argument("--json", action="store_true", help="JSON")
 
 
@@ -29,6 +31,11 @@ def run(args: argparse.Namespace) -> None:
         print(json.dumps(rows, indent=1) if args.json else "\n".join(plain))
         return
     found = data.load_dataset(args.name, mirror=args.mirror)
+    if args.croissant:
+        from nnfb.croissant import metadata
+
+        print(json.dumps(metadata(found.about, found.folder), indent=1))
+        return
     counts = found.targets.group_by("target", "device", maintain_order=True).len().rows()
     if args.json:
         print(json.dumps({"dataset": found.name, "networks": len(found), "labels": counts}))

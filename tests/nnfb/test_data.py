@@ -87,7 +87,7 @@ def test_labels_come_with_their_graphs(synthetic):
 
 def test_faulty_labels_are_left_out(synthetic):
     marked = synthetic.targets.with_columns(faulty=pl.int_range(pl.len()) == 5)
-    kept = nnfb.Dataset(synthetic.about, synthetic.graphs, marked, synthetic.meta)
+    kept = nnfb.Dataset(synthetic.about, synthetic.graphs, marked, synthetic.meta, synthetic.folder)
     target, device = marked.row(5, named=True)["target"], marked.row(5, named=True)["device"]
     assert kept.labels(target, device).height == synthetic.labels(target, device).height - 1
 
