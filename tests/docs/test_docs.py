@@ -88,8 +88,9 @@ def copy(tmp_path_factory) -> Path:
     (folder / "mirror/mine").mkdir(parents=True)
     (folder / "mirror/mine/cells.csv").write_text(blocks(page, "csv")[0])
     (folder / "config/mine.yaml").write_text(blocks(ROOT / "docs/quick_start.md", "yaml")[0])
-    (folder / "predictors/nearest.py").write_text(blocks(ROOT / "README.md", "python")[0])
+    (folder / "predictors/nearest.py").write_text(blocks(ROOT / "README.md", "python")[-1])
     (folder / "predictors/bag.py").write_text(blocks(ROOT / "docs/adding_a_predictor.md", "python")[0])
+    run(folder, ["python", "-c", blocks(ROOT / "docs/external_results.md", "python")[0]])
     tables = "data/parquet/synthetic201"
     run(folder, ["python", "-m", "pipeline.convert.synthetic201", "--raw", ".", "--out", tables])
     split = ["python", "-m", "pipeline.split", "--dataset", "synthetic201", "--seed", "0"]
@@ -100,7 +101,8 @@ def copy(tmp_path_factory) -> Path:
 def run(folder: Path, command: list[str]) -> str:
     """Output of a command in the copy; it must succeed."""
     programs = {"python": [sys.executable], "nnfb": [sys.executable, "-m", "nnfb"]}
-    command = [*programs.get(command[0], [str(BIN / command[0])]), *command[1:]]
+    programs |= {name: [str(BIN / name)] for name in ("snakemake", "dvc", "pip")}
+    command = [*programs.get(command[0], command[:1]), *command[1:]]
     outer = {**environment(), "PYTHONPATH": str(folder), "BENCH_MIRROR": str(folder / "mirror")}
     outer["NNFB_CACHE"] = str(folder / "cache")
     done = subprocess.run(command, cwd=folder, env=outer, text=True, capture_output=True, timeout=300)
@@ -146,6 +148,13 @@ def test_the_three_lines_of_python(copy, monkeypatch, capsys):
     (code,) = blocks(ROOT / "docs/predict.md", "python")
     exec(compile(code, "predict.md", "exec"), {})
     assert float(capsys.readouterr().out) > 0
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/package.md"])
+def test_the_package_from_python(copy, page):
+    """As it stands, but for the labels: made-up ones, which need no download."""
+    code = blocks(ROOT / page, "python")[0].replace("nasbench201", "synthetic201")
+    assert "\n" in run(copy, ["python", "-c", code]).strip()
 
 
 def test_a_cell_from_python_is_the_cell_of_the_command(copy, monkeypatch):

@@ -1,0 +1,1 @@
+"""The documentation site, made of the project's own pages."""
