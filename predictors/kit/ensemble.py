@@ -27,10 +27,7 @@ def make(label: str, overrides: dict[str, Any], task: str, seed: int, torch_devi
         BenchError: an ensemble of fewer than two, or what the predictor refuses.
     """
     overrides = dict(overrides)
-    off_path = overrides.pop("off_path", False)
-    if type(off_path) is not bool:
-        raise BenchError(f"{label}: off_path = {off_path!r} must be true or false; mend the config")
-    if off_path:
+    if overrides.pop("off_path", False):
         return OffPath(make(label, overrides, task, seed, torch_device))
     size = overrides.pop("ensemble", None)
     kind = base.load(label)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from pipeline.config import overrides
 from pipeline.core import schema
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import from_frame
@@ -64,8 +65,8 @@ def test_any_predictor_takes_it(name):
 
 
 def test_what_it_can_t_be_is_one_line(tmp_path):
-    with pytest.raises(BenchError, match="off_path = 1 must be true or false"):
-        make("gbdt", {"off_path": 1}, "cost", 0)
+    with pytest.raises(BenchError, match="gbdt-x.off_path: 1 is neither true nor false"):
+        overrides.check("gbdt-x", {"off_path": 1})
     assert not isinstance(make("gbdt", {"off_path": False}, "cost", 0), OffPath)
     with pytest.raises(BenchError, match="is for cells and is not saved"):
         make("gbdt", {"off_path": True}, "cost", 0).save(tmp_path)
