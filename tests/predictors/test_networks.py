@@ -135,6 +135,7 @@ def test_few_labels_of_a_new_platform_are_learned_from_the_others(name):
         ("flops", {}, 0.4),
         ("flops", {"log": True}, 0.6),
         ("flops_mac", {}, 0.25),
+        ("roofline", {}, 0.3),
         ("nn_meter", {"passes": 2, "rounds": 20}, 0.15),
         ("nn_meter", {"passes": 2, "rounds": 20, "padded": True}, 0.15),
         ("table", {}, 0.15),
@@ -156,6 +157,20 @@ def test_made_up_latencies_are_learned(name, settings, most):
         predictor.fit(graphs[train], y[train])
         errors.append(float((predictor.predict(graphs[test]) / y[test] - 1).abs().mean()))
     assert errors[0] < most * errors[1]
+
+
+def test_a_roofline_is_found_again():
+    """4 TFLOPs/s, 64 GB/s, 2 microseconds an operation: in ms, and 64 FLOPs a byte at the ridge."""
+    graphs = generated(40, 2)
+    flops, size = (graphs.attrs[:, graphs.attr_names.index(name)].double() for name in ("flops", "memory_bytes"))
+    time = torch.maximum(flops / 4.0e9, size / 6.25e7) + 0.002
+    y = torch.stack([part.sum() for part in time.split(graphs.n_nodes.tolist())])
+    predictor = base.load("roofline")({}, "cost")
+    predictor.fit(graphs[:30], y[:30])
+    assert predictor.notes["ridge"] == 64
+    assert predictor.predict(graphs[30:]).tolist() == pytest.approx(y[30:].tolist(), rel=1e-6)
+    _, per_flop, per_operation = predictor.tensors["weight"].tolist()
+    assert (per_flop * 4.0e9, per_operation) == pytest.approx((1, 0.002), rel=1e-3)
 
 
 def test_kernels_of_a_convolution_chain():
