@@ -114,6 +114,14 @@ def _unsqueeze(inputs: Inputs, settings: Settings) -> np.ndarray:
     return np.expand_dims(inputs[0], _axes(inputs, settings))
 
 
+def _clip(inputs: Inputs, settings: Settings) -> np.ndarray:
+    """Between two inputs, or two attributes before opset 11."""
+    value, low, high = [*inputs, None, None][:3]
+    low = settings.get("min") if low is None else low
+    high = settings.get("max") if high is None else high
+    return value if low is None and high is None else np.clip(value, low, high).astype(value.dtype)
+
+
 def _gather_elements(inputs: Inputs, settings: Settings) -> np.ndarray:
     """Along the axis as the indices say; along the others the indices may be shorter than the data."""
     data, index = inputs[0], inputs[1]
@@ -181,7 +189,7 @@ _REDUCTIONS = {
     "ReduceSum": np.sum,
     "ReduceMean": np.mean,
 }
-_BROADCAST = name_set("Where Max Min Pow Mod") | _PAIRS.keys()
+_BROADCAST = name_set("Clip Where Max Min Pow Mod") | _PAIRS.keys()
 _RULES: dict[str, Callable[[Inputs, Settings], np.ndarray]] = {
     **{op: lambda i, s, f=function: f(i[0], i[1]) for op, function in _PAIRS.items()},
     **{op: lambda i, s, f=function: f(i[0]).astype(i[0].dtype) for op, function in _SINGLES.items()},
@@ -192,6 +200,7 @@ _RULES: dict[str, Callable[[Inputs, Settings], np.ndarray]] = {
     "Min": lambda i, s: functools.reduce(np.minimum, i),
     "Where": lambda i, s: np.where(*i),
     "Cast": _cast,
+    "Clip": _clip,
     "CastLike": lambda i, s: i[0].astype(i[1].dtype),
     "Concat": lambda i, s: np.concatenate(i, int(s.get("axis", 1))),
     "ConstantOfShape": _constant_of_shape,
