@@ -4,11 +4,12 @@ A budget is written as one word, in grids, paths, scores and on boards:
 
 - ``0.05``: that fraction of the data set, the first networks of the split's pool;
 - ``n900``: that many labels, the first networks of the pool that have one; ``n0``: none but those of other devices;
+- ``all``: every label of the pool;
 - ``stage``: the labels that the source marks as train; those it marks as test are held out;
 - ``without-<family>``: every label of the other families; the named one is held out.
 
-Behind the first two, ``-val<k>`` adds the next k labels of the pool for validation, and ``-from-<hash>`` the labels of
-other devices that `Sources` name. ``-faulty`` at the end takes in labels that are marked as faulty.
+Behind the first three, ``-val<k>`` adds the next k labels of the pool for validation, and ``-from-<hash>`` the labels
+of other devices that `Sources` name. ``-faulty`` at the end takes in labels that are marked as faulty.
 
 Light to import: a grid is read each time the workflow starts.
 """
@@ -26,7 +27,7 @@ from enum import StrEnum
 from pipeline.core.errors import BenchError
 
 WORD = re.compile(
-    r"(?:(?P<fraction>[0-9]+\.[0-9]+)|n(?P<count>[0-9]+)|(?P<marked>stage)|without-(?P<family>[a-z0-9_]+))"
+    r"(?:(?P<fraction>[0-9]+\.[0-9]+)|n(?P<count>[0-9]+)|(?P<whole>all)|(?P<marked>stage)|without-(?P<family>[a-z0-9_]+))"
     r"(?:-val(?P<n_val>[1-9][0-9]*))?(?:-from-(?P<sources>[0-9a-f]{8}))?(?P<faulty>-faulty)?"
 )
 
@@ -36,6 +37,7 @@ class Kind(StrEnum):
 
     FRACTION = "fraction"
     COUNT = "count"
+    WHOLE = "whole"
     MARKED = "marked"
     FAMILY = "family"
 
@@ -72,7 +74,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Budget:
-    """A label budget. `amount` is the fraction, the count or the family held out, as written; empty for MARKED.
+    """A label budget. `amount` is the fraction, the count or the family held out, as written; else empty.
 
     `n_val` labels are for validation, beside those trained on. `sources` is `Sources.hash`, empty without any.
     `faulty`: labels marked as faulty are trained and scored on like the others.
@@ -91,16 +93,16 @@ class Budget:
         if not match:
             raise BenchError(
                 f'{word!r} is no label budget; write a fraction such as "0.05", a number of labels such as n900, '
-                "stage, or without-FAMILY"
+                "all, stage, or without-FAMILY"
             )
         parts = match.groupdict()
         kind = next(kind for kind in Kind if parts[kind] is not None)
-        amount = "" if kind is Kind.MARKED else parts[kind]
+        amount = "" if kind in (Kind.WHOLE, Kind.MARKED) else parts[kind]
         if kind is Kind.FRACTION and not 0 < Decimal(amount) <= 1:
             raise BenchError(f'fraction {word} is not above 0 and at most 1; write a part, such as "0.05"')
         budget = cls(kind, amount, int(parts["n_val"] or 0), parts["sources"] or "", bool(parts["faulty"]))
         if budget.n_val and not budget.is_drawn:
-            raise BenchError(f"{word!r}: labels for validation go with a fraction or a number of labels only")
+            raise BenchError(f"{word!r}: labels for validation go with a fraction, a number of labels or all only")
         return budget
 
     def __str__(self) -> str:
@@ -112,12 +114,13 @@ class Budget:
     def own_labels(self) -> str:
         """The word of the labels of the cell's own device that are trained on: `0.05`, `n900`, `without-vgg16`."""
         prefix = {Kind.COUNT: "n", Kind.FAMILY: "without-"}.get(self.kind, "")
-        return "stage" if self.kind is Kind.MARKED else f"{prefix}{self.amount}"
+        words = {Kind.WHOLE: "all", Kind.MARKED: "stage"}
+        return words.get(self.kind, f"{prefix}{self.amount}")
 
     @property
     def is_drawn(self) -> bool:
         """True where the labels are the first of the pool, so that budgets of one data set lie on one axis."""
-        return self.kind in (Kind.FRACTION, Kind.COUNT)
+        return self.kind in (Kind.FRACTION, Kind.COUNT, Kind.WHOLE)
 
     @property
     def family(self) -> str | None:
@@ -126,7 +129,7 @@ class Budget:
 
     def n_labels(self, n_graphs: int) -> int | None:
         """Labels trained on: 900 for n900, floor(0.005 N + 0.5) for 0.005 of N networks, None where the data decide."""
-        if not self.is_drawn:
+        if self.kind not in (Kind.FRACTION, Kind.COUNT):
             return None
         share = Decimal(self.amount) * (n_graphs if self.kind is Kind.FRACTION else 1)
         return math.floor(share + Decimal("0.5"))

@@ -118,7 +118,7 @@ class CellSpec:
         parser.add_argument("dataset", help="name in config/datasets.yaml")
         parser.add_argument("target", help="label to learn, such as test_acc")
         parser.add_argument("label", help="<predictor> or <predictor>-<variant>")
-        parser.add_argument("budget", help="0.005, n900, stage or without-FAMILY: see docs/protocols.md")
+        parser.add_argument("budget", help="0.005, n900, all, stage or without-FAMILY: see docs/protocols.md")
         parser.add_argument("--seed", type=int, default=0, help="default: 0")
         parser.add_argument(
             "--device", default="any", help="device whose cost is predicted (default: any, for accuracies)"

@@ -27,7 +27,7 @@ MAX_CELLS = 200_000
 SOURCE_PROTOCOLS = (*FEW_SHOT, "transfer_platform", "multi_platform")
 DRAWN = (Kind.FRACTION, Kind.COUNT)
 BUDGETS = {  # of each protocol; the others draw from the pool
-    "in_domain": (*DRAWN, Kind.MARKED),
+    "in_domain": (*DRAWN, Kind.WHOLE, Kind.MARKED),
     "leave_one_family_out": (Kind.FAMILY,),
     "multi_platform": (*DRAWN, Kind.MARKED),
 }

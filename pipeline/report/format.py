@@ -108,9 +108,9 @@ def percent(fraction: str | Decimal) -> str:
 
 
 def size_name(size: Size) -> str:
-    """A training size as the grid gives it: `1 %`, `without vgg`, `marked train`; empty for a count."""
+    """A training size as the grid gives it: `1 %`, `all`, `without vgg`, `marked train`; empty for a count."""
     budget = size.budget
-    names = {Kind.MARKED: "marked train", Kind.FAMILY: f"without {budget.amount}", Kind.COUNT: ""}
+    names = {Kind.WHOLE: "all", Kind.MARKED: "marked train", Kind.FAMILY: f"without {budget.amount}", Kind.COUNT: ""}
     return percent(budget.amount) if budget.kind is Kind.FRACTION else names[budget.kind]
 
 

@@ -183,7 +183,8 @@ def table(path: Path, first: str) -> dict[str, list[str]]:
 
 
 def test_the_protocols_page_has_every_protocol_with_the_budgets_it_takes():
-    words = {"fraction": Kind.FRACTION, "number": Kind.COUNT, "`stage`": Kind.MARKED, "`without-<family>`": Kind.FAMILY}
+    words = {"fraction": Kind.FRACTION, "number": Kind.COUNT, "`all`": Kind.WHOLE, "`stage`": Kind.MARKED}
+    words["`without-<family>`"] = Kind.FAMILY
     said = {}
     for names, (*_, budgets) in table(ROOT / "docs/protocols.md", "Protocol").items():
         kinds = tuple(words[word] for word in budgets.split(", "))
@@ -197,7 +198,7 @@ def test_the_protocols_page_has_every_protocol_with_the_budgets_it_takes():
 def test_the_protocols_page_has_every_kind_of_budget_by_its_word():
     rows = table(ROOT / "docs/protocols.md", "In a grid").values()
     found = [Budget.parse(word.strip("`")) for word, *_ in rows]
-    assert [budget.kind for budget in found] == list(Kind)[:2] + [Kind.MARKED, Kind.FAMILY]
+    assert [budget.kind for budget in found] == list(Kind)
     assert [f"`{budget}`" for budget in found] == [word for word, *_ in rows]
 
 

@@ -39,6 +39,7 @@ CASES = {
     "tnasp": spec("tnasp", "val_acc", "n12"),
     "gates": spec("gates", "val_acc", "0.25"),
     "in_domain": spec("in_domain", "latency_ms", "stage", "phone"),
+    "in_domain, the whole pool": spec("in_domain", "latency_ms", "all", "phone"),
     "leave_one_family_out": spec("leave_one_family_out", "latency_ms", "without-beta", "phone"),
     "few_shot": spec("few_shot", "latency_ms", "n4", "phone", Sources(("server", "phone", "watch"), 14)),
     "few_shot, no label": spec("few_shot", "latency_ms", "n0", "phone", Sources(("server", "watch"), 14)),
