@@ -7,7 +7,9 @@ operating system drops it when the process ends, however it ends.
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import IO
 
@@ -16,6 +18,26 @@ from pipeline.core.io import os_errors
 
 LOCK = ".snakemake/bench.lock"
 WRITTEN = ("data", "results")
+
+
+def refuse_left_jobs(folder: Path | str = ".") -> None:
+    """Raises BenchError when jobs of an ended run wait or work in `folder` on a Slurm: their cells would run twice.
+
+    Where there is no Slurm, or it does not answer, there is nothing to refuse.
+    """
+    own = os.environ.get("SLURM_JOB_ID")  # this run may be a job itself
+    try:
+        asked = ["squeue", "--me", "--noheader", "--format=%A %Z"]
+        done = subprocess.run(asked, text=True, capture_output=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return
+    jobs = dict(line.strip().split(" ", 1) for line in done.stdout.splitlines() if " " in line.strip())
+    here = str(Path(folder).resolve())
+    left = sorted((job for job, where in jobs.items() if where == here and job != own), key=int)
+    if left:
+        raise BenchError(
+            f"{here}: jobs of a killed run are still in Slurm; wait until they end, or: scancel {' '.join(left)}"
+        )
 
 
 def take_over(folder: Path | str = ".") -> IO:

@@ -8,7 +8,7 @@ from pipeline.config import datasets
 from pipeline.config.grid import DEFAULT_GRID, cells_to_save, load_grid
 from pipeline.core.errors import BenchError, one_line
 from pipeline.plan.code_keys import code_key, predictor_key
-from pipeline.plan.run_lock import take_over
+from pipeline.plan.run_lock import refuse_left_jobs, take_over
 from pipeline.plan.warm_imports import modules_of
 from pipeline.train import warm
 
@@ -27,6 +27,8 @@ except BenchError as error:
     print(f"error: {one_line(error)}", file=sys.stderr)
     sys.exit(1)
 
+# A run that only sends jobs elsewhere may have been given no number of cores.
+ALL_CORES = workflow.resource_settings.cores or 1
 CELLS = {cell.path: cell for cell in GRID.cells}
 PREDICTIONS = list(CELLS)
 USED_DATASETS = sorted({cell.dataset for cell in GRID.cells})
@@ -65,7 +67,10 @@ def cell_of(wildcards):
 onstart:
     global run_lock, warm_server  # both end with this process
     try:
-        run_lock = take_over() if workflow.is_main_process else None
+        run_lock = None
+        if workflow.is_main_process:
+            refuse_left_jobs()
+            run_lock = take_over()
     except BenchError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(1)

@@ -41,7 +41,7 @@ rule measure:
     priority: 100
     conda:
         "../envs/bench.yaml"
-    threads: workflow.cores
+    threads: ALL_CORES
     resources:
         mem_mb=8000,
         runtime=120,

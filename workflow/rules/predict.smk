@@ -25,7 +25,7 @@ rule model:
     threads: 1
     resources:
         mem_mb=4000,
-        runtime=int(GRID.timeout_s / 60) + 15,
+        runtime=int(GRID.timeout_s / 60) + 5,
         timeout_s=GRID.timeout_s,
         torch_device=GRID.torch_device,
     params:

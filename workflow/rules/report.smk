@@ -69,7 +69,7 @@ rule boards:
         "logs/report/boards.log",
     conda:
         "../envs/bench.yaml"
-    threads: workflow.cores
+    threads: ALL_CORES
     message:
         "Write every board and the front page from their scores"
     shell:

@@ -17,7 +17,7 @@ rule train_cell:
     threads: 1
     resources:
         mem_mb=4000,
-        runtime=int(GRID.timeout_s / 60) + 15,
+        runtime=int(GRID.timeout_s / 60) + 5,
         timeout_s=GRID.timeout_s,
         torch_device=GRID.torch_device,
     params:
@@ -98,7 +98,7 @@ if SHOWN:
         threads: 1
         resources:
             mem_mb=4000,
-            runtime=int(GRID.timeout_s / 60) + 15,
+            runtime=int(GRID.timeout_s / 60) + 5,
             timeout_s=GRID.timeout_s,
         params:
             code=code_key("pipeline/train/attention.py"),
