@@ -30,7 +30,7 @@ def row(prediction: Prediction) -> list[str]:
         f"{Path(prediction.model).stem}{' (far)' if prediction.far else ''}",
         f"{prediction.latency_ms:.2f}",
         f"{prediction.low_ms:.2f} to {prediction.high_ms:.2f}",
-        f"{real.median_ms:.2f}",
+        f"{real.latency_ms:.2f}",
         f"{real.error_percent:+.1f}",
         "yes" if real.in_interval else "no",
     ]

@@ -2,8 +2,8 @@
 
 Source: `networks/` and `networks.csv` of data/raw/<name> (`pipeline.measure.networks`), and a table of timings for each
 platform, timed/<platform>.parquet beside the output (`pipeline.measure.run`). A network that some platform could not
-time is left out; the table of timings keeps it with its status. Target latency_ms is the median of the first pass,
-second_latency_ms that of the second.
+time is left out; the table of timings keeps it with its status. Target latency_ms is of the first pass,
+second_latency_ms of the second; the stage of one that was timed beside other work, and never twice alike, is `busy`.
 """
 
 from collections import Counter
@@ -45,7 +45,7 @@ def read(dataset: datasets.Dataset, raw: Path, timed: Path) -> tuple[pl.DataFram
     packed = [pack(read_graph(io.read_bytes(path), str(path), 1)) for path in paths]
     graphs, meta = frame(packed, names, [name.partition("/")[0] for name in names])
     rows = [
-        (graph_id, target, platform, 1, table[number][name], None)
+        (graph_id, target, platform, 1, *table[number][name])
         for platform, table in tables.items()
         for number, target in enumerate(TARGETS, start=1)
         for graph_id, name in enumerate(names)
@@ -65,8 +65,8 @@ def sanity(graphs: pl.DataFrame, targets: pl.DataFrame, name: str = NAME) -> Non
         _common.expect(name, f"second labels on {platform}", n_labels[TARGETS[1], platform] > 0, True)
 
 
-def _timings(path: Path, listed: pl.DataFrame) -> dict[int, dict[str, float]]:
-    """Median (ms) of each listed network that was timed, by pass. Raises BenchError when one of them was not tried."""
+def _timings(path: Path, listed: pl.DataFrame) -> dict[int, dict[str, tuple[float, str | None]]]:
+    """Latency (ms) and stage of each listed network that was timed, by pass. BenchError: one was not tried."""
     table = io.read_parquet(path)
     if table.schema != SCHEMA:
         raise BenchError(f"{path}: not a table of timings; delete it and run again")
@@ -74,11 +74,10 @@ def _timings(path: Path, listed: pl.DataFrame) -> dict[int, dict[str, float]]:
     if tried["status"].null_count():
         first = tried.filter(pl.col("status").is_null())["network"][0]
         raise BenchError(f"{path}: {first} is not in it as it is now; delete it and run again")
-    ok = tried.filter(pl.col("status") == "ok")
-    return {
-        number: dict(ok.filter(pl.col("pass") == number).select("network", "median_ms").iter_rows())
-        for number in (1, 2)
-    }
+    stage = pl.when(~pl.col("settled")).then(pl.lit(schema.BUSY))
+    ok = tried.filter(pl.col("status") == "ok").select("network", "pass", "latency_ms", stage=stage)
+    passes = {number: ok.filter(pl.col("pass") == number).drop("pass").iter_rows() for number in (1, 2)}
+    return {number: {name: (latency, busy) for name, latency, busy in rows} for number, rows in passes.items()}
 
 
 if __name__ == "__main__":

@@ -31,9 +31,10 @@ TARGETS = pl.Schema(
         "device": pl.String,
         "batch_size": pl.UInt16,
         "value": pl.Float64,  # unit in the target's name; accuracies in percent
-        "stage": pl.String,  # the source's own train/test mark, or null
+        "stage": pl.String,  # the source's own train/test mark, BUSY, or null
     }
 )
+BUSY = "busy"  # a stage: the label was timed beside other work, and never twice alike
 FAULTY = "faulty"  # a last column of targets, Boolean, where any reading cannot be; the data card gives the rule
 SPLITS = pl.Schema({"graph_id": pl.UInt32, "role": pl.String, "rank": pl.UInt32})
 ROLES = ("pool", "test")

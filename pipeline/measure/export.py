@@ -34,7 +34,7 @@ def export(networks: Path, timed: Sequence[Path], out: Path, folder: str = "meas
     ids = {name: number for number, name in enumerate(names)}
     lines = [
         f"{ids[name]:05d} onnx/{name}.onnx 1 {latency!r} {name.partition('/')[0]} {platform}"
-        for name, latency, platform in labels.select("network", "median_ms", "platform").iter_rows()
+        for name, latency, platform in labels.select("network", "latency_ms", "platform").iter_rows()
     ]
     buffer = streams.BytesIO()
     with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as archive:
@@ -50,10 +50,10 @@ def export(networks: Path, timed: Sequence[Path], out: Path, folder: str = "meas
 
 
 def _labels(path: Path) -> pl.DataFrame:
-    """network, sha256, median_ms, platform (id) of what was timed well in the first pass."""
+    """network, sha256, latency_ms, platform (id) of what was timed well in the first pass."""
     platform = platforms.get(io.read_meta(path).get("platform", str(path)))
     table = io.read_parquet(path).filter(pl.col("pass") == 1, pl.col("status") == "ok").sort("network")
-    return table.select("network", "sha256", "median_ms", platform=pl.lit(platform.nnlqp_id))
+    return table.select("network", "sha256", "latency_ms", platform=pl.lit(platform.nnlqp_id))
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:

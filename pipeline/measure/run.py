@@ -1,7 +1,8 @@
 """Time networks on one platform: python -m pipeline.measure.run --networks DIR --platform NAME --out FILE.parquet
 
 Every finished timing is a line of FILE.jsonl and on the disk before the next begins: a run that is killed goes on where
-it stopped. A tenth of the networks is timed a second time when all have been timed once. Parquet is written at the end.
+it stopped. All are timed in rounds (pipeline.measure.rounds); a tenth once more, in rounds of their own beside those of
+the others. Parquet is written at the end.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tqdm import tqdm
 
 from pipeline.core import io, provenance
 from pipeline.core.errors import BenchError, run_cli
-from pipeline.measure import platforms
+from pipeline.measure import platforms, rounds
 from pipeline.measure.process import COMMAND, Worker, timing_lock
 from pipeline.measure.process import time_one as time_one
 from pipeline.measure.table import SCHEMA, summary
@@ -92,7 +93,10 @@ class Journal:
                 f"{path}: timed with {changed} {lines[0].get(changed)}, now {about.get(changed)}; "
                 "delete the file to time all networks again"
             )
-        self.rows: list[dict] = lines[1:]
+        self.rows: list[dict] = []
+        self.by_key: dict[tuple, list[dict]] = {}
+        for row in lines[1:]:
+            self._keep(row)
 
     def __enter__(self) -> Journal:
         return self
@@ -100,12 +104,20 @@ class Journal:
     def __exit__(self, *_) -> None:
         self.file.close()
 
+    def of(self, network: Network, number: int) -> list[dict]:
+        """The rounds of a network in a pass, first to last; of the file as it is now."""
+        return self.by_key.get((network.name, network.sha256, number), [])
+
     def add(self, network: Network, number: int, timing: Timing) -> None:
         """Record a timing; it is on the disk when this returns."""
         row = {"network": network.name, "sha256": network.sha256, "pass": number, **asdict(timing)}
         row["finished_at"] = datetime.now(UTC).isoformat(timespec="seconds")
         self._append(row)
+        self._keep(row)
+
+    def _keep(self, row: dict) -> None:
         self.rows.append(row)
+        self.by_key.setdefault((row["network"], row["sha256"], row["pass"]), []).append(row)
 
     def _append(self, value: dict) -> None:
         with io.os_errors(self.path, "write"):
@@ -124,7 +136,7 @@ def measure_all(
     memory_mb: int | None = None,
     command: Sequence[str] = COMMAND,
 ) -> pl.DataFrame:
-    """Time `networks`, in order, then the first ceil(`again` n) of them once more; write and return the table.
+    """Time `networks` in rounds, the first ceil(`again` n) of them in a second pass too; write and return the table.
 
     Timings that the journal beside `out` has of the same file are not made again. Raises BenchError when the platform
     is not there, another timing is at work, or the journal was made with something else.
@@ -135,21 +147,26 @@ def measure_all(
         Journal(out.with_suffix(".jsonl"), about) as journal,
         Worker(platform, settings, timeout_s, memory_mb, command) as worker,
     ):
-        timed = {(row["network"], row["sha256"], row["pass"]): row for row in journal.rows}
         passes = [(network, 1) for network in networks]
         passes += [(network, 2) for network in networks[: math.ceil(again * len(networks))]]
-        to_time = [
-            (network, number) for network, number in passes if (network.name, network.sha256, number) not in timed
-        ]
-        if to_time:
-            _warn_when_busy()
-        for network, number in tqdm(to_time, desc=platform, unit="network", smoothing=0.05, mininterval=0.5):
-            journal.add(network, number, worker.time(network.path))
-        timed = {(row["network"], row["sha256"], row["pass"]): row for row in journal.rows}
-        rows = [timed[network.name, network.sha256, number] for network, number in passes]
+        for turn in range(rounds.MOST_ROUNDS):
+            to_time = [one for one in passes if _is_due(journal.of(*one), turn)]
+            if to_time and not turn:
+                _warn_when_busy()
+            shown = f"{platform}, round {turn + 1}"
+            for network, number in tqdm(to_time, desc=shown, unit="network", smoothing=0.05, mininterval=0.5):
+                journal.add(network, number, worker.time(network.path))
+        rows = [rounds.combine(journal.of(*one)) for one in passes]
     table = pl.DataFrame(rows, schema=SCHEMA)
     io.write_parquet(out, table, {"kind": "timings", **about})
     return table
+
+
+def _is_due(rows: list[dict], turn: int) -> bool:
+    """True when a network with these rounds is to be timed in round `turn`, counted from 0."""
+    if len(rows) > turn or (rows and rows[0]["status"] != "ok"):
+        return False
+    return turn < rounds.ROUNDS or not rounds.settled(rows)
 
 
 def _warn_when_busy(seconds: float = 0.5) -> None:

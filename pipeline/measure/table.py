@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.measure.timing import BUSY
-
 SCHEMA = pl.Schema(
     {
         "network": pl.String,  # path below the folder of networks, without .onnx
@@ -13,13 +11,18 @@ SCHEMA = pl.Schema(
         "pass": pl.UInt8,  # 1, or 2 for the second timing of some networks
         "status": pl.String,  # one of timing.STATUSES
         "message": pl.String,
-        "median_ms": pl.Float64,
+        "latency_ms": pl.Float64,  # what counts: pipeline.measure.rounds
+        "settled": pl.Boolean,  # two rounds of a quiet machine agree
+        "rounds": pl.UInt8,
+        "median_ms": pl.Float64,  # from here on, of the shortest round
         "q1_ms": pl.Float64,
         "q3_ms": pl.Float64,
         "min_ms": pl.Float64,
+        "wall_ms": pl.Float64,  # median by the wall's clock
         "repeats": pl.UInt32,
         "error": pl.Float64,  # half of the median's 95 % interval, relative
         "others": pl.Float64,  # cores that other processes took
+        "switched": pl.Float64,  # share of the runs in which the core was taken away
         "finished_at": pl.String,
     }
 )
@@ -37,10 +40,10 @@ def summary(table: pl.DataFrame) -> list[str]:
         lines.append(
             f"{len(change)} networks timed twice: mean difference {change.mean():.2f} %, median {change.median():.2f} %"
         )
-    busy = first.filter(pl.col("others") > BUSY).height
-    if busy:
+    unsettled = first.filter(pl.col("status") == "ok", ~pl.col("settled")).height
+    if unsettled:
         lines.append(
-            f"warning: other processes took over {BUSY:g} of a core while {busy} networks were timed; "
+            f"warning: {unsettled} networks were timed beside other work and never twice alike; "
             "delete the .jsonl file and run again on a quiet machine"
         )
     return lines
@@ -48,6 +51,6 @@ def summary(table: pl.DataFrame) -> list[str]:
 
 def retest(table: pl.DataFrame) -> pl.Series:
     """Difference of the second pass from the first, in percent of the first, of the networks that both could time."""
-    ok = table.filter(pl.col("status") == "ok").select("network", "pass", "median_ms")
+    ok = table.filter(pl.col("status") == "ok").select("network", "pass", "latency_ms")
     both = ok.filter(pl.col("pass") == 1).join(ok.filter(pl.col("pass") == 2), on="network", suffix="_2")
-    return both.select(100 * (pl.col("median_ms_2") / pl.col("median_ms") - 1).abs()).to_series()
+    return both.select(100 * (pl.col("latency_ms_2") / pl.col("latency_ms") - 1).abs()).to_series()

@@ -1,4 +1,9 @@
-"""How one network is timed: warm-up, then runs until the median is known well enough or time is up."""
+"""How one network is timed once: warm-up, then runs until the median is known well enough or time is up.
+
+What counts is the lower quartile of the runs: what disturbs a run makes it longer, and where others are at work for
+less than three quarters of the time it stays what it is on a quiet machine. Where a network runs on
+one thread and the system took its core away meanwhile, a run counts with the processor time that it had.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+try:
+    import resource
+except ImportError:  # not on Windows: switches are not counted there
+    resource = None
 
 STATUSES = ("ok", "crashed", "timeout", "out_of_memory", "unsupported")
 BUSY = 0.15  # cores that others may take before a timing is marked
@@ -26,7 +36,7 @@ class Settings:
     """
 
     error: float = 0.02
-    limit_s: float = 0.6
+    limit_s: float = 0.4
     least_s: float = 0.15
     fewest: int = 3
     warm_up_s: float = 0.05
@@ -34,10 +44,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class Timing:
-    """How long one network takes, or why that is not known: `status` is one of STATUSES.
+    """How long one network took, or why that is not known: `status` is one of STATUSES.
 
-    `median_ms`, quartiles and minimum of `repeats` runs; `error` is half of the median's 95 % interval over the median
-    (McGill, Tukey and Larsen 1978); `others` how many cores other processes took meanwhile, None where not known.
+    Median, quartiles and minimum (ms) of `repeats` runs, of which `q1_ms` is what counts; `wall_ms` is the median by
+    the clock on the wall alone. `error`: half of the median's 95 % interval over the median (McGill, Tukey and Larsen
+    1978). `others`: how many cores other processes took meanwhile; `switched`: share of the runs in which the system
+    took the core away; None where not known.
     """
 
     status: str
@@ -46,9 +58,11 @@ class Timing:
     q1_ms: float | None = None
     q3_ms: float | None = None
     min_ms: float | None = None
+    wall_ms: float | None = None
     repeats: int = 0
     error: float | None = None
     others: float | None = None
+    switched: float | None = None
 
     @property
     def busy(self) -> bool:
@@ -62,39 +76,57 @@ def relative_error(times: np.ndarray) -> float:
     return float(1.57 * (q3 - q1) / np.sqrt(len(times)) / median)
 
 
-def measure(run: Callable[[], object], settings: Settings, clock: Callable[[], float] = time.perf_counter) -> Timing:
-    """Time `run`. Garbage is not collected meanwhile."""
+def measure(
+    run: Callable[[], object],
+    settings: Settings,
+    one_thread: bool = False,
+    clock: Callable[[], float] = time.perf_counter,
+    processor: Callable[[], float] = time.process_time,
+) -> Timing:
+    """Time `run`; `one_thread`: by processor time where its core was taken away. Garbage is not collected meanwhile."""
     start = clock()
     run()
     while clock() - start < settings.warm_up_s:
         run()
-    times: list[float] = []
     gc.collect()
     was_enabled = gc.isenabled()
     gc.disable()
     load = Load()
-    start = clock()
     try:
-        while True:
-            before = clock()
-            run()
-            now = clock()
-            times.append(now - before)
-            n, spent = len(times), now - start
-            if n < settings.fewest or n > LOOK_EVERY and n % LOOK_EVERY:
-                continue
-            if spent >= settings.limit_s:
-                break
-            if spent >= settings.least_s and relative_error(np.array(times)) <= settings.error:
-                break
+        times, walls, switched = _runs(run, settings, clock, processor if one_thread else None)
     finally:
         if was_enabled:
             gc.enable()
-    others = load.others()
-    found = np.array(times)
-    q1, median, q3 = np.percentile(found, (25, 50, 75)) * 1e3
-    least, error = float(found.min() * 1e3), relative_error(found)
-    return Timing("ok", "", float(median), float(q1), float(q3), least, len(times), error, others)
+    q1, median, q3 = (float(value) for value in np.percentile(times, (25, 50, 75)) * 1e3)
+    least, wall, error = float(times.min() * 1e3), float(np.median(walls) * 1e3), relative_error(times)
+    return Timing("ok", "", median, q1, q3, least, wall, len(times), error, load.others(), switched)
+
+
+def _runs(run, settings: Settings, clock, processor) -> tuple[np.ndarray, np.ndarray, float | None]:
+    """Times of the runs and by the wall's clock (s), and the share in which the core was taken away."""
+    times: list[float] = []
+    walls: list[float] = []
+    interrupted = 0
+    start = clock()
+    while True:
+        switches, worked, before = _switches(), processor() if processor else 0.0, clock()
+        run()
+        now = clock()
+        taken_away = _switches() != switches
+        interrupted += taken_away
+        walls.append(now - before)
+        times.append(processor() - worked if taken_away and processor else walls[-1])
+        n, spent = len(times), now - start
+        if n < settings.fewest or n > LOOK_EVERY and n % LOOK_EVERY:
+            continue
+        known = spent >= settings.least_s and relative_error(np.array(times)) <= settings.error
+        if known or spent >= settings.limit_s:
+            return np.array(times), np.array(walls), round(interrupted / n, 3) if resource else None
+
+
+def _switches() -> int:
+    """Times that the system took a core away from this process."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw if resource else 0
 
 
 class Load:

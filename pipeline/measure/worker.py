@@ -41,7 +41,8 @@ def time_network(path: str, platform: str, settings: Settings, **sizes: object) 
         run = BUILDER.submit(functools.partial(runtime.prepare, about, content, path, **sizes)).result()
         if about.streams > 1:
             step_aside()
-        return measure(run, settings)
+        one_thread = about.threads == about.streams == 1 and about.provider == "CPUExecutionProvider"
+        return measure(run, settings, one_thread)
     except MemoryError as error:
         return Timing("out_of_memory", _short(error))
     except BenchError as error:

@@ -18,14 +18,13 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Measured:
-    """A real timing: its status (`pipeline.measure.timing`), median and quartiles in ms, error of the prediction in
-    percent of the median; None where the network could not be timed."""
+    """A real timing: its status (`pipeline.measure.timing`), latency as labels are measured and median of the runs
+    (ms), error of the prediction in percent of the latency; None where the network could not be timed."""
 
     status: str
     message: str
+    latency_ms: float | None
     median_ms: float | None
-    q1_ms: float | None
-    q3_ms: float | None
     repeats: int
     busy: bool
     error_percent: float | None
@@ -92,7 +91,7 @@ def report(prediction: Prediction) -> str:
     elif measured is not None:
         place = "inside" if measured.in_interval else "outside"
         lines.append(
-            f"measured: {measured.median_ms:.4g} ms ({measured.q1_ms:.4g} to {measured.q3_ms:.4g}, "
+            f"measured: {measured.latency_ms:.4g} ms (median {measured.median_ms:.4g}, "
             f"{measured.repeats} runs); the prediction is off by {measured.error_percent:+.1f} %, "
             f"the truth {place} the interval"
         )

@@ -28,6 +28,7 @@ from pipeline.report.format import (
     size_name,
     title,
 )  # fmt: skip
+from pipeline.report.noise_lines import doubts
 from pipeline.report.page import tuned_in_sight
 from pipeline.report.questions import FAMILY, QUESTIONS, RECIPE, REPRODUCES, TRANSFER, answers
 from pipeline.report.reproduced import figures_table, not_run
@@ -93,6 +94,8 @@ def page(boards: dict[str, Scores], tuned: Tuned) -> str:
     lines = ["# Leaderboard", "", *INTRODUCTION.splitlines(), ""]
     if not real:
         lines += ["> **SYNTHETIC LABELS: test only. No number here says anything about any predictor.**", ""]
+    for name, scores in shown.items():
+        lines += [line for doubt in doubts(scores.noise) for line in (f"> **{_link(name)}: {doubt}**", "")]
     lines += [*answers_table(shown, compared, figures, tuned, notes), "", *figures_table(shown, figures)]
     lines += ["## Predictors", "", *predictors_table(compared, tuned, notes), ""]
     lines += tuned_in_sight([table for scores in compared.values() for table in scores.tables], tuned, "../")

@@ -11,9 +11,11 @@ import polars as pl
 
 from pipeline.core.names import is_focus
 from pipeline.report.format import MISSING, TITLES, compact, number, size_header, title
+from pipeline.report.noise_lines import doubts
 from pipeline.report.page import Content, Picture, provenance_facts
 from pipeline.report.questions import answers
 from pipeline.score.label_noise import floor as noise_floor
+from pipeline.score.scores import Scores
 from pipeline.score.tables import Table
 
 TEMPLATE = Path(__file__).with_name("leaderboard.html")
@@ -44,9 +46,7 @@ def page(content: Content, rows: pl.DataFrame) -> str:
         lines.append(_row(row, table, headers[table.name, row["size"]], (table.name, row["size"]) in starts, best))
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=escape(f"Leaderboard: {scores.grid.name}"),
-        warning='<p class="warn">SYNTHETIC LABELS: test only. No number here is a result.</p>'
-        if scores.synthetic
-        else "",
+        warning=_warnings(scores),
         answers="\n".join(
             f"<div><dt>{escape(question)}</dt><dd>{_rich(answer)}</dd></div>"
             for question, answer in answers(scores.headline).items()
@@ -64,6 +64,13 @@ def page(content: Content, rows: pl.DataFrame) -> str:
         ),
         sorted=SORTED,
     )
+
+
+def _warnings(scores: Scores) -> str:
+    """What a reader must know before any number."""
+    texts = ["SYNTHETIC LABELS: test only. No number here is a result."] if scores.synthetic else []
+    texts = [escape(text) for text in texts] + [_rich(doubt) for doubt in doubts(scores.noise)]
+    return "".join(f'<p class="warn">{text}</p>' for text in texts)
 
 
 def _start(table: Table) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipeline.report.format import code, plain
-from pipeline.score.label_noise import ADDITIVE, FAULTY, REPEATS, SECOND, Noise
+from pipeline.score.label_noise import ADDITIVE, BUSY, FAULTY, REPEATS, SECOND, Noise, doubtful
 from pipeline.score.tables import Table
 
 
@@ -19,6 +21,26 @@ def noise_lines(table: Table, noise: list[Noise]) -> list[str]:
     what = "Noise floor" if table.is_cost else "Noise ceiling"
     lines = ["", f"{what}, how well labels agree with themselves: {'; '.join(parts)}."] if parts else []
     return lines + _faulty([n for n in of_table if n.kind == FAULTY])
+
+
+def doubts(noise: Sequence[Noise]) -> list[str]:
+    """A sentence for each device whose labels are in doubt; boards open with them."""
+    found = doubtful(noise)
+    places = {(n.dataset, n.scored_on, n.device): None for n in found}
+    lines = []
+    for place in places:
+        kinds = {n.kind: n for n in found if (n.dataset, n.scored_on, n.device) == place}
+        parts = []
+        if SECOND in kinds:
+            parts.append(f"{kinds[SECOND].values['mape']:.1f} % apart when measured again")
+        if BUSY in kinds:
+            parts.append(f"{kinds[BUSY].n:,} of them timed beside other work and never twice alike")
+        dataset, scored_on, device = place
+        lines.append(
+            f"Labels in doubt: {code(scored_on)} of {code(dataset)} on {code(device)} are {', '.join(parts)}. "
+            "No error below that can be told from the machine's own; time again on a quiet machine."
+        )
+    return lines
 
 
 def _faulty(counts: list[Noise]) -> list[str]:

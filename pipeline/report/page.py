@@ -27,7 +27,7 @@ from pipeline.report.format import (
     span,
     title,
 )  # fmt: skip
-from pipeline.report.noise_lines import noise_lines
+from pipeline.report.noise_lines import doubts, noise_lines
 from pipeline.report.pair_table import pair_section
 from pipeline.report.questions import answers
 from pipeline.report.transfer import transfer_section
@@ -93,6 +93,7 @@ def page(content: Content) -> str:
     ]
     if scores.synthetic:
         lines += ["> **SYNTHETIC LABELS: test only.** Labels of the data sets so marked are made up.", ""]
+    lines += [line for doubt in doubts(scores.noise) for line in (f"> **{doubt}**", "")]
     answered = answers(scores.headline)
     if answered:
         lines += [*markdown(["Question", "Answer"], [list(pair) for pair in answered.items()], "ll"), ""]

@@ -27,6 +27,8 @@ SECOND = "second"
 REPEATS = "repeats"
 ADDITIVE = "additive"  # `n` networks held out of the fit; `values` has r2 too
 FAULTY = "faulty"  # no agreement: `n` labels cannot be and are left out, `share` percent of all
+BUSY = "busy"  # no agreement: `n` labels, `share` percent, were timed beside other work, and never twice alike
+HIGH_FLOOR = 5.0  # MAPE of a second measurement, %, from which on boards open with a warning
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Noise:
     dataset: str
     scored_on: str
     device: str
-    kind: str  # REPEATS, SECOND, ADDITIVE, FAULTY, or the other label
+    kind: str  # REPEATS, SECOND, ADDITIVE, FAULTY, BUSY, or the other label
     n: int
     values: dict[str, float]
 
@@ -91,10 +93,11 @@ def measure(data, about: Dataset, scored_on: str, device: str) -> list[Noise]:
             other = next(name for name in ceiling.labels if name != scored_on)
             agreements.append(_with(data, about, scored_on, device, other, other))
     agreements.append(_additive(data, about, scored_on, device) if is_cost(scored_on) else None)
-    n_faulty = data.n_faulty(about.name, scored_on, device)
-    if n_faulty:
-        share = round(100 * n_faulty / (n_faulty + len(labels.ids)), 6)
-        agreements.append(Noise(about.name, scored_on, device, FAULTY, n_faulty, {"share": share}))
+    counts = {FAULTY: data.n_faulty(about.name, scored_on, device), BUSY: data.n_busy(about.name, scored_on, device)}
+    n_all = counts[FAULTY] + len(labels.ids)
+    for kind, n in counts.items():
+        if n:
+            agreements.append(Noise(about.name, scored_on, device, kind, n, {"share": round(100 * n / n_all, 6)}))
     return [noise for noise in agreements if noise]
 
 
@@ -130,6 +133,11 @@ def floor(
     return {name: float(np.mean([v[name] for v in values])) for name in values[0] if all(name in v for v in values)}
 
 
+def doubtful(noise: Sequence[Noise]) -> list[Noise]:
+    """Second measurements that disagree by more than HIGH_FLOOR on average, and counts of BUSY labels."""
+    return [n for n in noise if n.kind == BUSY or n.kind == SECOND and n.values.get("mape", 0.0) > HIGH_FLOOR]
+
+
 def dump(noise: list[Noise]) -> list[dict]:
     """As JSON values, for the metadata of the table of scores."""
     return [asdict(agreement) for agreement in noise]
@@ -140,7 +148,7 @@ def parse(raw: list[dict] | None) -> list[Noise]:
     found = [Noise(**item) for item in raw or []]
     for noise in found:
         numbers = list(noise.values.values())
-        needed = "share" if noise.kind == FAULTY else "kendall_tau"
+        needed = "share" if noise.kind in (FAULTY, BUSY) else "kendall_tau"
         if type(noise.n) is not int or needed not in noise.values or not np.isfinite(numbers).all():
             raise ValueError(f"the noise of {noise.dataset} has no finite numbers")
     return found

@@ -118,6 +118,11 @@ class Data:
         every = self._targets(dataset).filter(pl.col("target") == target, pl.col("device") == device)
         return every.height - schema.sound(every).height
 
+    def n_busy(self, dataset: str, target: str, device: str) -> int:
+        """How many labels were timed beside other work, and never twice alike."""
+        busy = (pl.col("target") == target, pl.col("device") == device, pl.col("stage") == schema.BUSY)
+        return self._targets(dataset).filter(*busy).height
+
     def training_set(self, cell: CellSpec) -> training_set.TrainingSet:
         """What the cell was trained on; the same for all predictors."""
         return self._training_set(_without_predictor(cell))

@@ -20,7 +20,7 @@ import pytest
 from pipeline.core import io
 from pipeline.core.errors import BenchError
 from pipeline.core.paths import ROOT
-from pipeline.measure import families, platforms, process, run, runtime, timing, weights
+from pipeline.measure import families, platforms, process, rounds, run, runtime, timing, weights
 from pipeline.measure.table import retest, summary
 from pipeline.measure.timing import Settings, Timing, measure, relative_error
 from tests.helpers.onnx_files import ints, model, node, weight
@@ -107,7 +107,7 @@ def clock_of(*durations: float):
 
 def test_timing_stops_when_the_median_is_known():
     run_once, clock = clock_of(5.0, 0.01)  # the first run warms up
-    found = measure(run_once, Settings(limit_s=10.0, least_s=0.2, warm_up_s=0.0), clock)
+    found = measure(run_once, Settings(limit_s=10.0, least_s=0.2, warm_up_s=0.0), clock=clock)
     assert found.status == "ok" and found.repeats == 32  # 0.2 s are 20 runs; looked at after 16 and 32
     assert found.median_ms == found.q1_ms == found.q3_ms == pytest.approx(10.0)
     assert found.error == pytest.approx(0.0, abs=1e-9)
@@ -115,10 +115,10 @@ def test_timing_stops_when_the_median_is_known():
 
 def test_timing_stops_at_the_limit_and_says_how_well_the_median_is_known():
     run_once, clock = clock_of(*[0.1, 0.3] * 1000)
-    found = measure(run_once, Settings(limit_s=2.0, warm_up_s=0.0), clock)
+    found = measure(run_once, Settings(limit_s=2.0, warm_up_s=0.0), clock=clock)
     assert found.repeats == 10 and found.error > 0.02
     run_once, clock = clock_of(7.0)
-    assert measure(run_once, Settings(limit_s=2.0, warm_up_s=0.0), clock).repeats == 3  # the fewest
+    assert measure(run_once, Settings(limit_s=2.0, warm_up_s=0.0), clock=clock).repeats == 3  # the fewest
 
 
 def test_load_of_others_is_what_this_process_did_not_do(monkeypatch):
@@ -138,8 +138,8 @@ def test_a_busy_machine_is_flagged(tmp_path):
             table = run.measure_all(networks, PLATFORM, tmp_path / "t.parquet", settings, command=FAKE)
         finally:
             spinning.kill()
-    assert table["others"][0] > timing.BUSY
-    assert any("other processes took" in line for line in summary(table))
+    assert table["others"][0] > timing.BUSY and not table["settled"][0] and table["rounds"][0] == rounds.MOST_ROUNDS
+    assert any("1 networks were timed beside other work" in line for line in summary(table))
 
 
 @pytest.mark.parametrize("platform", INSTALLED)
@@ -208,7 +208,7 @@ def test_failures_are_in_the_table_and_a_share_is_timed_twice(tmp_path):
 
 def test_difference_of_the_passes_by_hand():
     rows = [("a", 1, 2.0), ("b", 1, 5.0), ("a", 2, 2.1), ("b", 2, 4.0), ("c", 1, 1.0)]
-    table = pl.DataFrame(rows, schema=["network", "pass", "median_ms"], orient="row").with_columns(status=pl.lit("ok"))
+    table = pl.DataFrame(rows, schema=["network", "pass", "latency_ms"], orient="row").with_columns(status=pl.lit("ok"))
     assert retest(table).to_list() == [pytest.approx(5.0), pytest.approx(20.0)]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pipeline.report import csv_rows, html, overview, page, sections
 from pipeline.report.format import Notes
 from pipeline.report.questions import answers
-from pipeline.score.label_noise import FAULTY, SECOND, Noise
+from pipeline.score.label_noise import BUSY, FAULTY, SECOND, Noise, dump, parse
 from tests.helpers.board_fixtures import ABOUT, costs_of, scores_of, table_of
 from tests.helpers.score_fixtures import DATASET
 
@@ -59,3 +59,16 @@ def test_labels_left_out_are_counted():
     text = page.page(content(noise))
     assert "(../../docs/data_cards.md#faulty-labels)): 128 of `phone` (0.82 %); they are left out" in text
     assert "cannot be" not in page.page(content([FLOOR]))
+
+
+def test_a_board_opens_with_labels_in_doubt():
+    """Before every answer and number, on the Markdown and the HTML board; a good floor says nothing."""
+    bad = replace(FLOOR, values={**FLOOR.values, "mape": 29.0})
+    busy = Noise(DATASET, "lat_ms", "phone", BUSY, 12, {})
+    said = "on `phone` are 29.0 % apart when measured again, 12 of them timed beside other work and never twice alike."
+    made = content([bad, busy])
+    text = page.page(made)
+    assert said in text.partition("## Summary")[0].partition("| Question |")[0]
+    assert "29.0 % apart when measured again" in html.page(made, csv_rows.rows(made.scores)).partition("<table")[0]
+    assert "Labels in doubt" not in page.page(content([FLOOR]))
+    assert parse(dump([bad, busy])) == [bad, busy]

@@ -1,0 +1,70 @@
+"""Rounds of timings: when a network is settled, and what its latency is."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from pipeline.measure import rounds, timing
+from pipeline.measure.run import _is_due
+from pipeline.measure.timing import Settings, measure
+
+
+def row(ms, others=0.0, status="ok"):
+    return {"status": status, "q1_ms": ms, "others": others, "message": ""}
+
+
+FAILED = row(None, None, "crashed")
+
+
+@pytest.mark.parametrize(
+    ("rows", "settled", "latency_ms"),
+    [
+        ([row(10.0), row(10.2)], True, 10.1),
+        ([row(10.0), row(14.0)], False, 12.0),
+        ([row(14.0, 1.0), row(10.0), row(14.1, 1.0), row(10.1)], True, 10.05),
+        (
+            [row(14.0, 1.0), row(14.0, 1.0), row(14.0, 1.0), row(14.0, 1.0)],
+            False,
+            14.0,
+        ),  # is it the network?
+        ([row(9.0, 0.5), row(10.0), row(10.2)], True, 10.1),
+        ([row(10.0, None), row(10.1, None)], True, 10.05),  # a system that does not say
+        ([row(10.0)], False, 10.0),
+        ([row(10.0), FAILED], False, 10.0),
+        ([FAILED], True, None),
+    ],
+)
+def test_two_quiet_rounds_that_agree_settle_a_network(rows, settled, latency_ms):
+    assert rounds.settled(rows) == settled
+    found = rounds.combine(rows)
+    assert found["latency_ms"] == (latency_ms and pytest.approx(latency_ms))
+    assert found["settled"] == (settled and latency_ms is not None) and found["rounds"] == len(rows)
+
+
+def test_a_network_is_timed_twice_and_again_until_it_is_settled():
+    good, bad = [row(10.0), row(10.1)], [row(10.0), row(14.0)]
+    assert _is_due([], 0) and _is_due(good[:1], 1) and not _is_due(good[:1], 0)
+    assert not _is_due(good, 2) and _is_due(bad, 2) and not _is_due(bad, 1)
+    assert not _is_due([FAILED], 1)
+    assert [turn for turn in range(10) if _is_due(bad[:1] * turn, turn) and turn < rounds.MOST_ROUNDS] == [0, 1, 2, 3]
+
+
+def test_a_run_on_one_thread_counts_with_the_time_it_had_the_core(monkeypatch):
+    """Half of the runs lose the core for as long as they work; on several threads the wall's clock alone counts."""
+    moments, worked, lost, runs = [0.0], [0.0], [0], itertools.count()
+
+    def run_once():
+        waits = next(runs) % 2
+        lost[0] += waits
+        worked[0] += 0.01
+        moments[0] += 0.01 + 0.01 * waits
+
+    monkeypatch.setattr(timing, "_switches", lambda: lost[0])
+    clocks = {"clock": lambda: moments[0], "processor": lambda: worked[0]}
+    settings = Settings(limit_s=1.0, warm_up_s=0.0)
+    alone = measure(run_once, settings, one_thread=True, **clocks)
+    assert alone.q1_ms == alone.q3_ms == pytest.approx(10.0) and alone.wall_ms > 10.1 and alone.switched == 0.5
+    several = measure(run_once, settings, one_thread=False, **clocks)
+    assert several.q1_ms == pytest.approx(10.0) and several.q3_ms == pytest.approx(20.0)
