@@ -8,6 +8,7 @@ import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
+RUN = "BENCH_RUN"  # in the environment of all that a run of the workflow starts: its process id
 
 
 def die_with_parent(parent: int | None = None) -> None:

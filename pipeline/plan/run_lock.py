@@ -6,17 +6,23 @@ operating system drops it when the process ends, however it ends.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import IO
 
 from pipeline.core.errors import BenchError
 from pipeline.core.io import os_errors
+from pipeline.core.parent import RUN
 
 LOCK = ".snakemake/bench.lock"
+PATIENCE_S = 5.0  # for a process to end
 WRITTEN = ("data", "results")
 
 
@@ -40,8 +46,43 @@ def refuse_left_jobs(folder: Path | str = ".") -> None:
         )
 
 
+def end_orphans(folder: Path | str = ".") -> list[int]:
+    """End what a killed run started in `folder` and left at work, by its process id; the ids.
+
+    The caller holds the lock: no other run is at work. Only where there is /proc.
+    """
+    here = Path(folder).resolve()
+    found = [pid for pid in map(int, filter(str.isdigit, _names("/proc"))) if _is_orphan(pid, here)]
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        for pid in filter(lambda pid: _is_orphan(pid, here), found):
+            with contextlib.suppress(OSError):
+                os.kill(pid, how)
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end and any(_is_orphan(pid, here) for pid in found):
+            time.sleep(0.05)
+    return found
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _is_orphan(pid: int, folder: Path) -> bool:
+    """True for a process at work in `folder` that a run started which is not this one."""
+    try:
+        started = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        there = Path(os.readlink(f"/proc/{pid}/cwd"))
+    except OSError:  # it has ended, or is another user's
+        return False
+    runs = [word.partition(b"=")[2] for word in started if word.startswith(RUN.encode() + b"=")]
+    return there == folder and bool(runs) and runs != [str(os.getpid()).encode()] and pid != os.getpid()
+
+
 def take_over(folder: Path | str = ".") -> IO:
-    """Lock `folder` for this process and remove the half-written files of a run that was killed.
+    """Lock `folder` for this process, end what a killed run left at work and remove its half-written files.
 
     The lock lasts until the returned file is closed. Raises BenchError when another run holds it, or when a file
     belongs to a user who does not share it.
@@ -56,6 +97,8 @@ def take_over(folder: Path | str = ".") -> IO:
     except BlockingIOError:
         file.close()
         raise BenchError(f"{folder.resolve()}: another run is at work in this folder; wait until it ends") from None
+    for pid in end_orphans(folder):
+        print(f"ended process {pid} of a run that was killed", file=sys.stderr)
     for name in WRITTEN:
         for leftover in list((folder / name).rglob(".*.tmp")):
             with os_errors(leftover, "remove"):

@@ -24,7 +24,10 @@ def ask(argv):
         server.sendall(content)
     except OSError:
         return None
-    answer = server.recv(64)
+    try:
+        answer = server.recv(64)
+    except OSError:  # reset: it was killed
+        answer = b""
     if not answer:
         sys.exit("error: the process that runs the cells was killed; run again")
     return json.loads(answer)

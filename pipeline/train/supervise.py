@@ -24,6 +24,7 @@ Tell = Callable[[dict | None], None]  # what is known of the row; None: from her
 # Threads that polars' import starts. They hold no locks while they wait, and a forked process needs none of them.
 HARMLESS = ("jemalloc_bg_thd", "polars-ooc")
 DONE = b"null"
+PATIENCE = 10  # times its limit that a child may take by the clock, where it is kept from working so long
 
 
 def silent(about: dict | None) -> None:
@@ -33,9 +34,10 @@ def silent(about: dict | None) -> None:
 def supervise(work: Callable[[Tell], object], limit_s: float, write_row: Callable[[dict], None]) -> int:
     """Run `work` in a child of this process and return its exit status.
 
-    `limit_s` counts from the first row that `work` tells until it tells None. When the child is killed, takes longer,
-    or ends between the two, `write_row` gets the last row told with its status and message, and 0 is returned.
-    A process with threads can't be forked safely; there `work` runs as it is, unwatched.
+    `limit_s` counts from the first row that `work` tells until it tells None, and only while the child works: beside
+    other work, or where it is stopped, it may take up to PATIENCE times as long by the clock. When the child is killed,
+    takes longer, or ends between the two, `write_row` gets the last row told with its status and message, and 0 is
+    returned. A process with threads can't be forked safely; there `work` runs as it is, unwatched.
     """
     if threads():
         status = work(silent)
@@ -49,14 +51,14 @@ def supervise(work: Callable[[Tell], object], limit_s: float, write_row: Callabl
     os.close(writing)
     try:
         with os.fdopen(reading, "rb", buffering=0) as pipe:
-            about, done, late = _listen(pipe, limit_s)
+            about, done, late = _listen(pipe, limit_s, child)
         if late:
             os.kill(child, signal.SIGKILL)
         _, status, usage = os.wait4(child, 0)
     except BaseException:  # an interrupt above all
         _end(child)
         raise
-    ended = _how_it_ended(os.waitstatus_to_exitcode(status), limit_s if late else None)
+    ended = _how_it_ended(os.waitstatus_to_exitcode(status), late)
     if about is None or (done and os.WIFEXITED(status)):
         if os.WIFSIGNALED(status):
             print(f"error: the cell was {ended[1]}", file=sys.stderr)
@@ -84,21 +86,44 @@ def threads() -> list[str]:
     return [name for name in names if name and not name.startswith(HARMLESS)]
 
 
-def _listen(pipe, limit_s: float) -> tuple[dict | None, bool, bool]:
-    """The last row told, whether the child was done, and whether it took longer than `limit_s`."""
-    about, unread, deadline = None, b"", None
+def _listen(pipe, limit_s: float, child: int) -> tuple[dict | None, bool, str]:
+    """The last row told, whether the child was done, and how it took too long, if it did."""
+    about, unread, begun, wait_s = None, b"", None, None
     while True:
-        wait_s = None if deadline is None else max(0.0, deadline - time.monotonic())
         if not select.select([pipe], [], [], wait_s)[0]:
-            return about, False, True
+            wait_s, late = _left(limit_s, *begun, child)
+            if late:
+                return about, False, late
+            continue
         received = pipe.read(65536)
         if not received:
-            return about, False, False
+            return about, False, ""
         *lines, unread = (unread + received).split(b"\n")
         for line in lines:
             if line == DONE:
-                return about, True, False
-            about, deadline = json.loads(line), deadline or time.monotonic() + limit_s
+                return about, True, ""
+            about, begun = json.loads(line), begun or (time.monotonic(), _worked_s(child))
+            wait_s = max(0.0, begun[0] + limit_s - time.monotonic())
+
+
+def _left(limit_s: float, begun: float, worked_s: float | None, child: int) -> tuple[float, str]:
+    """Seconds that the child has at least, and how it took too long, if it did."""
+    spent_s, now_s = time.monotonic() - begun, _worked_s(child)
+    if spent_s >= limit_s and (worked_s is None or now_s is None or now_s - worked_s >= limit_s):
+        return 0.0, f"took longer than {limit_s:g} s"
+    if spent_s >= PATIENCE * limit_s:
+        return 0.0, f"took longer than {PATIENCE * limit_s:g} s, {PATIENCE} times its limit, and hardly worked"
+    by_work_s = 0.0 if worked_s is None or now_s is None else limit_s - (now_s - worked_s)
+    return max(0.01, min(max(by_work_s, limit_s - spent_s), PATIENCE * limit_s - spent_s)), ""
+
+
+def _worked_s(pid: int) -> float | None:
+    """Processor time of a process; None where there is no /proc."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _become_child(work: Callable[[Tell], object], parent: int, writing: int) -> None:
@@ -149,10 +174,10 @@ def _end(child: int, patience_s: float = 5.0) -> None:
     os.waitpid(child, 0)
 
 
-def _how_it_ended(code: int, limit_s: float | None) -> tuple[str, str]:
+def _how_it_ended(code: int, late: str) -> tuple[str, str]:
     """Status and message."""
-    if limit_s is not None:
-        return "timeout", f"took longer than {limit_s:g} s"
+    if late:
+        return "timeout", late
     if code >= 0:
         return "error", f"ended with exit status {code}"
     why = ", most likely for want of memory" if code == -signal.SIGKILL else ""

@@ -26,7 +26,7 @@ import sys
 from pathlib import Path
 
 from pipeline.core import provenance
-from pipeline.core.parent import die_with_parent
+from pipeline.core.parent import RUN, die_with_parent
 from pipeline.train.supervise import threads
 
 SOCKET = ".snakemake/warm.sock"  # relative: the path of a socket holds 107 bytes
@@ -42,12 +42,18 @@ def start(modules: list[str]) -> subprocess.Popen:
     server = subprocess.Popen(
         [sys.executable, "-m", "pipeline.train.warm", str(listener.fileno()), *modules],
         stdin=subprocess.PIPE,
-        env={**os.environ, **one_thread},
+        env={**os.environ, **one_thread, RUN: str(os.getpid())},
         pass_fds=[listener.fileno()],
     )
     listener.close()
-    atexit.register(server.communicate)  # closes its stdin and waits
+    atexit.register(end, server)
     return server
+
+
+def end(server: subprocess.Popen) -> None:
+    """Close the server's stdin, at which it ends, and wait for it unless the user has no patience."""
+    with contextlib.suppress(KeyboardInterrupt):
+        server.communicate()
 
 
 def listen() -> socket.socket:

@@ -88,48 +88,82 @@ def snakemake(folder: Path, *arguments: str, check: bool = True) -> subprocess.C
     return run(folder, "snakemake", *arguments, "--cores", "2", check=check)
 
 
-def kill(folder: Path, reached: Callable[[], bool], how: str = "group") -> bool:
-    """Start a run and end it once `reached()`; False when it had ended by itself.
+def _two_interrupts(process: subprocess.Popen, folder: Path) -> None:
+    os.killpg(process.pid, signal.SIGINT)
+    time.sleep(0.2)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
 
-    `how`: SIGKILL to the "group" of its processes or to the "main process" alone; "interrupt" or "two interrupts", as
-    by Ctrl-C.
+
+def _kill_server(process: subprocess.Popen, folder: Path) -> None:
+    for pid, command in processes_in(folder).items():
+        if "-m pipeline.train.warm " in command:
+            os.kill(pid, signal.SIGKILL)
+
+
+def _stop_and_continue(process: subprocess.Popen, folder: Path) -> None:
+    os.killpg(process.pid, signal.SIGSTOP)
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGCONT)
+
+
+def _run_beside(process: subprocess.Popen, folder: Path) -> None:
+    said = snakemake(folder, check=False).stdout
+    assert process.poll() is not None or "another run is at work" in said, said
+
+
+HOW: dict[str, Callable[[subprocess.Popen, Path], None]] = {
+    "group killed": lambda process, folder: os.killpg(process.pid, signal.SIGKILL),
+    "main process killed": lambda process, folder: process.kill(),
+    "main process terminated": lambda process, folder: process.terminate(),
+    "hang-up": lambda process, folder: os.killpg(process.pid, signal.SIGHUP),
+    "interrupt": lambda process, folder: os.killpg(process.pid, signal.SIGINT),
+    "two interrupts": _two_interrupts,
+    "server of the cells killed": _kill_server,
+    "stop and continue": _stop_and_continue,
+    "a run beside it": _run_beside,
+}
+
+
+def kill(folder: Path, reached: Callable[[], bool], how: str = "group killed") -> tuple[bool, str]:
+    """Start a run, interrupt it once `reached()` in a way of HOW, and wait until it has ended.
+
+    False when it had ended by itself; and what it said.
     """
     temporary = folder / "logs" / "tmp"  # a killed process can't remove its temporary files
     temporary.mkdir(parents=True, exist_ok=True)
-    process = subprocess.Popen(
-        ["snakemake", "--cores", "2"],
-        cwd=folder,
-        env={**environment(), "TMPDIR": str(temporary)},
-        start_new_session=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    said = folder / "logs" / "interrupted.log"
+    with said.open("wb") as log:
+        process = subprocess.Popen(
+            ["snakemake", "--cores", "2"],
+            cwd=folder,
+            env={**environment(), "TMPDIR": str(temporary)},
+            start_new_session=True,
+            stdout=log,
+            stderr=log,
+        )
     while not reached():
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=0.01)
-            return False
-    if how == "main process":
-        process.kill()
-    elif how == "group":
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        os.killpg(process.pid, signal.SIGINT)
-        if how == "two interrupts":
-            time.sleep(0.2)
-            os.killpg(process.pid, signal.SIGINT)
+            return False, said.read_text(errors="replace")
+    HOW[how](process, folder)
     process.wait()
-    return True
-
-
-def kill_after(folder: Path, seconds: float) -> bool:
-    """Start a run and kill it after `seconds`; False when it had ended by itself."""
-    end = time.monotonic() + seconds
-    return kill(folder, lambda: time.monotonic() >= end)
+    return True, said.read_text(errors="replace")
 
 
 def kill_when(folder: Path, made: str) -> bool:
     """Start a run and kill it once a file of the pattern `made` is there; False when it had ended by itself."""
-    return kill(folder, lambda: any(folder.glob(made)))
+    return kill(folder, lambda: any(folder.glob(made)))[0]
+
+
+def processes_in(folder: Path) -> dict[int, str]:
+    """Command lines of the processes at work in a folder, by their ids."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "cwd").resolve() == folder.resolve() and "Z" not in (process / "stat").read_text().split()[2]:
+                found[int(process.name)] = (process / "cmdline").read_text().replace("\0", " ")
+    return found
 
 
 def predictions(folder: Path) -> dict[str, int]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import tempfile
 from contextlib import chdir, contextmanager
 from pathlib import Path
@@ -10,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.errors import BenchError
-from pipeline.plan.run_lock import LOCK, take_over
+from pipeline.core.parent import RUN
+from pipeline.plan.run_lock import LOCK, refuse_left_jobs, take_over
 
 NOBODY = 65534
 
@@ -70,3 +74,40 @@ def test_a_lock_that_is_a_link_leaves_its_target_as_it_is(tmp_path):
     assert (tmp_path / "mine").read_text() == "precious"
     assert (tmp_path / "results" / "kept").is_dir()
     assert not (tmp_path / "results" / ".kept.1.tmp").is_symlink()
+
+
+def test_what_a_killed_run_left_at_work_is_ended_and_nothing_else(tmp_path, capsys):
+    """Of another run, in this folder; deaf ones too. What a user started here, or a run elsewhere, goes on."""
+    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)"
+    (tmp_path / "elsewhere").mkdir()
+    ours, other = {**os.environ, RUN: "999999999"}, {name: v for name, v in os.environ.items() if name != RUN}
+    started = [
+        subprocess.Popen([sys.executable, "-c", deaf], cwd=cwd, env=env, stdout=subprocess.PIPE)
+        for cwd, env in ((tmp_path, ours), (tmp_path, other), (tmp_path / "elsewhere", ours))
+    ]
+    try:
+        for process in started:
+            process.stdout.readline()
+        take_over(tmp_path).close()
+        assert started[0].wait(timeout=10) == -signal.SIGKILL
+        assert [process.poll() for process in started[1:]] == [None, None]
+        assert capsys.readouterr().err == f"ended process {started[0].pid} of a run that was killed\n"
+    finally:
+        for process in started:
+            process.kill()
+            process.communicate()
+
+
+def test_jobs_left_in_slurm_are_named(tmp_path, monkeypatch):
+    """Those of this folder that are not this run itself; where Slurm does not answer, none."""
+    squeue = tmp_path / "squeue"
+    squeue.write_text(f"#!/bin/sh\nprintf '7 {tmp_path}\\n12 {tmp_path}\\n9 {tmp_path}/other\\n8 {tmp_path}\\n'\n")
+    squeue.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "8")
+    with pytest.raises(BenchError, match="still in Slurm; wait until they end, or: scancel 7 12$"):
+        refuse_left_jobs(tmp_path)
+    squeue.write_text("#!/bin/sh\necho 'slurm_load_jobs error' >&2; exit 1\n")
+    refuse_left_jobs(tmp_path)
+    squeue.unlink()
+    refuse_left_jobs(tmp_path)

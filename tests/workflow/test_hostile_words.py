@@ -55,3 +55,29 @@ def test_a_grid_with_braces_in_its_name_is_one_clear_line(tmp_path):
     assert done.returncode != 0
     (said,) = errors(done.stdout)
     assert said.endswith("/{x}.yaml: Snakemake takes braces in a path for a wildcard; rename it")
+
+
+def nested(levels: int) -> str:
+    """A mapping in which each level holds the one before twice: 2 ** levels values."""
+    lines = ["a0: &a0 {x: 1, y: 2}", *(f"a{i}: &a{i} {{l: *a{i - 1}, r: *a{i - 1}}}" for i in range(1, levels))]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("__use_yte__: true\ngrid: ?open('ran', 'w').write('x') and 'tiny'\n", "grid"),
+        (nested(30), "over 20,000 values"),
+        ("[" * 10_000, "nest"),
+        (f"grid: tiny\nseeds: {'9' * 5000}\n", "of at most 40 characters"),
+    ],
+    ids=["python", "aliases", "nesting", "digits"],
+)
+def test_a_grid_file_is_read_by_the_project_alone(tmp_path, text, says):
+    """Snakemake, which runs Python in what it is given as --configfile, does not see it."""
+    folder = copy_project(tmp_path / "bench")
+    (folder / "grid.yaml").write_text(text)
+    done = snakemake(folder, "-n", "--config", "grid_file=grid.yaml", check=False)
+    assert done.returncode != 0 and not (folder / "ran").exists()
+    (said,) = errors(done.stdout)
+    assert "grid.yaml" in said and says in said

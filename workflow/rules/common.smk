@@ -1,4 +1,5 @@
 # The grid of this run and what follows from it.
+import os
 import re
 import shlex
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 from pipeline.config import datasets
 from pipeline.config.grid import DEFAULT_GRID, cells_to_save, load_grid
 from pipeline.core.errors import BenchError, one_line
+from pipeline.core.parent import RUN
 from pipeline.plan.code_keys import code_key, predictor_key
 from pipeline.plan.run_lock import refuse_left_jobs, take_over
 from pipeline.plan.warm_imports import modules_of
@@ -14,12 +16,14 @@ from pipeline.train import warm
 
 # Jobs run the Python that runs Snakemake, whether its environment is activated or not; polars, like the others, one thread.
 TOOLS = shlex.quote(str(Path(sys.executable).parent)).replace("{", "{{").replace("}", "}}")
-shell.prefix(f'export PATH={TOOLS}:"$PATH" POLARS_MAX_THREADS=1; ')
+shell.prefix(f'export PATH={TOOLS}:"$PATH" POLARS_MAX_THREADS=1 {RUN}={os.getpid()}; ')
 
 try:
     if len(workflow.configfiles) > 1:
         raise BenchError("--configfile: more than one grid; give one")
-    GRID = load_grid(workflow.configfiles[0] if workflow.configfiles else f"config/{DEFAULT_GRID}.yaml")
+    # Snakemake reads a --configfile itself, before this, and runs Python that it holds; a grid_file is read here alone.
+    named = workflow.configfiles[0] if workflow.configfiles else config.get("grid_file", f"config/{DEFAULT_GRID}.yaml")
+    GRID = load_grid(str(named))
     if set("{}") & set(GRID.path):
         raise BenchError(f"{GRID.path}: Snakemake takes braces in a path for a wildcard; rename it")
     DATASETS = datasets.load()
