@@ -3,6 +3,7 @@
 #   snakemake --cores 2 --configfile config/nasbench201.yaml   another grid
 #   snakemake data --cores 2                                   only the data; likewise train, models, report
 #   snakemake boards --cores 2                                 every board and the front page, from their scores
+#   snakemake search --cores 2                                 search with few queries, config/search.yaml
 from snakemake.utils import min_version
 
 min_version("9.0")
@@ -18,6 +19,7 @@ include: "workflow/rules/predict.smk"
 include: "workflow/rules/score.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/estimate.smk"
+include: "workflow/rules/search.smk"
 
 
 # The predictions are named here too: in a fresh clone the board is there and they are not.

@@ -22,7 +22,7 @@ LAYERS = (
     ("fetch", "spaces", "split"),
     ("onnx",),
     ("export", "measure", "predictors", "score"),
-    ("convert", "train", "report"),
+    ("convert", "train", "search", "report"),
     ("predict", "plan"),
     ("nnfb",),
 )
@@ -37,6 +37,7 @@ TORCH = {
     "pipeline.core.provenance",
     "export",
     "train",
+    "search",
     "predict",
     "predictors",
     "nnfb",

@@ -3,9 +3,10 @@ import os
 import re
 import shlex
 import sys
+from functools import cache
 from pathlib import Path
 
-from pipeline.config import datasets
+from pipeline.config import datasets, search_grid
 from pipeline.config.grid import DEFAULT_GRID, cells_to_save, load_grid
 from pipeline.core.errors import BenchError, one_line
 from pipeline.core.parent import RUN
@@ -66,6 +67,32 @@ def cell_of(wildcards):
             wildcards
         )
     ]
+
+
+@cache
+def searches():
+    """config/search.yaml, read when a search is asked for."""
+    try:
+        return search_grid.load()
+    except BenchError as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        sys.exit(1)
+
+
+def traces(wildcards):
+    """The files of all searches."""
+    return expand("results/searches/{dataset}/{method}.parquet", dataset=searches().tasks, method=searches().methods)
+
+
+def facts_of_search(wildcards):
+    """What decides the searches of a data set and method beside code and tables: the file itself is no input."""
+    return repr(searches().facts(wildcards.dataset, wildcards.method))
+
+
+def code_of_searcher(wildcards):
+    """The key of the predictor's code that a search fits."""
+    name = searches().methods[wildcards.method].predictor
+    return code_key(f"predictors/{name}.py") if name else "none"
 
 
 onstart:

@@ -1,0 +1,161 @@
+"""The board of searches: results/search/leaderboard.md and its figures, from results/search/searches.parquet.
+
+python -m pipeline.report.search_page
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.core import io
+from pipeline.core.errors import run_cli
+from pipeline.report.format import MISSING, code, markdown, p_text, plain
+from pipeline.report.plots import searches as figures
+from pipeline.report.plots import style
+from pipeline.score.search import OUT, WITHIN, Searches
+
+BASELINES = ["random", "evolution", "local_search"]
+LOOKED_AT = 100  # queries of the comparison with the baselines
+MEASURES = {
+    "kendall_tau": "Kendall's τ",
+    "tau_of_best": "τ of the best 5 %",
+    "best_rank": "N@10",
+    "precision": "precision at 10",
+}
+HOW = """
+A search sees the label of a network it queries, and chooses the network with the best label seen. **Regret** is what
+the chosen one lacks to the best network of the space in the label it is judged by, in percentage points: mean ± half of
+its 95 % interval over seeds (Student's t). All methods of a seed start from the same random networks and run in one
+loop: [how](../../docs/search.md). The **floor** is the regret of a search that queried every network: the label that is
+queried is not the one that counts, so a search gets below the floor by luck alone.
+""".strip()
+
+
+def page(found: Searches) -> str:
+    """The whole board."""
+    about = found.about
+    lines = ["# Search with few queries", "", HOW, "", "## In short", "", *answers(found), ""]
+    lines += ["![Regret against queries](plots/regret.png)", ""]
+    for space in about["spaces"]:
+        lines += section(found, space)
+    lines += ["## Does tau matter?", "", *does_tau_matter(found), "", "## How this was made", ""]
+    lines.append(
+        f"{about['seeds']} seeds (0 to {about['seeds'] - 1}), {about['start']} random queries first; "
+        f"processor {plain(about['host_cpu'])}, torch {plain(about['torch_version'])}, code {code(about['code_rev'])}."
+    )
+    for space, method, seed, text in about["failures"]:
+        lines += ["", f"{space}, {method}, seed {seed}, {plain(text)}."]
+    if not about["failures"]:
+        lines += ["", "No predictor failed in any round."]
+    return "\n".join(lines) + "\n"
+
+
+def answers(found: Searches) -> list[str]:
+    """A line a space: the best predictor at LOOKED_AT queries, beside the baselines."""
+    lines = []
+    for space, facts in found.about["spaces"].items():
+        best, n = found.best_predictor(space, LOOKED_AT), len(found.predictors)
+        beside = found.beside_best(space, LOOKED_AT, BASELINES)
+        apart = []
+        for baseline in BASELINES:
+            pair, p = beside[best, baseline]
+            apart.append(f"{_signed(pair.difference)} less than {baseline} (p {p_text(p)})")
+        lines.append(
+            f"- **{space}**, {LOOKED_AT} of {facts['networks']:,} networks queried: {code(best)}, the best of {n} "
+            f"predictors on these seeds, has regret {_spread(found, space, best, LOOKED_AT)}, floor "
+            f"{facts['floor']:.2f}; {'; '.join(apart)}."
+        )
+    corrected = len(found.predictors) * len(BASELINES)
+    return [*lines, "", f"p: paired by seed, corrected by Holm for the {corrected} comparisons of a space."]
+
+
+def section(found: Searches, space: str) -> list[str]:
+    """The tables of a space."""
+    facts, budgets = found.about["spaces"][space], found.about["budgets"]
+    task = facts["task"]
+    lines = [
+        f"## {space}", "",
+        f"{facts['networks']:,} networks; queried {code(task['query'])}, judged by {_listed(task['report'])}, whose "
+        f"best is {facts['best']:.2f}. Floor of the regret: {facts['floor']:.2f}.", "",
+    ]  # fmt: skip
+    rows = []
+    for method in found.about["methods"]:
+        within = [_within(found, space, method, limit) for limit in WITHIN]
+        cpu = found.interval(space, method, budgets[-1], "cpu_s")
+        shown = [_spread(found, space, method, n) for n in budgets]
+        rows.append([code(method), *shown, *within, MISSING if cpu is None else f"{cpu.mean:.1f}"])
+    header = ["Method", *(f"Regret, {n} queries" for n in budgets)]
+    header += [*(f"Queries to within {limit}" for limit in WITHIN), f"CPU-s, {budgets[-1]} queries"]
+    lines += [*markdown(header, rows), ""]
+    lines += [
+        f"Queries to within so many points: the median over seeds, and how many of the {found.about['seeds']} came so "
+        f"near by {budgets[-1]} queries; {MISSING} where the median is a seed that did not.", "",
+    ]  # fmt: skip
+    return lines
+
+
+def does_tau_matter(found: Searches) -> list[str]:
+    """What measures of a ranking say of the regret to come."""
+    rows = []
+    for measure, title in MEASURES.items():
+        interval = found.agreement(measure)
+        shown = MISSING if interval is None else f"{interval.mean:.2f} ({interval.low:.2f} to {interval.high:.2f})"
+        rows.append([title, shown])
+    return [
+        "Each predictor was scored on 2,000 networks drawn at random, after the labels of one budget; beside it stands "
+        "the regret of its search at the next budget. **Agreement**: Spearman's correlation over the "
+        f"{len(found.predictors)} predictors, for each space, budget and seed: 1 where the predictor that ranks better "
+        "always finds the better network, 0 where it tells nothing. Mean over budgets and spaces, 95 % interval over "
+        "seeds.",
+        "", *markdown(["Measure", "Agreement"], rows), "", "![Measures against regret](plots/does-tau-matter.png)", "",
+        "τ of the best 5 %: among the networks that are truly best, ties with the last included. N@10: the best true "
+        "rank, of these 2,000, among the ten predicted to be best. Precision at 10: the share of these ten that are "
+        "truly among the ten best. Equal predictions count as the mean over all their orders.",
+    ]  # fmt: skip
+
+
+def _spread(found: Searches, space: str, method: str, queries: int) -> str:
+    interval = found.interval(space, method, queries)
+    return MISSING if interval is None else f"{interval.mean:.2f} ± {interval.mean - interval.low:.2f}"
+
+
+def _signed(interval) -> str:
+    return f"{interval.mean:.2f} ({interval.low:.2f} to {interval.high:.2f})"
+
+
+def _within(found: Searches, space: str, method: str, limit: float) -> str:
+    reached = list(found.by_seed(space, method, found.about["budgets"][-1], f"queries_within_{limit}").values())
+    seeds = found.about["seeds"]
+    middle = float(np.median([*reached, *[np.inf] * (seeds - len(reached))]))
+    return f"{middle:.0f} ({len(reached)})" if np.isfinite(middle) else f"{MISSING} ({len(reached)})"
+
+
+def _listed(targets: list[str]) -> str:
+    return code(targets[0]) if len(targets) == 1 else f"the mean of {' and '.join(code(target) for target in targets)}"
+
+
+def write(found: Searches, out: Path) -> None:
+    """leaderboard.md and plots/ under `out`."""
+    made_with = f"seeds 0-{found.about['seeds'] - 1} · code {found.about['code_rev']} · {found.about['host_cpu']}"
+    with style.style():
+        style.save(figures.regret(found), made_with, out / "plots" / "regret.png", None)
+        style.save(figures.measures(found, MEASURES), made_with, out / "plots" / "does-tau-matter.png", None)
+    io.write_bytes(out / "leaderboard.md", page(found).encode())
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.report.search_page", description=__doc__.partition(":")[0]
+    )
+    parser.add_argument("--searches", default=OUT, type=Path, help="what python -m pipeline.score.search writes")
+    parser.add_argument("--out", default=OUT.parent, type=Path, help="folder for leaderboard.md and plots/")
+    args = parser.parse_args()
+    write(Searches.read(args.searches), args.out)
+
+
+if __name__ == "__main__":
+    run_cli(main)

@@ -1,0 +1,177 @@
+"""Traces of searches to numbers: python -m pipeline.score.search
+
+Regret is what the chosen network lacks to the best one, in percentage points of what networks are judged by. Chosen is,
+after so many queries, the network with the best label seen; of equal ones the first.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from scipy import stats as scipy_stats
+
+from pipeline.config import search_grid
+from pipeline.config.search_grid import SearchGrid
+from pipeline.core import io
+from pipeline.core.errors import BenchError, run_cli
+from pipeline.score import stats
+
+STEP = 10  # queries between two points of a curve
+WITHIN = (0.5, 0.1)  # percentage points
+MEASURES = ("kendall_tau", "tau_of_best", "best_rank", "precision")
+FEWER_IS_BETTER = {"best_rank"}
+OUT = Path("results/search/searches.parquet")
+
+
+def chosen(queried: np.ndarray) -> np.ndarray:
+    """After each query, the place (m,) of the best label so far; of equal ones the first."""
+    best = np.maximum.accumulate(queried)
+    new = np.r_[True, queried[1:] > best[:-1]]
+    return np.maximum.accumulate(np.where(new, np.arange(len(queried)), 0))
+
+
+def regrets(queried: np.ndarray, reported: np.ndarray, best: float) -> np.ndarray:
+    """Regret (m,) after each query."""
+    return best - reported[chosen(queried)]
+
+
+def queries_within(regret: np.ndarray, points: float) -> int | None:
+    """The first number of queries whose regret is at most `points`; None where it never is."""
+    reached = np.flatnonzero(regret <= points + 1e-9)
+    return int(reached[0]) + 1 if reached.size else None
+
+
+def rows_of(frame: pl.DataFrame, meta: dict, budgets: tuple[int, ...]) -> list[tuple]:
+    """(space, method, seed, queries, metric, value) of one file of traces."""
+    space, method = meta["facts"]["task"]["dataset"], meta["facts"]["method"]["name"]
+    points = sorted({*range(meta["facts"]["start"], budgets[-1] + 1, STEP), *budgets})
+    rows: list[tuple] = []
+    for (seed,), trace in frame.sort("query").group_by("seed", maintain_order=True):
+        regret = regrets(trace["queried"].to_numpy(), trace["reported"].to_numpy(), meta["best"])
+        rows += [(space, method, seed, n, "regret", float(regret[n - 1])) for n in points]
+        rows += [(space, method, seed, n, "cpu_s", trace["cpu_s"][n - 1]) for n in budgets]
+        rows.append((space, method, seed, budgets[-1], "random_picks", float(trace["failed"].sum())))
+        for limit in WITHIN:
+            first = queries_within(regret, limit)
+            if first is not None:
+                rows.append((space, method, seed, budgets[-1], f"queries_within_{limit}", float(first)))
+    rows += [(space, method, seed, n, name, value) for seed, n, name, value in meta["measures"]]
+    return rows
+
+
+def score(grid: SearchGrid, searches: Path) -> tuple[pl.DataFrame, dict]:
+    """All numbers of a grid, and what they are of. Raises BenchError: a file of traces is missing or another's."""
+    rows, spaces, failures = [], {}, []
+    for space in grid.tasks:
+        for method in grid.methods:
+            path = searches / space / f"{method}.parquet"
+            frame, meta = io.read_parquet(path), io.read_meta(path)
+            if frame["seed"].n_unique() != grid.seeds or frame.height != grid.seeds * grid.budgets[-1]:
+                raise BenchError(
+                    f"{path}: not {grid.seeds} searches of {grid.budgets[-1]} queries; delete and run again"
+                )
+            rows += rows_of(frame, meta, grid.budgets)
+            spaces[space] = {key: meta[key] for key in ("networks", "best", "floor")} | {"task": meta["facts"]["task"]}
+            failures += [[space, method, seed, text] for seed, text in meta["failures"]]
+    about = {
+        "spaces": spaces, "methods": {name: method.by for name, method in grid.methods.items()}, "failures": failures,
+        "seeds": grid.seeds, "start": grid.start, "budgets": list(grid.budgets),
+    } | {key: meta[key] for key in ("host_cpu", "torch_version", "code_rev")}  # fmt: skip
+    schema = {"space": pl.Categorical, "method": pl.Categorical, "seed": pl.UInt16, "queries": pl.UInt16}
+    schema |= {"metric": pl.Categorical, "value": pl.Float32}
+    return pl.DataFrame(rows, schema=list(schema), orient="row").cast(schema), about
+
+
+@dataclass(frozen=True)
+class Searches:
+    """The numbers of a grid's searches, as boards quote them."""
+
+    frame: pl.DataFrame
+    about: dict
+
+    @classmethod
+    def read(cls, path: Path) -> Searches:
+        """From the file that `python -m pipeline.score.search` writes. Raises BenchError."""
+        return cls(io.read_parquet(path), io.read_meta(path))
+
+    @property
+    def predictors(self) -> list[str]:
+        """Methods that fit a predictor."""
+        return [name for name, by in self.about["methods"].items() if by == "predictor"]
+
+    @cached_property
+    def _values(self) -> dict[tuple, dict[int, float]]:
+        found: dict[tuple, dict[int, float]] = {}
+        for space, method, seed, queries, metric, value in self.frame.iter_rows():
+            found.setdefault((space, method, queries, metric), {})[seed] = value
+        return found
+
+    def by_seed(self, space: str, method: str, queries: int, metric: str = "regret") -> dict[int, float]:
+        """Seed to value; seeds without one are left out."""
+        return self._values.get((space, method, queries, metric), {})
+
+    def interval(self, space: str, method: str, queries: int, metric: str = "regret") -> stats.Interval | None:
+        """Mean over seeds and its 95 % interval."""
+        return stats.interval([list(self.by_seed(space, method, queries, metric).values())])
+
+    def points(self, metric: str = "regret") -> list[int]:
+        """The numbers of queries that have this metric."""
+        return self.frame.filter(pl.col("metric") == metric)["queries"].unique().sort().to_list()
+
+    def less_regret(self, space: str, method: str, than: str, queries: int) -> stats.Paired | None:
+        """The regret of `than` less that of `method`, paired by seed: positive where `method` is ahead."""
+        ours, theirs = (self.by_seed(space, name, queries) for name in (method, than))
+        seeds = sorted(ours.keys() & theirs.keys())
+        return stats.paired([[theirs[seed] for seed in seeds]], [[ours[seed] for seed in seeds]])
+
+    def best_predictor(self, space: str, queries: int) -> str:
+        """The predictor with the lowest mean regret."""
+        return min(self.predictors, key=lambda name: np.mean(list(self.by_seed(space, name, queries).values())))
+
+    def beside_best(self, space: str, queries: int, baselines: list[str]) -> dict[tuple[str, str], tuple]:
+        """Of each predictor and baseline, (`less_regret`, p corrected by Holm for all of these comparisons)."""
+        keys = [(name, baseline) for name in self.predictors for baseline in baselines]
+        pairs = [self.less_regret(space, name, baseline, queries) for name, baseline in keys]
+        corrected = stats.holm([pair.p for pair in pairs])
+        return {key: (pair, float(p)) for key, pair, p in zip(keys, pairs, corrected, strict=True)}
+
+    def agreement(self, measure: str) -> stats.Interval | None:
+        """How well a measure after some labels orders predictors by their regret at the next budget, from -1 to 1.
+
+        Spearman's correlation over the predictors, for each space, budget and seed; the mean over budgets is one value
+        a seed, the spaces are strata. Where all regrets or all measures are equal there is no order: left out.
+        """
+        sign = 1 if measure in FEWER_IS_BETTER else -1
+        strata = []
+        for space in self.about["spaces"]:
+            by_seed: dict[int, list[float]] = {}
+            for now, then in zip(self.about["budgets"], self.about["budgets"][1:], strict=False):
+                for seed in range(self.about["seeds"]):
+                    pairs = [
+                        (self.by_seed(space, name, now, measure).get(seed), self.by_seed(space, name, then).get(seed))
+                        for name in self.predictors
+                    ]
+                    x, y = np.array([pair for pair in pairs if None not in pair]).reshape(-1, 2).T
+                    if len(np.unique(x)) > 1 and len(np.unique(y)) > 1:
+                        by_seed.setdefault(seed, []).append(sign * scipy_stats.spearmanr(x, y).statistic)
+            strata.append([float(np.mean(values)) for values in by_seed.values()])
+        return stats.interval(strata)
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.score.search", description=__doc__.partition(":")[0])
+    parser.add_argument("--grid", default=search_grid.CONFIG, type=Path, help="what was searched and how")
+    parser.add_argument("--searches", default=Path("results/searches"), type=Path, help="folder of the traces")
+    parser.add_argument("--out", default=OUT, type=Path, help="file for the numbers")
+    args = parser.parse_args()
+    io.write_parquet(args.out, *score(search_grid.load(args.grid), args.searches))
+
+
+if __name__ == "__main__":
+    run_cli(main)

@@ -1,0 +1,171 @@
+"""Ways to choose what to query next. Each sees networks and what was queried so far, no other label."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from pipeline.config.search_grid import Method
+from pipeline.search.space import Networks
+from predictors.kit.ensemble import Ensemble, make
+
+POPULATION, TOURNAMENT = 50, 10
+BEST = 10  # networks whose local changes are candidates
+
+
+@dataclass(frozen=True)
+class History:
+    """What was queried, in order: networks (m,) and their labels (m,)."""
+
+    networks: np.ndarray
+    values: np.ndarray
+
+    def unqueried(self, n: int) -> np.ndarray:
+        """The other networks of n, rising."""
+        return np.setdiff1d(np.arange(n), self.networks)
+
+    def best(self, k: int) -> np.ndarray:
+        """The k networks with the best labels, best first; of equal ones the first queried."""
+        return self.networks[np.argsort(-self.values, kind="stable")[:k]]
+
+
+class Searcher(ABC):
+    """Proposes networks that were not queried yet. `one_by_one`: sees each label before it chooses again."""
+
+    one_by_one = True
+
+    def __init__(self, networks: Networks, random: np.random.Generator) -> None:
+        self.networks, self.random = networks, random
+
+    @abstractmethod
+    def propose(self, history: History, n: int) -> np.ndarray:
+        """n networks (n,) to query next, none of them queried, none twice."""
+
+    def predict(self, history: History, which: np.ndarray) -> np.ndarray | None:
+        """What the method thinks of the networks `which`; None where it thinks nothing."""
+        return None
+
+    def at_random(self, history: History, n: int) -> np.ndarray:
+        """n networks not queried, each as likely."""
+        return self.random.choice(history.unqueried(len(self.networks)), n, replace=False)
+
+
+class RandomSearch(Searcher):
+    """Any network, each as likely."""
+
+    def propose(self, history: History, n: int) -> np.ndarray:
+        return self.at_random(history, n)
+
+
+class Evolution(Searcher):
+    """Regularised evolution (Real et al., AAAI 2019): the best of a random sample of the youngest networks is changed.
+
+    The population is the POPULATION networks queried last, so the oldest dies, however good. A child that was queried
+    before is made again, as a table would give the same label.
+    """
+
+    def propose(self, history: History, n: int) -> np.ndarray:
+        alive = History(history.networks[-POPULATION:], history.values[-POPULATION:])
+        queried = set(history.networks.tolist())
+        for _ in range(100):
+            drawn = self.random.choice(len(alive.values), min(TOURNAMENT, len(alive.values)), replace=False)
+            parent = History(alive.networks[drawn], alive.values[drawn]).best(1)[0]
+            child = self.random.choice(self.networks.neighbours(int(parent)))
+            if int(child) not in queried:
+                return np.array([child])
+        return self.at_random(history, 1)
+
+
+class LocalSearch(Searcher):
+    """Local search (White et al., UAI 2021): all local changes of a network are queried, then the best is gone to.
+
+    It starts at the best of the random networks. Where no change is better, it starts again at a random network.
+    """
+
+    def __init__(self, networks: Networks, random: np.random.Generator) -> None:
+        super().__init__(networks, random)
+        self.current: int | None = None
+        self.fresh = False  # the last query is a new start
+
+    def propose(self, history: History, n: int) -> np.ndarray:
+        value = dict(zip(history.networks.tolist(), history.values.tolist(), strict=True))
+        if self.fresh or self.current is None:
+            self.current = int(history.networks[-1] if self.fresh else history.best(1)[0])
+            self.fresh = False
+        while True:
+            around = self.networks.neighbours(self.current)
+            waiting = [network for network in around.tolist() if network not in value]
+            if waiting:
+                return self.random.choice(waiting, 1)
+            best = max(around.tolist(), key=value.__getitem__, default=self.current)
+            if value[best] <= value[self.current]:
+                self.fresh = True
+                return self.at_random(history, 1)
+            self.current = best
+
+
+class ByPredictor(Searcher):
+    """A predictor is fitted on what was queried, and the candidates that it likes best are queried.
+
+    `candidates`: all networks; a sample and the local changes of the BEST queried; or these alone, as BANANAS does
+    (White et al., AAAI 2021), with a sample where they run out. `acquisition`: the prediction, or for ensembles
+    independent Thompson sampling (the same paper): a normal draw by mean and spread of the members.
+    """
+
+    one_by_one = False
+
+    def __init__(self, networks: Networks, random: np.random.Generator, method: Method, sample: int) -> None:
+        super().__init__(networks, random)
+        self.method, self.sample = method, sample
+        self.fitted: tuple[int, object] = (0, None)
+
+    def propose(self, history: History, n: int) -> np.ndarray:
+        pool = self._candidates(history, n)
+        score = self._acquisition(self._fit(history), pool)
+        return pool[np.lexsort((self.random.random(len(pool)), -score))[:n]]  # equal scores in random order
+
+    def predict(self, history: History, which: np.ndarray) -> np.ndarray:
+        return self._answers(self._fit(history), which)[0]
+
+    def _fit(self, history: History):
+        """The predictor that learned from the history; one that learned from as many labels is kept."""
+        if self.fitted[0] != len(history.values):
+            seed = int(self.random.integers(2**31))
+            predictor = make(self.method.predictor, self.method.settings, "accuracy", seed)
+            predictor.fit(self.networks.graphs[torch.from_numpy(history.networks)], torch.from_numpy(history.values))
+            self.fitted = len(history.values), predictor
+        return self.fitted[1]
+
+    def _answers(self, predictor, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and spread (m,) of what the members of an ensemble say; of one predictor, its answer and zeros."""
+        graphs = self.networks.graphs[torch.from_numpy(which)]
+        members = predictor.members if isinstance(predictor, Ensemble) else [predictor]
+        answers = np.stack([member.predict(graphs).double().numpy() for member in members])
+        if answers.shape[1:] != which.shape or not np.isfinite(answers).all():
+            raise ValueError(f"{self.method.predictor} did not give a finite number for each of {len(which)} networks")
+        return answers.mean(0), answers.std(0)
+
+    def _acquisition(self, predictor, pool: np.ndarray) -> np.ndarray:
+        mean, spread = self._answers(predictor, pool)
+        return self.random.normal(mean, spread) if self.method.acquisition == "thompson" else mean
+
+    def _candidates(self, history: History, n: int) -> np.ndarray:
+        free = history.unqueried(len(self.networks))
+        if self.method.candidates == "all":
+            return free
+        around = np.concatenate([self.networks.neighbours(int(network)) for network in history.best(BEST)])
+        pool = np.intersect1d(around, free)
+        if self.method.candidates == "local" and len(pool) >= n:
+            return pool
+        return np.union1d(pool, self.random.choice(free, min(self.sample, len(free)), replace=False))
+
+
+def searcher(method: Method, networks: Networks, random: np.random.Generator, sample: int) -> Searcher:
+    """The searcher of a method of a grid."""
+    kinds = {"random": RandomSearch, "evolution": Evolution, "local_search": LocalSearch}
+    if method.by == "predictor":
+        return ByPredictor(networks, random, method, sample)
+    return kinds[method.by](networks, random)

@@ -1,0 +1,186 @@
+"""The loop: the same start for all, failures go on at random and are said, killed runs go on, bad input is one line."""
+
+import dataclasses
+import os
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+
+from pipeline.config import search_grid
+from pipeline.core import io
+from pipeline.core.errors import BenchError
+from pipeline.score import search as numbers
+from pipeline.search import command, loop, methods, space
+from pipeline.spaces import cells
+
+ARCHS = [
+    cells.format_arch(tuple(cells.OPS_201[i // 5**k % 5] for k in range(6)))
+    for i in np.random.default_rng(0).permutation(cells.N_CELLS_201)[:625].tolist()
+]
+SMALL = {
+    "seeds": 2, "start": 5, "budgets": [10, 25], "batches": [{"from": 0, "size": 4}], "sample": 100,
+    "spaces": {"nasbench201": {"query": "val_acc", "report": ["test_acc", "cifar10_test_acc"]}},
+    "methods": {"random": {"by": "random"}, "evolution": {"by": "evolution"}, "op_counts": {"predictor": "op_counts"}},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A folder of tables: 625 NAS-Bench-201 cells with made-up accuracies."""
+    folder = tmp_path_factory.mktemp("data")
+    drawn = [cells.cell_201(cells.parse_arch(arch)) for arch in ARCHS]
+    frame = cells.graphs_frame(ARCHS, "nasbench201", drawn, cells.VOCAB_201)
+    counted = np.array([float(cell.labels.count("nor_conv_3x3")) for cell in drawn])
+    parts = []
+    for i, target in enumerate(("val_acc", "test_acc", "cifar10_test_acc")):
+        values = counted + np.random.default_rng(i).normal(0, 0.3, len(ARCHS))
+        parts.append(pl.DataFrame({"graph_id": range(len(ARCHS)), "target": target, "device": "any", "value": values}))
+    meta = {"op_vocab": list(cells.VOCAB_201), "attr_names": [], "out_shape_rank": 0, "version": "1"}
+    io.write_parquet(folder / "parquet/nasbench201/graphs.parquet", frame, meta)
+    io.write_parquet(folder / "parquet/nasbench201/targets.parquet", pl.concat(parts), meta)
+    return folder
+
+
+def grid_of(tmp_path, **changes) -> search_grid.SearchGrid:
+    path = tmp_path / "search.yaml"
+    path.write_text(yaml.safe_dump(SMALL | changes))
+    return search_grid.load(path)
+
+
+def run(grid, data, name, seed=0) -> tuple[loop.Trace, space.Labels]:
+    networks, labels, _ = space.read(grid.tasks["nasbench201"], data)
+    return loop.run(grid, grid.methods[name], networks, labels, seed), labels
+
+
+def test_a_search_by_hand(tmp_path, data):
+    grid = grid_of(tmp_path)
+    traces = {name: run(grid, data, name)[0] for name in grid.methods}
+    for trace in traces.values():
+        assert len(set(trace.networks)) == 25 and not trace.failures
+        assert trace.networks[:5] == traces["random"].networks[:5]
+        assert trace.cpu_s == sorted(trace.cpu_s) and trace.cpu_s[:5] == [0.0] * 5
+    assert run(grid, data, "op_counts")[0].networks == traces["op_counts"].networks
+    assert run(grid, data, "random", 1)[0].networks[:5] != traces["random"].networks[:5]
+    assert set(traces["op_counts"].measures) == {(n, name) for n in (10, 25) for name in loop.MEASURES}
+    assert traces["op_counts"].measures[25, "kendall_tau"] > 0.4 and not traces["random"].measures
+
+
+def test_no_label_but_those_queried_changes_a_search(tmp_path, data):
+    grid = grid_of(tmp_path)
+    networks, labels, _ = space.read(grid.tasks["nasbench201"], data)
+    for method in grid.methods.values():
+        trace = loop.run(grid, method, networks, labels, 0)
+        others = np.setdiff1d(np.arange(len(networks)), trace.networks)
+        altered = labels.query.copy()
+        altered[others] = altered[others][::-1] + 50
+        again = loop.run(grid, method, networks, space.Labels(altered, -labels.report), 0)
+        assert again.networks == trace.networks, method.name
+
+
+def test_a_predictor_that_fails_in_one_round_goes_on_at_random_and_says_so(tmp_path, data, monkeypatch):
+    grid, true_fit = grid_of(tmp_path), methods.ByPredictor._fit
+
+    def fit(self, history):
+        if len(history.values) == 14:
+            raise RuntimeError("no\nluck")
+        return true_fit(self, history)
+
+    monkeypatch.setattr(methods.ByPredictor, "_fit", fit)
+    trace, _ = run(grid, data, "op_counts")
+    assert trace.failures == ["after 14 queries, random picks: RuntimeError: no luck"]
+    assert [n for n, failed in enumerate(trace.failed) if failed] == [14, 15, 16, 17]
+    assert len(set(trace.networks)) == 25
+
+
+@pytest.mark.parametrize("picked", [[3, 3, 3, 3], [0, 1, 2], "queried"])
+def test_wrong_proposals_are_a_failure_of_the_round(tmp_path, data, monkeypatch, picked):
+    grid = grid_of(tmp_path)
+    monkeypatch.setattr(
+        methods.ByPredictor, "propose", lambda self, h, n: h.networks[:n] if picked == "queried" else np.array(picked)
+    )
+    trace, _ = run(grid, data, "op_counts")
+    assert "different networks that were not queried" in trace.failures[0] and len(set(trace.networks)) == 25
+
+
+def test_a_killed_run_goes_on_and_what_is_there_is_not_run_again(tmp_path, data, monkeypatch):
+    grid, out, done = grid_of(tmp_path), tmp_path / "out", []
+    true_run = loop.run
+
+    def counted(grid, method, networks, labels, seed):
+        done.append((method.name, seed))
+        if done == [("random", 0), ("random", 1)]:
+            raise KeyboardInterrupt
+        return true_run(grid, method, networks, labels, seed)
+
+    monkeypatch.setattr(loop, "run", counted)
+    names = [("nasbench201", "random"), ("nasbench201", "op_counts")]
+    with pytest.raises(KeyboardInterrupt):
+        command.run_all(grid, names, data, out)
+    done.append("again")
+    command.run_all(grid, names, data, out)
+    assert done[3:] == [("random", 1), ("op_counts", 0), ("op_counts", 1)]
+    command.run_all(grid, names, data, out)
+    assert len(done) == 6
+    assert sorted(os.listdir(out / "nasbench201")) == ["op_counts.parquet", "random.parquet"]
+    command.run_all(dataclasses.replace(grid, sample=50), names[1:], data, out)
+    assert done[6:] == [("op_counts", 0), ("op_counts", 1)]
+
+
+def test_scores_follow_from_the_traces(tmp_path, data):
+    grid, out = grid_of(tmp_path), tmp_path / "out"
+    command.run_all(grid, [("nasbench201", name) for name in grid.methods], data, out)
+    found = numbers.Searches(*numbers.score(grid, out))
+    _, labels = run(grid, data, "random")
+    for seed in range(2):
+        trace, _ = run(grid, data, "evolution", seed)
+        queried = labels.query[trace.networks[:10]]
+        expected = labels.report.max() - labels.report[trace.networks[int(queried.argmax())]]
+        assert found.by_seed("nasbench201", "evolution", 10)[seed] == pytest.approx(expected, abs=1e-5)
+    assert found.about["spaces"]["nasbench201"]["floor"] == pytest.approx(labels.floor)
+    assert found.predictors == ["op_counts"] and found.best_predictor("nasbench201", 25) == "op_counts"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"budgets": [10, 20_000]}, "20000 queries of nasbench201, which has 15625 networks"),
+        ({"budgets": [25, 10]}, "budgets must rise from above start = 5"),
+        ({"budgets": [5]}, "budgets must rise from above start = 5"),
+        ({"batches": [{"from": 9, "size": 4}]}, "batches must say how many from start = 5 on"),
+        ({"spaces": {"x": SMALL["spaces"]["nasbench201"]}}, "no data set 'x'"),
+        ({"spaces": {"hwnasbench": SMALL["spaces"]["nasbench201"]}}, "no accuracy 'val_acc'; known: none"),
+        ({"methods": {"x": {"predictor": "x"}}}, "no predictor 'x'; known: "),
+        ({"methods": {"x": {"by": "luck"}}}, "mend that key"),
+        ({"seeds": 0}, "at \\$.seeds: .* mend that key"),
+    ],
+)
+def test_a_wrong_grid_is_one_line(tmp_path, changes, message):
+    with pytest.raises(BenchError, match=message) as caught:
+        grid_of(tmp_path, **changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_space_without_all_labels_is_one_line(tmp_path, data):
+    targets = io.read_parquet(data / "parquet/nasbench201/targets.parquet")
+    for table in ("graphs", "targets"):
+        path = data / f"parquet/nasbench201/{table}.parquet"
+        copy = tmp_path / f"parquet/nasbench201/{table}.parquet"
+        frame = io.read_parquet(path) if table == "graphs" else targets.filter(pl.col("graph_id") != 7)
+        io.write_parquet(copy, frame, io.read_meta(path))
+    grid = grid_of(tmp_path)
+    with pytest.raises(BenchError, match=r"targets\.parquet: 624 labels test_acc for 625 networks") as caught:
+        space.read(grid.tasks["nasbench201"], tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_more_queries_than_networks_in_the_tables_is_one_line(tmp_path, data):
+    with pytest.raises(BenchError, match="700 queries of 625 networks; lower the budgets"):
+        run(grid_of(tmp_path, budgets=[700]), data, "random")
+
+
+def test_the_shipped_grid_is_right():
+    grid = search_grid.load()
+    assert set(grid.tasks) == {"nasbench201", "nasbench_macro", "nasbench_graph"} and grid.seeds == 20
+    assert grid.batch(20) == 10 and grid.batch(100) == 25 and grid.batch(290) == 10
