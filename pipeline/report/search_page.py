@@ -86,11 +86,14 @@ def section(found: Searches, space: str) -> list[str]:
         within = [_within(found, space, method, limit) for limit in WITHIN]
         cpu = found.interval(space, method, budgets[-1], "cpu_s")
         shown = [_spread(found, space, method, n) for n in budgets]
-        rows.append([code(method), *shown, *within, MISSING if cpu is None else f"{cpu.mean:.1f}"])
-    header = ["Method", *(f"Regret, {n} queries" for n in budgets)]
+        seen = found.interval(space, method, LOOKED_AT, "query_regret")
+        lacks, cost = (MISSING if mean is None else f"{mean.mean:.2f}" for mean in (seen, cpu))
+        rows.append([code(method), *shown, lacks, *within, cost])
+    header = ["Method", *(f"Regret, {n} queries" for n in budgets), f"In the queried label, {LOOKED_AT}"]
     header += [*(f"Queries to within {limit}" for limit in WITHIN), f"CPU-s, {budgets[-1]} queries"]
     lines += [*markdown(header, rows), ""]
     lines += [
+        f"In the queried label: what the best label seen after {LOOKED_AT} queries lacks to the best there is. "
         f"Queries to within so many points: the median over seeds, and how many of the {found.about['seeds']} came so "
         f"near by {budgets[-1]} queries; {MISSING} where the median is a seed that did not.", "",
     ]  # fmt: skip

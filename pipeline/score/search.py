@@ -1,7 +1,8 @@
 """Traces of searches to numbers: python -m pipeline.score.search
 
 Regret is what the chosen network lacks to the best one, in percentage points of what networks are judged by. Chosen is,
-after so many queries, the network with the best label seen; of equal ones the first.
+after so many queries, the network with the best label seen; of equal ones the first. `query_regret` is what the best
+label seen lacks to the best there is to query.
 """
 
 from __future__ import annotations
@@ -46,14 +47,15 @@ def queries_within(regret: np.ndarray, points: float) -> int | None:
     return int(reached[0]) + 1 if reached.size else None
 
 
-def rows_of(frame: pl.DataFrame, meta: dict, budgets: tuple[int, ...]) -> list[tuple]:
-    """(space, method, seed, queries, metric, value) of one file of traces."""
+def rows_of(frame: pl.DataFrame, meta: dict, budgets: tuple[int, ...], best_query: float) -> list[tuple]:
+    """(space, method, seed, queries, metric, value) of one file of traces; `best_query`: the best label to query."""
     space, method = meta["facts"]["task"]["dataset"], meta["facts"]["method"]["name"]
     points = sorted({*range(meta["facts"]["start"], budgets[-1] + 1, STEP), *budgets})
     rows: list[tuple] = []
     for (seed,), trace in frame.sort("query").group_by("seed", maintain_order=True):
         regret = regrets(trace["queried"].to_numpy(), trace["reported"].to_numpy(), meta["best"])
         rows += [(space, method, seed, n, "regret", float(regret[n - 1])) for n in points]
+        rows += [(space, method, seed, n, "query_regret", best_query - trace["queried"][:n].max()) for n in budgets]
         rows += [(space, method, seed, n, "cpu_s", trace["cpu_s"][n - 1]) for n in budgets]
         rows.append((space, method, seed, budgets[-1], "random_picks", float(trace["failed"].sum())))
         for limit in WITHIN:
@@ -64,10 +66,15 @@ def rows_of(frame: pl.DataFrame, meta: dict, budgets: tuple[int, ...]) -> list[t
     return rows
 
 
-def score(grid: SearchGrid, searches: Path) -> tuple[pl.DataFrame, dict]:
-    """All numbers of a grid, and what they are of. Raises BenchError: a file of traces is missing or another's."""
+def score(grid: SearchGrid, searches: Path, data: Path) -> tuple[pl.DataFrame, dict]:
+    """All numbers of a grid, and what they are of; `data`: folder with parquet/.
+
+    Raises BenchError: a file of traces is missing or another's, or a table can't be read.
+    """
     rows, spaces, failures = [], {}, []
-    for space in grid.tasks:
+    for space, task in grid.tasks.items():
+        targets = io.read_parquet(data / "parquet" / space / "targets.parquet")
+        best_query = targets.filter(pl.col("target") == task.query)["value"].max()
         for method in grid.methods:
             path = searches / space / f"{method}.parquet"
             frame, meta = io.read_parquet(path), io.read_meta(path)
@@ -75,7 +82,7 @@ def score(grid: SearchGrid, searches: Path) -> tuple[pl.DataFrame, dict]:
                 raise BenchError(
                     f"{path}: not {grid.seeds} searches of {grid.budgets[-1]} queries; delete and run again"
                 )
-            rows += rows_of(frame, meta, grid.budgets)
+            rows += rows_of(frame, meta, grid.budgets, best_query)
             spaces[space] = {key: meta[key] for key in ("networks", "best", "floor")} | {"task": meta["facts"]["task"]}
             failures += [[space, method, seed, text] for seed, text in meta["failures"]]
     about = {
@@ -168,9 +175,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m pipeline.score.search", description=__doc__.partition(":")[0])
     parser.add_argument("--grid", default=search_grid.CONFIG, type=Path, help="what was searched and how")
     parser.add_argument("--searches", default=Path("results/searches"), type=Path, help="folder of the traces")
+    parser.add_argument("--data", default=Path("data"), type=Path, help="folder with parquet/")
     parser.add_argument("--out", default=OUT, type=Path, help="file for the numbers")
     args = parser.parse_args()
-    io.write_parquet(args.out, *score(search_grid.load(args.grid), args.searches))
+    io.write_parquet(args.out, *score(search_grid.load(args.grid), args.searches, args.data))
 
 
 if __name__ == "__main__":

@@ -131,13 +131,15 @@ def test_a_killed_run_goes_on_and_what_is_there_is_not_run_again(tmp_path, data,
 def test_scores_follow_from_the_traces(tmp_path, data):
     grid, out = grid_of(tmp_path), tmp_path / "out"
     command.run_all(grid, [("nasbench201", name) for name in grid.methods], data, out)
-    found = numbers.Searches(*numbers.score(grid, out))
+    found = numbers.Searches(*numbers.score(grid, out, data))
     _, labels = run(grid, data, "random")
     for seed in range(2):
         trace, _ = run(grid, data, "evolution", seed)
         queried = labels.query[trace.networks[:10]]
         expected = labels.report.max() - labels.report[trace.networks[int(queried.argmax())]]
         assert found.by_seed("nasbench201", "evolution", 10)[seed] == pytest.approx(expected, abs=1e-5)
+        lacks = found.by_seed("nasbench201", "evolution", 10, "query_regret")[seed]
+        assert lacks == pytest.approx(labels.query.max() - queried.max(), abs=1e-5)
     assert found.about["spaces"]["nasbench201"]["floor"] == pytest.approx(labels.floor)
     assert found.predictors == ["op_counts"] and found.best_predictor("nasbench201", 25) == "op_counts"
 

@@ -84,6 +84,11 @@ def traces(wildcards):
     return expand("results/searches/{dataset}/{method}.parquet", dataset=searches().tasks, method=searches().methods)
 
 
+def tables_of_searches(wildcards):
+    """The labels of all spaces that are searched."""
+    return expand("data/parquet/{dataset}/targets.parquet", dataset=searches().tasks)
+
+
 def facts_of_search(wildcards):
     """What decides the searches of a data set and method beside code and tables: the file itself is no input."""
     return repr(searches().facts(wildcards.dataset, wildcards.method))

@@ -29,6 +29,7 @@ rule search_space:
 rule search_scores:
     input:
         traces=traces,
+        tables=tables_of_searches,
         grid="config/search.yaml",
     output:
         "results/search/searches.parquet",
