@@ -109,7 +109,7 @@ def test_shipped_grids_count():
     [
         (changed(colour="red"), "unknown key colour"),
         (changed(task_shots=3), "unknown key shots"),
-        (changed(predictors={"no_such": {}}), "no predictors/no_such.py; known: "),
+        (changed(predictors={"no_such": {}}), "no predictors/no_such.py and no package has it; known: "),
         (
             changed(predictors={"mean": {"ensemble": 1}}),
             "predictors.mean.ensemble: 1 is no whole number from 2 to 100",
