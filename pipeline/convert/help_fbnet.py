@@ -28,7 +28,8 @@ def convert(raw: Path, out: Path) -> None:
     networks = _networks(raw / "arch.pt")
     latencies = _help.latencies(raw, datasets.get(NAME).targets[TARGET], len(networks))
     names = ["|".join(network) for network in networks]
-    graphs = cells.graphs_frame(names, "fbnet", list(map(blocks.chain, networks)), blocks.VOCAB_FBNET)
+    flops, params = zip(*map(blocks.costs_fbnet, networks), strict=True)
+    graphs = cells.graphs_frame(names, "fbnet", list(map(blocks.chain, networks)), blocks.VOCAB_FBNET, flops, params)
     _common.publish(NAME, out, graphs, _help.targets(latencies), blocks.VOCAB_FBNET, sanity)
 
 

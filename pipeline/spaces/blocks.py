@@ -14,6 +14,9 @@ SKIP = "skip"
 
 # FBNet (Wu et al., CVPR 2019, table 1): blocks a stage; of one stage all but the first have the same shapes.
 STAGES_FBNET = (1, 4, 4, 4, 4, 4, 1)
+CHANNELS_FBNET = (16, 24, 32, 64, 112, 184, 352)
+STRIDES_FBNET, SIZE_FBNET = (1, 1, 2, 2, 1, 2, 1), 32  # as for CIFAR-100, pixels a side
+STEM_FBNET, HEAD_FBNET, CLASSES_FBNET = 16, 1504, 100  # channels behind the first and last convolution; classes
 # Kernel, expansion, groups of its 1x1 convolutions (table 2), in the order of HELP's codes.
 BLOCKS_FBNET = ("k3_e1", "k3_e1_g2", "k3_e3", "k3_e6", "k5_e1", "k5_e1_g2", "k5_e3", "k5_e6", SKIP)
 VOCAB_FBNET = ("input", "output", *BLOCKS_FBNET)
@@ -49,6 +52,29 @@ def fbnet(codes: Sequence[int]) -> tuple[str, ...]:
     if len(codes) != sum(STAGES_FBNET) or any(type(code) is not int or not 0 <= code < 9 for code in codes):
         raise ValueError(f"{list(codes)[:30]} are not 22 codes between 0 and 8")
     return tuple(BLOCKS_FBNET[code] for code in codes)
+
+
+def costs_fbnet(blocks: Sequence[str]) -> tuple[float, float]:
+    """FLOPs, two a multiplication, and weights of a network of 22 blocks for CIFAR-100: convolutions and classifier.
+
+    A block is a 1x1 convolution to its expanded width, a depthwise one, which has the stride, and a 1x1 convolution
+    (figure 3). Left out it counts nothing, also where shapes change.
+    """
+    n_in, size = STEM_FBNET, SIZE_FBNET
+    products, weights = 27 * STEM_FBNET * size**2, 27 * STEM_FBNET
+    stages = zip(CHANNELS_FBNET, STRIDES_FBNET, STAGES_FBNET, strict=True)
+    places = [(n_out, 1 if place else stride) for n_out, stride, n in stages for place in range(n)]
+    for block, (n_out, stride) in zip(blocks, places, strict=True):
+        after = size // stride
+        if block != SKIP:
+            kernel, expansion, *grouped = (int(part[1:]) for part in block.split("_"))
+            width, groups = n_in * expansion, grouped[0] if grouped else 1
+            into, depthwise, out = n_in * width // groups, kernel**2 * width, width * n_out // groups
+            products += into * size**2 + (depthwise + out) * after**2
+            weights += into + depthwise + out
+        n_in, size = n_out, after
+    head, classifier = n_in * HEAD_FBNET, HEAD_FBNET * CLASSES_FBNET
+    return 2.0 * (products + head * size**2 + classifier), float(weights + head + classifier)
 
 
 def ofa(kernels: Sequence[int], expansions: Sequence[int], depths: Sequence[int]) -> tuple[str, ...]:

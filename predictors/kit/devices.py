@@ -33,17 +33,17 @@ class Table:
         return (~self.labels[:, -1].isnan()).nonzero()[:, 0]
 
 
-def device_table(graphs: Graphs, y: Tensor) -> Table:
+def device_table(graphs: Graphs, y: Tensor, zero_shot: bool = False) -> Table:
     """One row a graph, one column a device, of labels ``y`` (n,) whose devices stand in ``graphs.platform``.
 
     Rows keep the order in which the labels of the new device (the last of ``graphs.platforms``) come, those graphs
-    first. Raises `Diverged` if the new device has no label.
+    first. Raises `Diverged` if the new device has no label, unless ``zero_shot``.
     """
     new_device = len(graphs.platforms) - 1
     order = torch.cat(
         [(graphs.platform == new_device).nonzero()[:, 0], (graphs.platform != new_device).nonzero()[:, 0]]
     )
-    if not (graphs.platform == new_device).any():
+    if not (zero_shot or (graphs.platform == new_device).any()):
         raise Diverged(f"no label of the new device {graphs.platforms[new_device]}")
     ids, inverse = torch.unique(graphs.graph_id[order], return_inverse=True)
     first = torch.full((len(ids),), len(order)).scatter_reduce(0, inverse, torch.arange(len(order)), "amin")
@@ -65,9 +65,25 @@ def column_scale(labels: Tensor) -> tuple[Tensor, Tensor]:
     return mean, torch.where(spread > 1e-12, spread, torch.ones_like(spread))
 
 
+def without_tails(labels: Tensor, bound: float) -> Tensor:
+    """``labels`` (graphs, devices), each at most ``bound`` robust deviations from its device's median.
+
+    The deviation is 1.4826 times the median distance from the median, the standard one where labels are normal. A few
+    networks that took many times as long as their like would else decide all weights.
+    """
+    middle = labels.nanmedian(0).values
+    deviation = 1.4826 * (labels - middle).abs().nanmedian(0).values
+    reach = torch.where(deviation > 0, bound * deviation, torch.full_like(deviation, float("inf")))
+    return labels.clamp(middle - reach, middle + reach)
+
+
 def op_table(graphs: Graphs, y: Tensor) -> tuple[Tensor, Tensor]:
     """What one operation of each kind costs, (V,), and what all graphs share: `ridge` on operation counts."""
-    counts = op_counts(graphs)
+    return linear_table(op_counts(graphs), y)
+
+
+def linear_table(counts: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """An entry for each column of ``counts`` (n, F), and what all graphs share: `ridge` on standardised columns."""
     scale = counts.std(0, correction=0)
     scale[scale == 0] = float("inf")  # an operation that never varies gets the entry zero
     entries, fixed = ridge(counts / scale, y.double())

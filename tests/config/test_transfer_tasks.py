@@ -40,6 +40,7 @@ FD = {
         ({"budgets": [0], "protocol": "direct", "task_sources": None}, "less than one label"),
         ({"budgets": ["n0-val5"]}, "less than one label"),
         ({"budgets": ["0.00001"]}, "less than one label"),
+        ({"budgets": [-1]}, "is no label budget"),
         ({"budgets": [4001]}, "4001 labels, the pool of help_fbnet has 4000"),
         ({"task_sources": {"devices": ["pixel3"], "labels": 4001}}, "4001 labels, the pool of help_fbnet has 4000"),
         ({"task_sources": None}, "needs sources"),
