@@ -41,8 +41,8 @@ class Predictor(device_gp.Predictor):
         tokens: bool = False
         loss: str = "mse"
         cost_loss: str = "mse"
-        steps: int = 200
-        cost_steps: int = 200
+        steps: int = 100
+        cost_steps: int = 100
         lr: float = 2e-3
 
     def __init__(self, *args, **kwargs) -> None:
