@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.config import datasets, tuned_on
+from pipeline.config.strict_yaml import read_yaml
 from pipeline.core.errors import BenchError
 from pipeline.core.paths import ROOT
 from pipeline.report import page
@@ -15,7 +16,8 @@ from tests.helpers.score_fixtures import DATASET
 def test_the_file_names_known_predictors_and_data_sets():
     found = tuned_on.load()
     patterns = {key for key in found if key.startswith("*-")}
-    assert set(found) - patterns <= {path.stem for path in (ROOT / "predictors").glob("*.py")}
+    labels = set(read_yaml(ROOT / "config" / "predictors.yaml"))
+    assert set(found) - patterns <= {path.stem for path in (ROOT / "predictors").glob("*.py")} | labels
     assert patterns == {"*-common", "*-pretrained"}
     assert {name for names in found.values() for name in names} <= set(datasets.load())
     assert {"analognas201", "nasbench201"} <= set(found["nn_former"]) and "nasbench101_cec" not in found["nn_former"]
