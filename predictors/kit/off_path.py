@@ -14,9 +14,7 @@ from torch import Tensor
 
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs
-from predictors.base import BasePredictor
-from predictors.kit.cells import require_cells
-from predictors.kit.encodings import shortest_paths
+from predictors.base import BasePredictor, Unsupported
 
 MARKS = ("", " of no input", " for no output", " apart")  # nodes on a path; without one from the input; to the output
 
@@ -24,10 +22,14 @@ MARKS = ("", " of no input", " for no output", " apart")  # nodes on a path; wit
 def marked(graphs: Graphs) -> Graphs:
     """The same cells with four names of each operation, by whether a path leads there from the first node and from
     there to the last. Raises `Unsupported` for graphs that are no cells."""
-    require_cells(graphs)
+    if graphs.attrs.shape[1]:
+        raise Unsupported("off_path is for cells, whose nodes have no attributes")
     dense = graphs.dense()
-    reach = shortest_paths(dense.adj) >= 0  # (n, N, N)
-    fed, used = reach[:, 0], reach[torch.arange(len(graphs)), :, graphs.n_nodes - 1]
+    fed = torch.zeros_like(dense.mask).index_fill_(1, torch.tensor([0]), True)  # (n, N): the first node
+    used = torch.zeros_like(dense.mask).scatter_(1, graphs.n_nodes[:, None] - 1, True)  # the last
+    for _ in range(dense.mask.shape[1]):
+        fed = fed | (dense.adj & fed[:, :, None]).any(1)
+        used = used | (dense.adj & used[:, None, :]).any(2)
     state = (~fed).long() + 2 * (~used).long()  # (n, N)
     vocab = tuple(f"{name}{mark}" for mark in MARKS for name in graphs.vocab)
     return replace(graphs, op=graphs.op + len(graphs.vocab) * state[dense.mask], vocab=vocab)

@@ -109,6 +109,7 @@ def test_imports_are_followed_but_no_predictor_found_by_name():
         "predictors/base.py",
         "predictors/kit/__init__.py",
         "predictors/kit/ensemble.py",
+        "predictors/kit/off_path.py",
     }
     found = code_keys.closure("pipeline/train/cell.py")
     assert {path for path in found if path.startswith("predictors/")} == shared

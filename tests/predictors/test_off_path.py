@@ -70,5 +70,5 @@ def test_what_it_can_t_be_is_one_line(tmp_path):
     assert not isinstance(make("gbdt", {"off_path": False}, "cost", 0), OffPath)
     with pytest.raises(BenchError, match="is for cells and is not saved"):
         make("gbdt", {"off_path": True}, "cost", 0).save(tmp_path)
-    with pytest.raises(Unsupported, match="it predicts cells"):
+    with pytest.raises(Unsupported, match="off_path is for cells"):
         marked(space("networks").graphs)
