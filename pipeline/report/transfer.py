@@ -73,7 +73,7 @@ def _matrix(tasks: list[Task], scores: Scores) -> list[str]:
     return [
         f"### NASFLAT's tasks with {tasks[0].size.n_train} labels of the new device", "",
         f"{TITLES[METRIC]} on held-out networks, mean over the targets ± half of the 95 % interval over seeds; the "
-        "best of ours in bold. Published figures are second-hand and of an unknown number of runs. "
+        "best of ours with most seeds in bold. Published figures are second-hand and of an unknown number of runs. "
         "[What tells a task from the published one](../../docs/protocols.md#nasflats-tasks).", "",
         *markdown(header, rows), "",
     ]  # fmt: skip

@@ -39,6 +39,12 @@ def test_picking_the_best_of_many_is_corrected_for():
     assert alone.verdict("nn_former") == "above"
 
 
+def test_one_that_was_run_once_is_not_the_best_of_others():
+    once = {("nasflat_fd", "gbdt", "n20"): (0.99,)}
+    (task,) = scores({("nasflat_fd", "nn_former", "n20"): (0.9, 0.91)} | once).headline.transfer
+    assert task.complete == ("nn_former",)
+
+
 def test_one_seed_or_no_published_figure_has_no_verdict():
     (one,) = scores({("nasflat_fd", "nn_former", "n20"): (0.9,)}).headline.transfer
     (other,) = scores({("nasflat_f1", "nn_former", "n20"): (0.9, 0.91)}).headline.transfer
