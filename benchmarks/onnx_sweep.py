@@ -144,7 +144,7 @@ def agrees(about: dict, key: str) -> str:
 def main() -> int:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.onnx_sweep", description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, help="where the files are")
     parser.add_argument("--out", type=Path, help="table to write")
     args = parser.parse_args()
     sizes = args.folder / "sizes.json"

@@ -1,8 +1,8 @@
 """A network as runtimes run it, from one as frameworks export it for training or opsets used to write it.
 
-Three rewritings that every inference runtime makes: Dropout and Identity go; a batch normalisation straight after a
-convolution is folded into it, where nothing else reads the convolution; a Sum of two is an Add. The costs are those of
-the network that is left.
+Four rewritings that every inference runtime makes: Dropout and Identity go; a batch normalisation straight after a
+convolution is folded into it, where nothing else reads the convolution; a Sum of two is an Add; what an optimiser fused
+goes by the name of its heaviest part. The costs are those of the network that is left.
 """
 
 from __future__ import annotations
@@ -17,11 +17,23 @@ from pipeline.onnx.graph import OnnxGraph
 DROPPED = frozenset({"Dropout", "Identity"})
 CONVOLUTIONS = frozenset({"Conv", "ConvTranspose"})
 NORM = "BatchNormalization"
+FUSED = {  # operations of com.microsoft: what they do beside the one named is little
+    "FusedConv": "Conv",
+    "FusedGemm": "Gemm",
+    "FusedMatMul": "MatMul",
+    "TransposeMatMul": "MatMul",
+    "BiasGelu": "Gelu",
+    "FastGelu": "Gelu",
+    "QuickGelu": "Gelu",
+    "SkipLayerNormalization": "LayerNormalization",
+    "SimplifiedLayerNormalization": "RMSNormalization",
+    "SkipSimplifiedLayerNormalization": "RMSNormalization",
+}
 BIAS_BYTES = 4  # of an element
 
 
 def as_run(graph: OnnxGraph) -> OnnxGraph:
-    """`graph` without Dropout, Identity, foldable batch normalisations and Sums of two."""
+    """`graph` without Dropout, Identity, foldable batch normalisations, Sums of two and fused names."""
     n = len(graph.ops)
     parents: list[list[int]] = [[] for _ in range(n)]
     for i, j in zip(graph.src.tolist(), graph.dst.tolist(), strict=True):
@@ -47,6 +59,7 @@ def as_run(graph: OnnxGraph) -> OnnxGraph:
                 memory[source] += BIAS_BYTES * shape[1]
         elif len(reads) == 2 and ops[node] == "Sum":
             ops[node], attributes[node] = "Add", {}
+    ops = [FUSED.get(op, op) for op in ops]
     changed = replace(
         graph, ops=tuple(ops), attributes=tuple(attributes), flops=flops, params=params, memory_bytes=memory
     )

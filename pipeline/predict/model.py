@@ -58,7 +58,7 @@ class Model:
         Raises BenchError: no good model, a level that can't be had, or operations that the predictor can't take.
         """
         from pipeline.onnx.as_run import as_run
-        from pipeline.onnx.graph import read_graph
+        from pipeline.onnx.graph import INPUT, read_graph
         from pipeline.predict import interval, one_network
 
         factor = interval.factor(self.networks.scores, level)
@@ -68,7 +68,8 @@ class Model:
         form, order, distance = min(forms, key=lambda candidate: candidate[2][0])  # a tie: as run
         self._refuse_unknown(form)
         graphs = one_network.as_graphs(form, self.about["vocab"], self.about["attr_names"], self.about["device"])
-        value = one_network.predict(self._predictor, graphs)
+        predicted = one_network.predict(self._predictor, graphs)
+        value = max(predicted, self.networks.floor.of(sum(op != INPUT for op in form.ops)))
         prediction = Prediction(
             model=graph.name,
             device=self.about["device"],
@@ -92,7 +93,8 @@ class Model:
             warnings=(),
         )
         unseen = sorted(set(form.ops).difference(self.networks.ops))
-        return replace(prediction, warnings=tuple(warnings_of(prediction, unseen)))
+        fastest = float(self.networks.values.min())
+        return replace(prediction, warnings=tuple(warnings_of(prediction, unseen, predicted, fastest)))
 
     def _refuse_unknown(self, graph: OnnxGraph) -> None:
         """Raise BenchError where the predictor takes known operations only and the network has others."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+FAR_BELOW = 0.5  # of the fastest measured network: less is no longer like any of them
+
 
 @dataclass(frozen=True)
 class Neighbour:
@@ -60,8 +62,9 @@ class Prediction:
     measured: Measured | None = None
 
 
-def warnings_of(prediction: Prediction, unseen: Sequence[str]) -> Iterator[str]:
-    """Why a prediction is in doubt: a network far from the measured ones, `unseen` operations."""
+def warnings_of(prediction: Prediction, unseen: Sequence[str], predicted_ms: float, fastest_ms: float) -> Iterator[str]:
+    """Why a prediction is in doubt: a network far from the measured ones, `unseen` operations, less than the floor
+    (`predicted_ms` is what the predictor said), far less than the fastest measured network takes."""
     if prediction.far:
         yield (
             f"the network lies far from all that {prediction.predictor} was trained on: {prediction.distance:.2f} from "
@@ -70,6 +73,13 @@ def warnings_of(prediction: Prediction, unseen: Sequence[str]) -> Iterator[str]:
         )
     if unseen:
         yield f"operations that no training network has: {', '.join(unseen)}"
+    if predicted_ms < prediction.latency_ms:
+        yield (
+            f"{prediction.predictor} says {predicted_ms:.2g} ms, less than one call of the runtime and its operations "
+            "take; that floor is given instead"
+        )
+    elif predicted_ms < FAR_BELOW * fastest_ms:
+        yield f"the fastest network that was measured takes {fastest_ms:.2g} ms; nothing is known of faster ones"
 
 
 def report(prediction: Prediction) -> str:

@@ -7,12 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from pipeline.config.cell_spec import CellSpec
 from pipeline.core import io, schema
 from pipeline.core.errors import BenchError, run_cli
 from pipeline.core.graphs import Graphs
-from pipeline.predict import interval, neighbours, one_network, saved
+from pipeline.onnx.graph import INPUT
+from pipeline.predict import floor, interval, neighbours, one_network, saved
 from pipeline.score import metrics
 from pipeline.train import command
 from pipeline.train.cell import Trained, described, write
@@ -35,19 +37,23 @@ def networks_of(cell: Trained) -> tuple[saved.Networks, dict]:
     if not held_out:
         raise BenchError(f"{cell.about['dataset']}: no held-out network has a label on {device}; add networks")
     true = np.array([value[graph] for graph in held_out])
-    predicted = cell.prediction.numpy()[held_out]
+    values = np.array([value[graph] for graph in learned])
+    operations = _operations(graphs)
+    least = floor.fit(operations[learned], values)
+    predicted = np.maximum(cell.prediction.numpy()[held_out], least.of(operations[held_out]))
     learned_graphs = [graphs[graph : graph + 1] for graph in learned]
     ops = tuple(sorted({graphs.vocab[op] for graph in learned_graphs for op in graph.op.tolist()}))
     table = np.stack([_row(graph, ops) for graph in learned_graphs])
     names, families = cell.tables.frame["name"].to_list(), cell.tables.frame["family"].to_list()
     networks = saved.Networks(
         rows=table,
-        values=np.array([value[graph] for graph in learned]),
+        values=values,
         scores=interval.scores(predicted, true),
         names=tuple(names[graph] for graph in learned),
         families=tuple(families[graph] or "" for graph in learned),
         far=neighbours.Neighbours.from_rows(table).far(),
         ops=ops,
+        floor=least,
     )
     calibration = {"n": len(held_out), "mape": metrics.mape(predicted, true), "acc10": metrics.acc10(predicted, true)}
     return networks, calibration
@@ -63,6 +69,15 @@ def save(folder: Path, cell: Trained) -> None:
         only_known = one_network.needs_known_operations(cell.predictor, cell.graphs[:1])
         cell.predictor.save(temporary)
         saved.write(temporary, {**about, "calibration": calibration, "known_operations_only": only_known}, networks)
+
+
+def _operations(graphs: Graphs) -> np.ndarray:
+    """How many nodes of each network are no inputs, (n,)."""
+    is_operation = (
+        (graphs.op != graphs.vocab.index(INPUT)).long() if INPUT in graphs.vocab else torch.ones_like(graphs.op)
+    )
+    home = torch.arange(len(graphs)).repeat_interleave(graphs.n_nodes)
+    return torch.zeros(len(graphs), dtype=torch.long).index_add_(0, home, is_operation).numpy()
 
 
 def _op_names(graph: Graphs) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 from pipeline.core.errors import BenchError, one_line
 from pipeline.core.paths import ROOT
 from pipeline.predict import interval
+from pipeline.predict.floor import Floor
 from pipeline.predict.neighbours import Neighbours, columns
 
 MODELS = ROOT / "results" / "models"
@@ -32,7 +33,7 @@ class Networks:
 
     `rows`: (n, F) of `pipeline.predict.neighbours`; `values`: (n,) labels; `scores`: (m,) of
     `pipeline.predict.interval`; `names` and `families` (n); `far`: see `Neighbours.far`; `ops`: operations
-    with a column of their own.
+    with a column of their own; `floor`: under any network's latency.
     """
 
     rows: np.ndarray
@@ -42,6 +43,7 @@ class Networks:
     families: tuple[str, ...]
     far: float
     ops: tuple[str, ...]
+    floor: Floor = Floor()
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ def write(folder: Path, about: dict, networks: Networks | None) -> None:
         }
         save_file(arrays, folder / NETWORKS)
         lists = {"names": networks.names, "families": networks.families, "far": networks.far, "ops": networks.ops}
+        lists["floor"] = asdict(networks.floor)
         about = {**about, "networks": lists}
     (folder / ABOUT).write_text(json.dumps(about, indent=1))
 
@@ -138,7 +141,7 @@ def read_networks(entry: Entry) -> tuple[Networks, Neighbours]:
         lists, arrays = entry.networks, load_file(path)
         networks = Networks(
             arrays["rows"], arrays["values"], arrays["scores"], tuple(lists["names"]), tuple(lists["families"]),
-            float(lists["far"]), tuple(lists["ops"]),
+            float(lists["far"]), tuple(lists["ops"]), Floor(**lists.get("floor", {})),
         )  # fmt: skip
         n, width = networks.rows.shape
         fits = networks.values.shape == (n,) and len(networks.names) == len(networks.families) == n > 0
@@ -146,8 +149,14 @@ def read_networks(entry: Entry) -> tuple[Networks, Neighbours]:
             raise ValueError("its tables do not fit together")
         if not all(isinstance(word, str) for word in (*networks.names, *networks.families, *networks.ops)):
             raise ValueError("a name is no text")
-        numbers = (networks.rows, networks.values, networks.far)
-        if not all(np.isfinite(part).all() for part in numbers) or (networks.values <= 0).any() or networks.far < 0:
+        floor = np.array([networks.floor.call_ms, networks.floor.operation_ms], dtype=np.float64)
+        numbers = (networks.rows, networks.values, networks.far, floor)
+        if (
+            not all(np.isfinite(part).all() for part in numbers)
+            or (networks.values <= 0).any()
+            or networks.far < 0
+            or (floor < 0).any()
+        ):
             raise ValueError("a number is not finite or not positive")
         interval.check(networks.scores)
     except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:

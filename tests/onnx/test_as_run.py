@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from onnx import helper
 
 from pipeline.measure import families
 from pipeline.onnx.as_run import as_run
 from pipeline.onnx.columns import class_hash
 from pipeline.onnx.graph import OnnxGraph, read_graph
+from tests.helpers.onnx_files import model, node, read, weight
 from tests.helpers.onnx_networks import FAMILIES, Builder
 
 LIGHT = sorted((Path(onnx.__file__).parent / "backend/test/data/light").glob("*.onnx"))
@@ -42,6 +44,20 @@ def same(a: OnnxGraph, b: OnnxGraph) -> None:
     assert a.ops == b.ops and a.attributes == b.attributes and a.out_shapes == b.out_shapes
     for name in ("src", "dst", "in_channels", "flops", "macs", "params", "memory_bytes"):
         np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
+
+
+def test_fused_operations_go_by_their_heaviest_part():
+    proto = model(
+        [node("FusedConv", ["x", "w"], "c", activation="Relu"), node("Identity", ["c"], "y")],
+        {"x": [1, 3, 8, 8]},
+        weights=[weight("w", 4, 3, 3, 3)],
+    )
+    proto.graph.node[0].domain = "com.microsoft"
+    proto.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    plain = read(proto)
+    assert plain.ops == ("Input", "FusedConv", "Identity")
+    assert as_run(plain).ops == ("Input", "Conv")
+    assert as_run(plain).macs.sum() == plain.macs.sum() == 36 * 4 * 27
 
 
 def test_a_trained_network_becomes_the_one_that_is_run():

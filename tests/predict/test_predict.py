@@ -18,6 +18,7 @@ from pipeline.core.errors import BenchError
 from pipeline.core.paths import ROOT
 from pipeline.onnx.graph import read_graph
 from pipeline.predict import model, neighbours, saved
+from pipeline.predict.floor import Floor
 from tests.helpers.onnx_networks import Builder, networks, vit
 from tests.helpers.saved_fixtures import DATASET, DEVICE, N, asked, cli, save, write_tables
 
@@ -175,6 +176,50 @@ def test_nothing_slow_is_imported(folder, tmp_path, label):
     *_, top, every = done.stdout.splitlines()
     assert not {"polars", "pyarrow", "pandas", "sklearn", "matplotlib", "jsonschema"} & set(top.split())
     assert not {"torch._refs", "torch._dynamo", "scipy.optimize", "scipy.stats"} & set(every.split())
+
+
+def test_several_files_are_answered_one_after_the_other(folder, tmp_path):
+    good, bad = tmp_path / "good.onnx", tmp_path / "bad.onnx"
+    good.write_bytes(networks(1)[0][1])
+    bad.write_bytes(b"no network")
+    done = cli(good, bad, LIGHT[6], "--models", folder, "--json")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {bad}: ") and len(done.stderr.splitlines()) == 1
+    first, second = json.loads(done.stdout)
+    assert (first["model"], second["model"]) == (str(good), str(LIGHT[6]))
+    alone = json.loads(cli(good, "--models", folder, "--json").stdout)
+    assert alone == first
+    text = cli(good, LIGHT[6], "--models", folder).stdout
+    assert text.count("90 % interval") == 2
+
+
+def product(batch: int | str) -> bytes:
+    """One matrix product of 10 by 10."""
+    from tests.helpers.onnx_files import model as onnx_model
+    from tests.helpers.onnx_files import node, weight
+
+    one = onnx_model([node("MatMul", ["x", "w"], "y")], {"x": [batch, 10]}, weights=[weight("w", 10, 10)])
+    return one.SerializeToString()
+
+
+def test_a_tiny_network_takes_one_call_at_least(folder):
+    asked_one = asked(folder)
+    known = asked_one.networks
+    asked_one.networks = replace(known, values=1000 * known.values)
+    low = asked_one.predict(product(1))
+    assert any("the fastest network that was measured takes" in warning for warning in low.warnings)
+    asked_one.networks = replace(known, floor=Floor(100.0, 7.0))
+    answer = asked_one.predict(product(1))
+    assert answer.latency_ms == 107
+    assert answer.low_ms < 107 < answer.high_ms
+    assert any("less than one call of the runtime and its operations take" in warning for warning in answer.warnings)
+
+
+def test_an_assumed_size_is_said(folder):
+    (note,) = asked(folder).predict(product("N")).notes
+    assert note.startswith("batch size 1 is assumed")
+    assert not asked(folder).predict(product("N"), batch_size=2).notes
+    assert f"note: {note}" in model.report(asked(folder).predict(product("N")))
 
 
 def test_the_list_shows_what_there_is(folder):

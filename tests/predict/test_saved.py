@@ -16,6 +16,7 @@ from pipeline.core.errors import BenchError
 from pipeline.plan.run_lock import take_over
 from pipeline.predict import interval, model, saved
 from pipeline.predict import save as saving
+from pipeline.predict.floor import Floor
 from tests.helpers.saved_fixtures import asked, cli, save, write_tables
 
 
@@ -41,6 +42,22 @@ def test_a_predictor_s_name_finds_its_only_variant(kept, tmp_path):
     copied(kept, tmp_path / "other", predictor="nn_former-other")
     with pytest.raises(BenchError, match="several are variants of nn_former; give --predictor, one of: nn_former-lat"):
         saved.choose(tmp_path, None, "nn_former", None)
+
+
+def test_the_floor_is_kept(kept, tmp_path):
+    (entry,) = saved.entries(kept[0] / "models")[0]
+    networks, _ = saved.read_networks(entry)
+    assert networks.floor == Floor()  # no tiny network among the measured ones
+    shutil.copytree(entry.folder, tmp_path / "one")
+    saved.write(tmp_path / "one", entry.about, replace(networks, floor=Floor(0.01, 0.002)))
+    (again,) = saved.entries(tmp_path)[0]
+    assert saved.read_networks(again)[0].floor == Floor(0.01, 0.002)
+    for wrong in ({"call_ms": -1.0, "operation_ms": 0.0}, {"call_ms": math.nan, "operation_ms": 0.0}, {"call": 1}, []):
+        again.about["networks"]["floor"] = wrong
+        with pytest.raises(BenchError, match="make it again"):
+            saved.read_networks(again)
+    del again.about["networks"]["floor"]  # of an older version
+    assert saved.read_networks(again)[0].floor == Floor()
 
 
 def test_a_failed_predictor_is_not_replaced_by_its_variant(kept, tmp_path):
