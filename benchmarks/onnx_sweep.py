@@ -95,6 +95,14 @@ def counted(events: list[dict]) -> float:
             total += math.sqrt(math.prod(reads[0]) * math.prod(reads[1]) * made)  # (m k) (k n) (m n)
         elif op in ("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"):
             total += math.prod(reads[0][:2]) * (math.prod(reads[1]) + math.prod(reads[2]))
+        elif op == "FusedMatMul":  # (b m k) (b k n) (b m n), or (b m k) (k n) (b m n)
+            shared = math.prod(writes[0][:-2]) if len(reads[1]) > 2 else 1
+            total += math.sqrt(math.prod(reads[0]) * math.prod(reads[1]) * made / shared)
+        elif op == "Attention" and len(reads[0]) == 3:
+            tokens, width = math.prod(reads[0][:2]), reads[1][1]
+            total += tokens * (reads[0][2] * width + reads[0][1] * 2 * width / 3)
+        elif op == "MultiHeadAttention":
+            total += math.prod(reads[0]) * reads[1][-2] * 2
         elif op == "Attention" and len(reads[0]) == 4:
             total += math.prod(reads[0][:3]) * reads[1][2] * (reads[0][3] + reads[2][3])
         elif op == "Einsum":

@@ -81,6 +81,8 @@ def check_shape(loaded: Loaded, name: str, node: Node | None = None) -> tuple[in
                 f"shapes of operations of ai.onnx.ml are not inferred, and {maker} makes {name!r}",
                 "export without them; what remains must be tensor operations",
             )
+        if shape is None and ("Sequence" in maker or "Optional" in maker):
+            loaded.refuse(f"{maker} makes {name!r}, a sequence and no tensor", "export without sequences")
         known = "unknown" if shape is None else f"[{', '.join('?' if d < 0 else str(d) for d in shape)}]"
         loaded.refuse(
             f"shape of tensor {name!r} (made by {maker}) is {known}",

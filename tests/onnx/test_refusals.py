@@ -152,6 +152,10 @@ BAD: dict[str, tuple[Callable[[], onnx.ModelProto | bytes], str]] = {
         lambda: model([node("NonZero", ["x"], "n"), node("Cast", ["n"], "y", to=1)], X),
         r"shape of tensor 'n' \(made by NonZero\) is \[4, \?\]",
     ),
+    "sequence inside": (
+        lambda: model([node("SequenceConstruct", ["x"], "s"), node("ConcatFromSequence", ["s"], "y", axis=0)], X),
+        "SequenceConstruct makes 's', a sequence and no tensor",
+    ),
     "control flow": (control_flow, "If runs another graph inside"),
     "deep nesting": (lambda: nested_branches(60), "truncated or not an ONNX file"),
     "recursive function": (recursive_function, "in a cycle"),
