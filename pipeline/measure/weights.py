@@ -75,7 +75,7 @@ def fill(
     inputs_left = [value for value in model.graph.input if value.name in loaded.inputs]
     del model.graph.input[:]
     model.graph.input.extend(inputs_left)
-    for value in inputs_left:
+    for value in model.graph.input:
         for dim, size in zip(value.type.tensor_type.shape.dim, loaded.shapes[value.name], strict=True):
             dim.dim_value = size
     return model, values, loaded
