@@ -82,9 +82,11 @@ def _axis_after(
         if axis == along:
             return None
         return axis if axis < along else axis + len(after) - len(before)
-    if op == "Gemm":
+    if op in ("Gemm", "FusedGemm", "QGemm"):
         return 1 - axis if (attribute(node, "transA") or (0,))[0] else axis
-    if op in ("LSTM", "GRU", "RNN"):
+    if op.endswith("Attention") and index:  # keys and values, (batch, ...) or both in one, (2, batch, ...)
+        return len(after) - 4
+    if op in ("LSTM", "GRU", "RNN", "DynamicQuantizeLSTM"):
         if (attribute(node, "layout") or (0,))[0]:
             return 0
         return axis + 1 if index == 0 else 1

@@ -127,6 +127,34 @@ def test_com_microsoft_against_the_runtime(name):
     assert graph.macs.sum() == MICROSOFT[name][3]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "FusedConv",
+        "FusedGemm",
+        "MatMulIntegerToFloat",
+        "DynamicQuantizeMatMul",
+        "QGemm",
+        "MatMulNBits",
+        "QLinearConv",
+        "QLinearAveragePool",
+        "NhwcMaxPool",
+        "BiasGelu",
+        "Attention",
+    ],
+)
+def test_com_microsoft_at_another_batch_size(name):
+    proto, _ = microsoft(name)
+    proto.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "N"
+    for output in ["", "present"] if name == "Attention" else [""]:
+        if output:
+            proto.graph.node[0].output.append(output)
+            proto.graph.output.add(name=output)
+        scaled, inferred = read(proto, batch_size=6), read(proto, dims={"N": 6})
+        assert scaled.out_shapes == inferred.out_shapes
+        assert scaled.macs.tolist() == inferred.macs.tolist()
+
+
 def test_weights_packed_into_bytes_are_counted_one_by_one():
     assert read(microsoft("MatMulNBits")[0]).params.sum() == 64 * 10 + 20
 
