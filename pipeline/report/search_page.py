@@ -30,7 +30,9 @@ A search sees the label of a network it queries, and chooses the network with th
 the chosen one lacks to the best network of the space in the label it is judged by, in percentage points: mean ± half of
 its 95 % interval over seeds (Student's t). All methods of a seed start from the same random networks and run in one
 loop: [how](../../docs/search.md). The **floor** is the regret of a search that queried every network: the label that is
-queried is not the one that counts, so a search gets below the floor by luck alone.
+queried is not the one that counts. A search that has seen few labels may end below its floor: the best of few is less
+often one that noise has raised. **CPU-s** are those of proposing;
+fits after the labels of a budget serve the measures of the ranking too and are not counted.
 """.strip()
 
 
@@ -54,22 +56,36 @@ def page(found: Searches) -> str:
 
 
 def answers(found: Searches) -> list[str]:
-    """A line a space: the best predictor at LOOKED_AT queries, beside the baselines."""
+    """Of each space the best predictor beside the baselines: in what counts, and in what is queried."""
     lines = []
     for space, facts in found.about["spaces"].items():
         best, n = found.best_predictor(space, LOOKED_AT), len(found.predictors)
-        beside = found.beside_best(space, LOOKED_AT, BASELINES)
-        apart = []
-        for baseline in BASELINES:
-            pair, p = beside[best, baseline]
-            apart.append(f"{_signed(pair.difference)} less than {baseline} (p {p_text(p)})")
         lines.append(
             f"- **{space}**, {LOOKED_AT} of {facts['networks']:,} networks queried: {code(best)}, the best of {n} "
             f"predictors on these seeds, has regret {_spread(found, space, best, LOOKED_AT)}, floor "
-            f"{facts['floor']:.2f}; {'; '.join(apart)}."
+            f"{facts['floor']:.2f}; {_ahead(found, space, best, 'regret')}."
+        )
+        best = found.best_predictor(space, LOOKED_AT, "query_regret")
+        lines.append(
+            f"  In the queried label the best is {code(best)}, whose best network lacks "
+            f"{_spread(found, space, best, LOOKED_AT, 'query_regret')}; {_ahead(found, space, best, 'query_regret')}."
         )
     corrected = len(found.predictors) * len(BASELINES)
-    return [*lines, "", f"p: paired by seed, corrected by Holm for the {corrected} comparisons of a space."]
+    return [
+        *lines, "",
+        f"Intervals are 95 %, paired by seed, each for itself; p is corrected by Holm for the {corrected} comparisons "
+        "of predictors and baselines in a space.",
+    ]  # fmt: skip
+
+
+def _ahead(found: Searches, space: str, best: str, metric: str) -> str:
+    """How far a predictor is ahead of each baseline."""
+    beside, parts = found.beside(space, LOOKED_AT, BASELINES, metric), []
+    for baseline in BASELINES:
+        pair, p = beside[best, baseline]
+        lead = pair.difference
+        parts.append(f"{lead.mean:.2f} ({lead.low:.2f} to {lead.high:.2f}) less than {baseline} (p {p_text(p)})")
+    return "; ".join(parts)
 
 
 def section(found: Searches, space: str) -> list[str]:
@@ -120,13 +136,9 @@ def does_tau_matter(found: Searches) -> list[str]:
     ]  # fmt: skip
 
 
-def _spread(found: Searches, space: str, method: str, queries: int) -> str:
-    interval = found.interval(space, method, queries)
+def _spread(found: Searches, space: str, method: str, queries: int, metric: str = "regret") -> str:
+    interval = found.interval(space, method, queries, metric)
     return MISSING if interval is None else f"{interval.mean:.2f} ± {interval.mean - interval.low:.2f}"
-
-
-def _signed(interval) -> str:
-    return f"{interval.mean:.2f} ({interval.low:.2f} to {interval.high:.2f})"
 
 
 def _within(found: Searches, space: str, method: str, limit: float) -> str:

@@ -130,20 +130,24 @@ class Searches:
         """The numbers of queries that have this metric."""
         return self.frame.filter(pl.col("metric") == metric)["queries"].unique().sort().to_list()
 
-    def less_regret(self, space: str, method: str, than: str, queries: int) -> stats.Paired | None:
+    def less_regret(
+        self, space: str, method: str, than: str, queries: int, metric: str = "regret"
+    ) -> stats.Paired | None:
         """The regret of `than` less that of `method`, paired by seed: positive where `method` is ahead."""
-        ours, theirs = (self.by_seed(space, name, queries) for name in (method, than))
+        ours, theirs = (self.by_seed(space, name, queries, metric) for name in (method, than))
         seeds = sorted(ours.keys() & theirs.keys())
         return stats.paired([[theirs[seed] for seed in seeds]], [[ours[seed] for seed in seeds]])
 
-    def best_predictor(self, space: str, queries: int) -> str:
+    def best_predictor(self, space: str, queries: int, metric: str = "regret") -> str:
         """The predictor with the lowest mean regret."""
-        return min(self.predictors, key=lambda name: np.mean(list(self.by_seed(space, name, queries).values())))
+        return min(self.predictors, key=lambda name: np.mean(list(self.by_seed(space, name, queries, metric).values())))
 
-    def beside_best(self, space: str, queries: int, baselines: list[str]) -> dict[tuple[str, str], tuple]:
+    def beside(
+        self, space: str, queries: int, baselines: list[str], metric: str = "regret"
+    ) -> dict[tuple[str, str], tuple[stats.Paired, float]]:
         """Of each predictor and baseline, (`less_regret`, p corrected by Holm for all of these comparisons)."""
         keys = [(name, baseline) for name in self.predictors for baseline in baselines]
-        pairs = [self.less_regret(space, name, baseline, queries) for name, baseline in keys]
+        pairs = [self.less_regret(space, name, baseline, queries, metric) for name, baseline in keys]
         corrected = stats.holm([pair.p for pair in pairs])
         return {key: (pair, float(p)) for key, pair, p in zip(keys, pairs, corrected, strict=True)}
 

@@ -5,8 +5,9 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from pipeline.core.paths import ROOT
 from pipeline.report import search_page
-from pipeline.score.search import Searches
+from pipeline.score.search import OUT, Searches
 
 METHODS = {"random": "random", "evolution": "evolution", "local_search": "local_search"}
 METHODS |= {"good": "predictor", "poor": "predictor"}
@@ -76,3 +77,15 @@ def test_agreement_and_failures_are_said(board):
 def test_the_figures_are_pictures(board):
     for name in ("regret", "does-tau-matter"):
         assert Image.open(board / "plots" / f"{name}.png").width > 400
+
+
+def test_the_committed_board_follows_from_its_numbers():
+    if not (ROOT / OUT).exists():
+        pytest.skip("no searches were scored here")
+    found = Searches.read(ROOT / OUT)
+    assert search_page.page(found) == (ROOT / OUT).with_name("leaderboard.md").read_text()
+    seeds = set(range(found.about["seeds"]))
+    for space in found.about["spaces"]:
+        for method in found.about["methods"]:
+            for queries in found.about["budgets"]:
+                assert found.by_seed(space, method, queries).keys() == seeds, (space, method, queries)

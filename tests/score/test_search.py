@@ -55,4 +55,4 @@ def test_less_regret_is_paired_by_seed():
     numbers = found(values, {"a": "predictor", "random": "random"})
     pair = numbers.less_regret("s", "a", "random", 20)
     assert pair.difference.mean == pytest.approx(0.6) and pair.improvement == 1
-    assert set(numbers.beside_best("s", 20, ["random"])) == {("a", "random")}
+    assert set(numbers.beside("s", 20, ["random"])) == {("a", "random")}
