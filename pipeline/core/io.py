@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import polars as pl  # a tenth of a second to import; not all who open files need tables
 
 META_KEY = "bench"
+MAX_ROWS = 2**26  # of a table; a file of kilobytes may hold thousands of millions
 
 
 @contextlib.contextmanager
@@ -92,12 +93,17 @@ def write_parquet(path: Path | str, df: pl.DataFrame, meta: dict | None = None) 
 
 
 def read_parquet(path: Path | str) -> pl.DataFrame:
-    """Read a Parquet file. Raises BenchError naming the file when it is missing, truncated or not Parquet."""
+    """Read a Parquet file. Raises BenchError naming it where it is missing, truncated, no Parquet or too long."""
     import polars as pl
 
     content = read_bytes(path)
     try:
+        rows = pl.scan_parquet(io.BytesIO(content)).select(pl.len()).collect().item()  # of the footer
+        if rows > MAX_ROWS:
+            raise BenchError(f"{path}: {rows:,} rows, over {MAX_ROWS:,}; make it again")
         return pl.read_parquet(io.BytesIO(content))
+    except BenchError:
+        raise
     except (Exception, pl.exceptions.PanicException) as error:  # a damaged file can raise nearly anything
         raise _unreadable(path) from error
 

@@ -1,5 +1,5 @@
 """A saved predictor answers for one network.
 
-In: an ONNX file, a saved predictor. Out: a latency with its interval. May import core, config, measure, onnx,
-predictors, score and train.
+In: an ONNX file, a saved predictor. Out: a latency with its interval. May import core, measure, onnx, predictors,
+score and train.
 """

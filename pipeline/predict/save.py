@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pipeline.config.cell_spec import CellSpec
 from pipeline.core import io, schema
 from pipeline.core.errors import BenchError, run_cli
 from pipeline.core.graphs import Graphs
@@ -122,7 +121,7 @@ def main() -> int:
     parser.description = __doc__
     parser.add_argument("--model", type=Path, help="folder of the model to write (default: results/models/<cell>)")
     args = parser.parse_args()
-    folder = args.model or saved.MODELS / CellSpec.from_arguments(args).id
+    folder = args.model or saved.MODELS / command.spec_of(args).id
     out = command.predictions_file(args)
 
     def work(tell: Tell) -> None:

@@ -85,7 +85,7 @@ def main() -> int:
     parser = command.parser("python -m pipeline.train.attention")
     parser.description = __doc__.partition("\n")[0]
     args = parser.parse_args()
-    spec = CellSpec.from_arguments(args)
+    spec = command.spec_of(args)
 
     def write_nothing(about: dict) -> None:
         io.write_parquet(args.out, pl.DataFrame(schema={"weight": pl.Float32}), about)

@@ -22,6 +22,16 @@ def test_parquet_and_metadata_survive_a_round_trip_with_the_same_bytes(tmp_path)
     assert io.file_sha256(tmp_path / "deep" / "a.parquet") == io.file_sha256(tmp_path / "b.parquet")
 
 
+def test_a_small_file_of_too_many_rows_is_refused_unread(tmp_path, monkeypatch):
+    path = tmp_path / "x.parquet"
+    pl.DataFrame({"a": pl.repeat(0, 10**6, dtype=pl.Int64, eager=True)}).write_parquet(path)
+    assert path.stat().st_size < 20_000
+    monkeypatch.setattr(io, "MAX_ROWS", 10**6 - 1)
+    monkeypatch.setattr(pl, "read_parquet", None)
+    with pytest.raises(BenchError, match=r"x\.parquet: 1,000,000 rows, over 999,999; make it again$"):
+        io.read_parquet(path)
+
+
 def test_a_file_without_metadata_has_an_empty_one(tmp_path):
     FRAME.write_parquet(tmp_path / "x.parquet")
     assert io.read_meta(tmp_path / "x.parquet") == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,7 +19,10 @@ RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
 
 
 def test_a_run_where_every_path_and_name_is_hostile(tmp_path):
-    """The folder of the clone, that of the environment, the grid's file and its mirror."""
+    """The folder of the clone, that of the environment, the grid's file and its mirror.
+
+    The environment is bare, too: no HOME, no TMPDIR, no git, the C locale, files that no other user may read.
+    """
     folder = copy_project(tmp_path / HOSTILE)
     tools = tmp_path / "a place; touch ran"
     tools.symlink_to(Path(sys.prefix))
@@ -26,9 +30,12 @@ def test_a_run_where_every_path_and_name_is_hostile(tmp_path):
     grid = {**GRID, "grid": "hostile", "mirror": HOSTILE}
     (folder / f"{HOSTILE}.yaml").write_text(yaml.safe_dump(grid))
     command = [tools / "bin" / "python", "-m", "snakemake", "--cores", "1", "--configfile", f"{HOSTILE}.yaml"]
-    done = subprocess.run(
-        command, cwd=folder, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
-    )
+    (tmp_path / "bin").mkdir()
+    for program in ("bash", "sh", "mkdir", "rm", "cat", "tar"):
+        (tmp_path / "bin" / program).symlink_to(shutil.which(program))
+    bare = {"PATH": str(tmp_path / "bin"), "LC_ALL": "C", "OMP_NUM_THREADS": "1"}
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(command, cwd=folder, env=bare, umask=0o077, text=True, check=False, **streams)
     assert done.returncode == 0, done.stdout
     assert (folder / "results/hostile/leaderboard.md").is_file()
     estimate = [*command[:3], "estimate", *command[3:]]
