@@ -32,6 +32,7 @@ from tests.helpers.project_copy import (
 )
 
 BOARD = "while the board is drawn"
+SHARES = 0.15, 0.5  # of an undisturbed run; before, Snakemake is imported and does what it likes
 
 
 def main() -> int:
@@ -50,7 +51,7 @@ def main() -> int:
         for how in itertools.cycle([*HOW, BOARD]):
             if done == args.count:
                 break
-            interrupted, output = interrupt(folder, how, moments.uniform(0.0, duration_s * 0.4))
+            interrupted, output = interrupt(folder, how, moments.uniform(*(share * duration_s for share in SHARES)))
             wrong += "Traceback" in output
             done += interrupted
             cells = len(predictions(folder))

@@ -17,6 +17,7 @@ from pipeline.core.paths import ROOT
 from tests.helpers import slurm_cluster
 from tests.helpers.project_copy import (
     BIN,
+    GRID,
     NOTHING,
     TINY_PREDICTOR,
     copy_project,
@@ -101,14 +102,7 @@ def test_same_scores_as_on_this_machine_and_a_failing_cell_costs_itself_alone(cl
 
 def test_finished_cells_of_a_lost_job_stay(cluster, tmp_path):
     """The third cell of a job waits; the job is cancelled, then the run is killed beside it."""
-    grid = {
-        **{"grid": "benchmark", "seeds": 3, "torch_device": "cpu", "timeout_s": 600},
-        "tasks": [{"dataset": "synthetic201", "protocol": "direct", "target": "test_acc", "budgets": [60]}],
-        "predictors": {"waits": {}},
-    }
-    folder = copy_project(tmp_path / "bench", grid)
-    (folder / "predictors/waits.py").write_text(WAITS)
-
+    folder = copy_of_waiting_cells(tmp_path)
     with start(cluster, folder) as process:
         begun(folder, 3)
         (job,) = cluster.jobs()
@@ -134,6 +128,31 @@ def test_finished_cells_of_a_lost_job_stay(cluster, tmp_path):
     assert status == 0, output
     assert kept.items() <= predictions(folder).items() and len(predictions(folder)) == 3
     assert (folder / "begun").stat().st_size == 5
+
+
+def test_finished_cells_of_a_node_that_fails_stay(cluster, tmp_path):
+    """Its daemon is killed while the third cell of a job waits; the node comes back and the run is started again."""
+    folder = copy_of_waiting_cells(tmp_path)
+    with start(cluster, folder) as process:
+        begun(folder, 3)
+        cluster.kill("slurmd")
+        output = process.communicate(timeout=300)[0]
+    assert process.returncode != 0, output
+    kept = predictions(folder)
+    assert len(kept) == 2
+    cluster.start_slurmd()
+    (folder / "go").touch()
+    status, output = run(cluster, folder)
+    assert status == 0, output
+    assert kept.items() <= predictions(folder).items() and len(predictions(folder)) == 3
+    assert (folder / "begun").stat().st_size == 4
+
+
+def copy_of_waiting_cells(tmp_path: Path) -> Path:
+    """A copy whose grid has three cells, one job, of which the third that begins waits for a file `go`."""
+    folder = copy_project(tmp_path / "bench", {**GRID, "seeds": 3, "timeout_s": 600, "predictors": {"waits": {}}})
+    (folder / "predictors/waits.py").write_text(WAITS)
+    return folder
 
 
 def begun(folder: Path, cells: int) -> None:
