@@ -87,6 +87,9 @@ def test_a_clone_has_the_settings_and_not_what_was_learned():
         copy.predict(X)
     copy.set_params(settings__ridge=2.0)
     assert estimator.settings == {"ridge": 0.5} and copy.settings == {"ridge": 2.0}
+    given = {"ridge": 0.5}
+    assert nnfb.GraphRegressor("op_counts", settings=given).set_params(settings__ridge=2.0).settings == {"ridge": 2.0}
+    assert given == {"ridge": 0.5}
 
 
 def test_what_was_learned_survives_pickling():
