@@ -28,6 +28,7 @@ INFERENCE_ERRORS = (
     ValueError,
     TypeError,
 )
+MISFITS = (LookupError, ArithmeticError, ValueError, TypeError, AttributeError)
 SHAPE_OF = frozenset({"Shape", "Size"})
 MAX_RANK = 64
 MAX_OPERAND = 2**16  # entries of a vector such as starts or sizes; inference takes memory in proportion
@@ -41,7 +42,11 @@ def infer(loaded: Loaded) -> None:
     """
     walk = _Walk(loaded)
     for node in loaded.nodes:
-        walk.visit(node)
+        try:
+            walk.visit(node)
+        except MISFITS as error:
+            what = f"{node.op} ({node.outputs[0]!r}) has inputs or attributes that do not fit: {type(error).__name__}"
+            loaded.refuse(what)
     loaded.nodes = walk.nodes
     loaded.outputs = [walk.alias.get(name, name) for name in loaded.outputs]
 
@@ -130,11 +135,7 @@ class _Walk(WrittenOut):
             if schema is None or op in rules.OPERATIONS:
                 shapes = [self.shapes.get(name) if name else () for name in inputs]
                 types = [self.types.get(name, 0) for name in inputs]
-                try:
-                    known = rules.outputs_of(node, settings_of(proto), shapes, types, self.values)
-                except (IndexError, KeyError, ValueError, TypeError, ZeroDivisionError) as error:
-                    what = f"{op} ({outputs[0]!r}) has inputs or attributes that do not fit: {type(error).__name__}"
-                    self.loaded.refuse(what)
+                known = rules.outputs_of(node, settings_of(proto), shapes, types, self.values)
                 if known is not None:
                     for name, (kind, shape) in zip(outputs, known, strict=False):
                         self.know(name, kind, shape)

@@ -152,6 +152,15 @@ BAD: dict[str, tuple[Callable[[], onnx.ModelProto | bytes], str]] = {
         lambda: model([node("NonZero", ["x"], "n"), node("Cast", ["n"], "y", to=1)], X),
         r"shape of tensor 'n' \(made by NonZero\) is \[4, \?\]",
     ),
+    "condition of nothing": (
+        lambda: model([node("If", [], "y")], X),
+        r"If \('y'\) has inputs or attributes that do not",
+    ),
+    "loop of nothing": (lambda: model([node("Loop", ["", "", "x"], "y")], X), "Loop .* has inputs or attributes"),
+    "shape of nothing": (
+        lambda: model([node("Shape", [], "s"), node("Reshape", ["x", "s"], "y")], X),
+        "Shape .* has inputs or attributes",
+    ),
     "sequence inside": (
         lambda: model([node("SequenceConstruct", ["x"], "s"), node("ConcatFromSequence", ["s"], "y", axis=0)], X),
         "SequenceConstruct makes 's', a sequence and no tensor",
