@@ -12,6 +12,7 @@ min_version("9.0")
 include: "workflow/rules/common.smk"
 include: "workflow/rules/fetch.smk"
 include: "workflow/rules/convert.smk"
+include: "workflow/rules/export.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/split.smk"
 include: "workflow/rules/train.smk"
