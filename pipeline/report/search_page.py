@@ -31,8 +31,8 @@ the chosen one lacks to the best network of the space in the label it is judged 
 its 95 % interval over seeds (Student's t). All methods of a seed start from the same random networks and run in one
 loop: [how](../../docs/search.md). The **floor** is the regret of a search that queried every network: the label that is
 queried is not the one that counts. A search that has seen few labels may end below its floor: the best of few is less
-often one that noise has raised. **CPU-s** are those of proposing;
-fits after the labels of a budget serve the measures of the ranking too and are not counted.
+often one that noise has raised. **CPU-s** are those of proposing; fits after the labels of a budget serve the measures
+of the ranking too and are not counted.
 """.strip()
 
 

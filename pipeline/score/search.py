@@ -87,6 +87,7 @@ def score(grid: SearchGrid, searches: Path, data: Path) -> tuple[pl.DataFrame, d
             failures += [[space, method, seed, text] for seed, text in meta["failures"]]
     about = {
         "spaces": spaces, "methods": {name: method.by for name, method in grid.methods.items()}, "failures": failures,
+        "order": {"spaces": list(grid.tasks), "methods": list(grid.methods)},
         "seeds": grid.seeds, "start": grid.start, "budgets": list(grid.budgets),
     } | {key: meta[key] for key in ("host_cpu", "torch_version", "code_rev")}  # fmt: skip
     schema = {"space": pl.Categorical, "method": pl.Categorical, "seed": pl.UInt16, "queries": pl.UInt16}
@@ -104,7 +105,12 @@ class Searches:
     @classmethod
     def read(cls, path: Path) -> Searches:
         """From the file that `python -m pipeline.score.search` writes. Raises BenchError."""
-        return cls(io.read_parquet(path), io.read_meta(path))
+        frame, about = io.read_parquet(path), io.read_meta(path)
+        try:  # a file's keys are sorted
+            ordered = {what: {name: about[what][name] for name in about["order"][what]} for what in about["order"]}
+        except (KeyError, TypeError) as error:
+            raise BenchError(f"{path}: not the numbers of searches; run python -m pipeline.score.search") from error
+        return cls(frame, about | ordered)
 
     @property
     def predictors(self) -> list[str]:

@@ -45,7 +45,7 @@ def data(tmp_path_factory):
 
 def grid_of(tmp_path, **changes) -> search_grid.SearchGrid:
     path = tmp_path / "search.yaml"
-    path.write_text(yaml.safe_dump(SMALL | changes))
+    path.write_text(yaml.safe_dump(SMALL | changes, sort_keys=False))
     return search_grid.load(path)
 
 
@@ -131,7 +131,9 @@ def test_a_killed_run_goes_on_and_what_is_there_is_not_run_again(tmp_path, data,
 def test_scores_follow_from_the_traces(tmp_path, data):
     grid, out = grid_of(tmp_path), tmp_path / "out"
     command.run_all(grid, [("nasbench201", name) for name in grid.methods], data, out)
-    found = numbers.Searches(*numbers.score(grid, out, data))
+    io.write_parquet(tmp_path / "searches.parquet", *numbers.score(grid, out, data))
+    found = numbers.Searches.read(tmp_path / "searches.parquet")
+    assert list(found.about["methods"]) == ["random", "evolution", "op_counts"]
     _, labels = run(grid, data, "random")
     for seed in range(2):
         trace, _ = run(grid, data, "evolution", seed)

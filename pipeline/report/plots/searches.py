@@ -42,7 +42,7 @@ def regret(found: Searches) -> Drawn:
         ax.set_title(space)
         ax.set_xlabel("queries (log scale)")
     axes[0][0].set_ylabel("regret, percentage points")
-    axes[0][-1].legend(fontsize=7.5, frameon=False)
+    axes[0][-1].legend(fontsize=7.5, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     said = "Regret against queries; bands: 95 % interval; dotted: floor"
     figure.suptitle(said, x=0.01, ha="left", fontweight="bold", fontsize=11.5)
     lay_out(figure)
@@ -69,7 +69,7 @@ def measures(found: Searches, titles: dict[str, str]) -> Drawn:
             ax.invert_xaxis()
         ax.set_xlabel(f"{title} after n labels")
     axes[0][0].set_ylabel("regret at the next budget, percentage points")
-    axes[0][-1].legend(fontsize=7, frameon=False)
+    axes[0][-1].legend(fontsize=7.5, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     lay_out(figure)
     columns = ["measure", "space", "predictor", "labels", "value", "next_budget", "regret"]
     return Drawn(figure, pl.DataFrame(rows, schema=columns, orient="row"))
