@@ -1,5 +1,7 @@
 """The board of searches, from made-up numbers whose answers are known."""
 
+import re
+
 import numpy as np
 import polars as pl
 import pytest
@@ -89,3 +91,12 @@ def test_the_committed_board_follows_from_its_numbers():
         for method in found.about["methods"]:
             for queries in found.about["budgets"]:
                 assert found.by_seed(space, method, queries).keys() == seeds, (space, method, queries)
+
+
+def test_the_floors_of_the_page_are_those_of_the_board():
+    if not (ROOT / OUT).exists():
+        pytest.skip("no searches were scored here")
+    page = (ROOT / "docs" / "search.md").read_text()
+    said = {row[0]: float(row[1]) for row in re.findall(r"^\| `(\w+)` \| .* \| ([\d.]+) \|$", page, re.MULTILINE)}
+    spaces = Searches.read(ROOT / OUT).about["spaces"]
+    assert said == {space: round(facts["floor"], 2) for space, facts in spaces.items()}
