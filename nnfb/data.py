@@ -140,8 +140,8 @@ def _read(about: datasets.Dataset, place: Path) -> Dataset:
     graphs_file, targets_file = place / "graphs.parquet", place / "targets.parquet"
     graphs, meta = io.read_parquet(graphs_file), io.read_meta(graphs_file)
     targets = io.read_parquet(targets_file)
-    table_checks.check_graphs(graphs, meta, graphs_file)
-    table_checks.check_targets(targets, graphs.height, targets_file)
+    schema.check_graphs(graphs, meta, graphs_file)
+    schema.check_targets(targets, graphs.height, targets_file)
     table_checks.require_same(meta, io.read_meta(targets_file), targets_file)
     if meta["dataset"] != about.name:
         raise BenchError(f"{graphs_file}: of data set {meta['dataset']!r}, not {about.name!r}; give another folder")

@@ -64,7 +64,7 @@ def test_labels_left_out_are_counted():
 def test_a_board_opens_with_labels_in_doubt():
     """Before every answer and number, on the Markdown and the HTML board; a good floor says nothing."""
     bad = replace(FLOOR, values={**FLOOR.values, "mape": 29.0})
-    busy = Noise(DATASET, "lat_ms", "phone", BUSY, 12, {})
+    busy = Noise(DATASET, "lat_ms", "phone", BUSY, 12, {"share": 4.0})
     said = "on `phone` are 29.0 % apart when measured again, 12 of them timed beside other work and never twice alike."
     made = content([bad, busy])
     text = page.page(made)
