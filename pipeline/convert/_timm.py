@@ -37,7 +37,7 @@ FILE = re.compile(
     r"(?P<compiled>-dynamo)?\.csv"
 )
 GMACS = "infer_gmacs"
-WITHOUT_GMACS = ("benchmark-infer-fp32-nchw-pt221-cpu-i9_10940x-dynamo.csv",)
+WITHOUT_GMACS = ("210", "221")  # versions of torch whose tables leave out fused attention, or have none
 AS_DEPLOYED = 291  # from this version of torch on, the tables time networks with their branches merged
 
 
@@ -53,9 +53,9 @@ def device_of(file: str) -> str:
 def read_table(path: Path, graphs: set[str]) -> pl.DataFrame:
     """name (of one of `graphs`), batch_size, step_ms, params_m, gmacs of every row of a table that has a graph.
 
-    One table has no GMACs: nulls. Raises BenchError when the table is not one of timm's.
+    GMACs are null where the table has none of use. Raises BenchError when the table is not one of timm's.
     """
-    without = path.name in WITHOUT_GMACS
+    without = _parts(path.name)["torch"] in WITHOUT_GMACS
     rows = _common.read_csv(path, COLUMNS if without else (*COLUMNS, GMACS))
     rows = rows.with_columns(pl.lit(None).alias(GMACS)) if without else rows
     rows = rows.select(
