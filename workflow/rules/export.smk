@@ -1,6 +1,6 @@
-# Graphs of timm's networks, from which data sets of their labels are converted. Needs the extra timm and hours of one core;
-# `dvc pull` brings the finished table, of a few megabytes, instead. ONNX files that are there are not made again: after a
-# change of how they are made, delete data/raw/timm_latency/onnx. stderr stays on the terminal: it shows the progress.
+# Graphs of timm's networks, from which data sets of their labels are converted. Needs the extra timm and hours of one core.
+# ONNX files that are there are not made again: after a change of how they are made, delete data/raw/timm_latency/onnx.
+# stderr stays on the terminal: it shows the progress.
 rule export:
     input:
         "data/raw/timm_latency/.fetched",
