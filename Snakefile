@@ -3,7 +3,6 @@
 #   snakemake --cores 2 --configfile config/nasbench201.yaml   another grid
 #   snakemake data --cores 2                                   only the data; likewise train, models, report
 #   snakemake boards --cores 2                                 every board and the front page, from their scores
-#   snakemake search --cores 2                                 search with few queries, config/search.yaml
 from snakemake.utils import min_version
 
 min_version("9.0")
@@ -12,7 +11,6 @@ min_version("9.0")
 include: "workflow/rules/common.smk"
 include: "workflow/rules/fetch.smk"
 include: "workflow/rules/convert.smk"
-include: "workflow/rules/export.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/split.smk"
 include: "workflow/rules/train.smk"

@@ -159,7 +159,7 @@ MUTATIONS = (
     ),
     Mutation(
         "labels for validation pick no checkpoint", "predictors/kit/neural.py",
-        "recipe, self.seed, validate, train_graphs.n_nodes,", "recipe, self.seed, None, train_graphs.n_nodes,",
+        "recipe, self.seed, self._validation(val, y_val),", "recipe, self.seed, None,",
         "tests/contract/test_contract_validation.py::test_they_pick_the_checkpoint",
     ),
     Mutation(

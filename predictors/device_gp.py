@@ -12,7 +12,7 @@ from pipeline.core.graphs import Graphs
 from predictors.base import BasePredictor, require_finite
 from predictors.kit.cells import require_cells
 from predictors.kit.device_process import posterior_weights
-from predictors.kit.devices import Table, above_zero, column_scale, device_table, ridge, without_tails
+from predictors.kit.devices import above_zero, column_scale, device_table, ridge, without_tails
 from predictors.kit.groups import chain_length, entries_in_parts, feature_groups
 
 # Mean and deviation of the logarithm of a group's variance, labels being standardised.
@@ -57,15 +57,14 @@ class Predictor(BasePredictor):
         mean, spread = column_scale(sources)
         if sources.shape[1]:
             factor = torch.cat([_factor(group) for group in groups.values()])
-            weight, residual = _regressions(features * factor, (sources - mean) / spread)
+            weight = _regressions(features * factor, (sources - mean) / spread)
             self.tensors["sources"] = factor[:, None] * weight
-            self.fit_rest(table, residual)
             if self.notes["length"]:
                 parts = entries_in_parts(groups["detail"], features @ self.tensors["sources"], self.notes["length"])
                 self.tensors["parts"] = torch.cat([torch.zeros(sum(sizes[:-1]), parts.shape[1]).double(), parts])
                 names, sizes = ["place", "kind", *names], [2 * len(mean), parts.shape[1] - 2 * len(mean), *sizes]
             names, sizes = ["sources", *names], [len(mean), *sizes]
-        design = self._design(features, table.graphs)
+        design = self._design(features)
         centre = design.mean(0)
         parts = zip(names, design.split(sizes, 1), strict=True)
         scale = torch.cat([_factor(x, alike=name in ("place", "kind")) for name, x in parts])
@@ -87,30 +86,21 @@ class Predictor(BasePredictor):
         first, inverse = graphs.distinct()
         part, t = graphs[first], self.tensors
         features = torch.cat(list(feature_groups(part, self.notes["length"]).values()), 1)
-        y = self._design(features, part) @ t["weight"] + t["shift"]
+        y = self._design(features) @ t["weight"] + t["shift"]
         y = above_zero(y, float(t["floor"])) if self.task == "cost" else y
         return require_finite(y, "a prediction")[inverse]
 
-    def fit_rest(self, table: Table, residual: Tensor) -> None:
-        """Learn what the regressions leave of the sources' standardised labels, (n, S), NaN where there is none."""
-
-    def rest(self, graphs: Graphs) -> Tensor | float:
-        """What `fit_rest` learned, (n, S)."""
-        return 0.0
-
-    def _design(self, features: Tensor, graphs: Graphs) -> Tensor:
+    def _design(self, features: Tensor) -> Tensor:
         """What the new device's cost is a weighed sum of, (n, K): sources, their parts, and ``features`` (n, F)."""
         if "sources" not in self.tensors:
             return features
         parts = [features @ self.tensors["parts"]] if "parts" in self.tensors else []
-        return torch.cat([features @ self.tensors["sources"] + self.rest(graphs), *parts, features], 1)
+        return torch.cat([features @ self.tensors["sources"], *parts, features], 1)
 
 
-def _regressions(x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-    """Weights (F, S) of ridge regressions of ``z`` (n, S), NaN where unknown, on ``x`` (n, F), and what they leave."""
-    fits = [ridge(x[~column.isnan()], column[~column.isnan()]) for column in z.T]
-    weight = torch.stack([w for w, _ in fits], 1)
-    return weight, z - x @ weight - torch.stack([shift for _, shift in fits])
+def _regressions(x: Tensor, z: Tensor) -> Tensor:
+    """Weights (F, S) of ridge regressions of ``z`` (n, S), NaN where unknown, on ``x`` (n, F)."""
+    return torch.stack([ridge(x[~column.isnan()], column[~column.isnan()])[0] for column in z.T], 1)
 
 
 def _factor(x: Tensor, alike: bool = False) -> Tensor:

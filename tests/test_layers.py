@@ -31,9 +31,6 @@ TOP = {"predictors", "nnfb"}  # packages beside pipeline/, which holds the other
 ABOVE_PREDICTORS = {"core"}  # all of the pipeline that a predictor may know
 EXTENDS = {
     ("predictors.shared_backbone", "predictors.nn_former"),
-    ("predictors.nn_former_gp", "predictors.nn_former"),
-    ("predictors.nn_former_gp", "predictors.shared_backbone"),
-    ("predictors.nn_former_gp", "predictors.device_gp"),
 }
 PACKAGES = [name for layer in LAYERS for name in layer]
 TORCH = {

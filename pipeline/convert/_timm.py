@@ -10,6 +10,7 @@ import polars as pl
 from pipeline.convert import _common
 from pipeline.core import io
 from pipeline.core.errors import BenchError
+from pipeline.core.paths import ROOT
 from pipeline.export.files import DEPLOYED
 
 # A lineage: modules of timm whose networks grew out of one another, so that one left out is unlike what is left.
@@ -31,6 +32,7 @@ LINEAGES = {
     "mobile_hybrid": "mobilevit efficientformer efficientformer_v2 edgenext swiftformer shvit repvit fastvit",
 }
 LINEAGE_OF = {module: lineage for lineage, modules in LINEAGES.items() for module in modules.split()}
+NETWORKS = ROOT / "results/kept/timm_latency"  # graphs come with the clone: making them takes timm and an hour
 COLUMNS = ("model", "infer_img_size", "infer_batch_size", "infer_step_time", "param_count")
 FILE = re.compile(
     r"benchmark-infer-(?P<precision>[a-z0-9_]+)-(?P<layout>nchw|nhwc)-pt(?P<torch>\d+)-(?:cpu|cu\d+)-(?P<chip>[a-z0-9_]+)"
@@ -71,9 +73,9 @@ def read_table(path: Path, graphs: set[str]) -> pl.DataFrame:
     return rows.filter(pl.col("name").is_in(sorted(graphs)))
 
 
-def read_networks(raw: Path) -> tuple[pl.DataFrame, dict, pl.DataFrame]:
+def read_networks(folder: Path) -> tuple[pl.DataFrame, dict, pl.DataFrame]:
     """The table of graphs that `pipeline.export.run` wrote, its metadata, and the list beside it."""
-    path = raw / "networks.parquet"
+    path = folder / "networks.parquet"
     listing = _common.read_csv(path.with_suffix(".csv"), ["name", "module", "params", "buffers", "message"])
     return io.read_parquet(path), io.read_meta(path), listing
 

@@ -14,8 +14,7 @@ from pipeline.convert import _common, _help
 from pipeline.convert._help import TARGET
 from pipeline.core.errors import BenchError
 from pipeline.fetch import unpickle
-from pipeline.score import additive
-from pipeline.spaces import blocks, cells
+from pipeline.spaces import additive, blocks, cells
 
 NAME = "help_fbnet"
 ADDITIVE = ("eyeriss", "fpga", "pixel3", "raspi4")

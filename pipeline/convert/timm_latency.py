@@ -1,7 +1,7 @@
 """timm's networks on seven chips: latency of published image networks, by timm's benchmark tables and clsbench.
 
-Source: `benchmark-infer-*.csv` of timm's results, three tables of clsbench, and networks.parquet, the graphs that
-`pipeline.export.run` makes. Target latency_ms is the time of one step, of a batch whose size varies by row; image_ms is
+Source: `benchmark-infer-*.csv` of timm's results, three tables of clsbench, and the graphs that `pipeline.export.run`
+made, in results/kept. Target latency_ms is the time of one step, of a batch whose size varies by row; image_ms is
 that time over the batch size. Graphs are at batch size 1.
 """
 
@@ -26,15 +26,15 @@ LEAST = {"i7_12700h_fp32_nchw_dynamo_pt240": 1_100, "rtx5090_amp_nchw_eager_pt29
 
 
 def convert(raw: Path, out: Path) -> None:
-    """Convert the tables and the graphs in `raw` to both tables in `out`. Raises BenchError."""
+    """Convert the tables in `raw` and the graphs to both tables in `out`. Raises BenchError."""
     graphs, targets, meta = read(raw)
     sanity(graphs, targets)
     nnlqp.publish(NAME, datasets.get(NAME).version, out, graphs, targets, meta)
 
 
-def read(raw: Path) -> tuple[pl.DataFrame, pl.DataFrame, dict]:
-    """Graphs that have a label, their targets, and the graphs' metadata."""
-    graphs, meta, listing = _timm.read_networks(raw)
+def read(raw: Path, networks: Path = _timm.NETWORKS) -> tuple[pl.DataFrame, pl.DataFrame, dict]:
+    """Graphs in the folder `networks` that have a label, their targets, and the graphs' metadata."""
+    graphs, meta, listing = _timm.read_networks(networks)
     names = set(graphs["name"])
     tables = {path: _timm.read_table(path, names) for path in sorted(raw.glob("benchmark-infer-*.csv"))}
     _check_costs(graphs, listing, tables)

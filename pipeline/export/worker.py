@@ -1,6 +1,6 @@
 """Makes ONNX files of timm's networks, named on its standard input, one a line: NAME SIZE PATH. Answers a line each.
 
-A process of its own, which `pipeline.export.timm` starts anew now and then: torch gives little memory back.
+A process of its own, which `pipeline.export.run` starts anew now and then: torch gives little memory back.
 """
 
 from __future__ import annotations

@@ -57,10 +57,11 @@ def _transfer(n: int, tasks: list[Task]) -> str:
     focus = sum(verdict.startswith("above") for _, verdict in verdicts)
     leaders = [task.best for task in tasks if task.best]
     leader = max(dict.fromkeys(leaders), key=leaders.count, default=None)
+    of_focus = f", NN-Former on {focus}" if any(task.focus for task in tasks) else ""
     often = f", `{leader}` is the best on {leaders.count(leader)}" if leader else ""
     return (
         f"{n} labels of the new device: the best of ours is above NASFLAT's published figure, by a 95 % interval that "
-        f"excludes it, on {best} of {len(tasks)} tasks, NN-Former on {focus}{often}"
+        f"excludes it, on {best} of {len(tasks)} tasks{of_focus}{often}"
     )
 
 

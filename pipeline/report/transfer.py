@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pipeline.config.nasflat import FEW_SHOT
 from pipeline.core.names import is_focus
 from pipeline.report.format import MISSING, TITLES, anchor, cell, folded, joined, markdown, number, plain, title
-from pipeline.score import additive, published
+from pipeline.score import published
 from pipeline.score.label_noise import ADDITIVE, REPEATS, Noise
 from pipeline.score.label_noise import floor as agreement
 from pipeline.score.scores import Scores
 from pipeline.score.stats import Interval
 from pipeline.score.tables import Table
 from pipeline.score.transfer import METRIC, RIVAL, Fault, Task, adaptation, faults, steps
+from pipeline.spaces import additive
 
 RIVALS = {"nasflat": "NASFLAT", "help": "HELP", "multipredict": "MultiPredict"}  # rows of published figures
 LEAST_EXPLAINED = 0.7  # R2 of a sum over blocks below which a device is named

@@ -19,7 +19,8 @@ from pipeline.config.cell_spec import CellSpec
 from pipeline.config.datasets import Dataset
 from pipeline.config.nasflat import FEW_SHOT
 from pipeline.core.targets import is_cost
-from pipeline.score import additive, metrics, score_table
+from pipeline.score import metrics, score_table
+from pipeline.spaces import additive
 
 FEWEST = 50  # pairs; fewer say too little
 FEWEST_SECOND = 20  # a second measurement knows what it compares; isomorphic cells are luck

@@ -21,7 +21,8 @@ from pipeline.config.cell_spec import CellSpec
 from pipeline.core import io, schema, table_checks
 from pipeline.core.errors import BenchError
 from pipeline.core.targets import is_cost
-from pipeline.score import additive, label_noise, likeness, messages, metrics, score_table
+from pipeline.score import label_noise, likeness, messages, metrics, score_table
+from pipeline.spaces import additive
 from pipeline.spaces import cells as spaces
 from pipeline.split import training_set
 

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.config.nasflat import NASFLAT
-from pipeline.core.names import focus_first, is_focus
+from pipeline.core.names import focus_first, is_focus, predictor_of
 from pipeline.score import stats
 from pipeline.score.label_noise import FAULTY, Noise
 from pipeline.score.published import Figure
 from pipeline.score.tables import Size, Stat, Table
 
 RIVAL = "nasflat"
+BACKBONE = "shared_backbone"  # NN-Former with a head for each device
 METRIC = "spearman"
 VERDICTS = ("above", "above, uncorrected", "level", "below")
 
@@ -24,7 +25,7 @@ class Task:
 
     `complete`: predictors with every seed, best first, of those with most seeds: one that was run once has no interval.
     `figures`: published, by predictor, whatever labels they had.
-    `focus`: NN-Former, or the first of its variants, with every seed.
+    `focus`: NN-Former, or the first of its variants, or NN-Former as BACKBONE has it, with every seed.
     """
 
     table: Table
@@ -78,7 +79,8 @@ def tasks(tables: Sequence[Table], figures: Sequence[Figure]) -> list[Task]:
         for size in sound_sizes(table):
             ranked = {p: len(table.main(p, size).values) for p in table.ranked_at(size)}
             complete = tuple(p for p, seeds in ranked.items() if seeds == max(ranked.values()))
-            focus = next(iter(focus_first(p for p in complete if is_focus(p))), None)
+            backbones = [p for p in complete if predictor_of(p) == BACKBONE]
+            focus = next(iter([*focus_first(p for p in complete if is_focus(p)), *backbones]), None)
             found.append(Task(table, size, complete, focus, published))
     order = list(NASFLAT)
     return sorted(found, key=lambda task: (-task.size.n_train, order.index(task.table.protocol)))

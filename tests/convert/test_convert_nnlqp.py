@@ -175,7 +175,7 @@ def test_two_labels_for_one_measurement_are_refused(tmp_path):
     (path, content), *_ = MODELS.items()
     labels = f"1 {path} 1 1.0 s 1\n2 {path} 1 4.0 s 1\n"
     part = nnlqp.read_part(archive(tmp_path / "a.tar.gz", "fpga", labels, {path: content}), "fpga")
-    with pytest.raises(BenchError, match="two values for one"):
+    with pytest.raises(BenchError, match="two labels for one"):
         nnlqp.publish("nnlqp_fpga", "1", tmp_path, *nnlqp.tables([part], workers=1))
 
 

@@ -69,7 +69,7 @@ def test_the_platforms_are_those_of_the_files():
 
 
 def test_labels_by_hand(raw):
-    graphs, targets, _ = timm_latency.read(raw)
+    graphs, targets, _ = timm_latency.read(raw, raw)
     assert graphs["name"].to_list() == NAMES and graphs["graph_id"].to_list() == [0, 1, 2, 3]
     assert graphs["family"].to_list() == ["resnet", "mobile_hybrid", "mobile_hybrid", "vit"]
     labels = {row[:3]: row[3:5] for row in targets.select("device", "graph_id", "target", "batch_size", "value").rows()}
@@ -96,7 +96,7 @@ def test_other_networks_than_the_tables_are_refused(raw, column, factor, fact):
     a[column] = str(float(a[column]) * factor)
     path.write_text("\n".join(",".join(line) for line in (head, a, *others)))
     with pytest.raises(BenchError, match=f"rtx3090.csv: {fact} of the networks is False"):
-        timm_latency.read(raw)
+        timm_latency.read(raw, raw)
 
 
 def test_a_module_without_a_lineage_is_named():
@@ -109,5 +109,4 @@ def test_a_module_without_a_lineage_is_named():
 
 def test_the_graphs_are_missed_in_one_line(tmp_path):
     with pytest.raises(BenchError, match=r"networks\.csv: no such file"):
-        timm_latency.convert(tmp_path, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
+        timm_latency.read(tmp_path, tmp_path)

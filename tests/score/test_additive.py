@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from pipeline.core import io
-from pipeline.score import additive, label_noise
+from pipeline.score import label_noise
 from pipeline.score.score import Data
+from pipeline.spaces import additive
 from tests.helpers.score_fixtures import make_data
 
 NAMES = [f"{'ab'[i % 2]}|{'cde'[i // 2 % 3]}|{'fg'[i // 6 % 2]}" for i in range(60)]

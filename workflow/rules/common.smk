@@ -4,6 +4,7 @@ import re
 import shlex
 import sys
 from functools import cache
+from glob import glob
 from pathlib import Path
 
 from pipeline.config import datasets, search_grid
