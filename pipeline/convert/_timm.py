@@ -32,7 +32,7 @@ LINEAGES = {
     "mobile_hybrid": "mobilevit efficientformer efficientformer_v2 edgenext swiftformer shvit repvit fastvit",
 }
 LINEAGE_OF = {module: lineage for lineage, modules in LINEAGES.items() for module in modules.split()}
-NETWORKS = ROOT / "results/kept/timm_latency"  # graphs come with the clone: making them takes timm and an hour
+NETWORKS = ROOT / "data/kept/timm_latency"  # graphs come with the clone: making them takes timm and an hour
 COLUMNS = ("model", "infer_img_size", "infer_batch_size", "infer_step_time", "param_count")
 FILE = re.compile(
     r"benchmark-infer-(?P<precision>[a-z0-9_]+)-(?P<layout>nchw|nhwc)-pt(?P<torch>\d+)-(?:cpu|cu\d+)-(?P<chip>[a-z0-9_]+)"

@@ -1,7 +1,7 @@
 """timm's networks on seven chips: latency of published image networks, by timm's benchmark tables and clsbench.
 
 Source: `benchmark-infer-*.csv` of timm's results, three tables of clsbench, and the graphs that `pipeline.export.run`
-made, in results/kept. Target latency_ms is the time of one step, of a batch whose size varies by row; image_ms is
+made, in data/kept. Target latency_ms is the time of one step, of a batch whose size varies by row; image_ms is
 that time over the batch size. Graphs are at batch size 1.
 """
 

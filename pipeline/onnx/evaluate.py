@@ -189,7 +189,7 @@ _REDUCTIONS = {
     "ReduceSum": np.sum,
     "ReduceMean": np.mean,
 }
-_BROADCAST = name_set("Clip Where Max Min Pow Mod") | _PAIRS.keys()
+_BROADCAST = name_set("Where Max Min Pow Mod") | _PAIRS.keys()
 _RULES: dict[str, Callable[[Inputs, Settings], np.ndarray]] = {
     **{op: lambda i, s, f=function: f(i[0], i[1]) for op, function in _PAIRS.items()},
     **{op: lambda i, s, f=function: f(i[0]).astype(i[0].dtype) for op, function in _SINGLES.items()},

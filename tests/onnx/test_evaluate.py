@@ -166,3 +166,10 @@ def test_sums_of_constants_that_broadcast():
     )
     assert graph.macs.sum() == 11 * 12 * 9
     assert graph.params.sum() == 12 + 9
+
+
+def test_clip_has_its_bounds_as_inputs_or_as_attributes():
+    """Padding of networks that came from TensorFlow is worked out with it."""
+    (lower,) = evaluated("Clip", [np.array([-1, 5]), np.array(0), None], {}, 1)
+    (both,) = evaluated("Clip", [np.array([-1.0, 5.0])], {"min": 0.0, "max": 3.0}, 1)
+    assert lower.tolist() == [0, 5] and lower.dtype == np.int64 and both.tolist() == [0.0, 3.0]

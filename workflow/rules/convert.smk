@@ -4,7 +4,7 @@
 rule convert:
     input:
         "data/raw/{dataset}/.fetched",
-        lambda wildcards: glob(f"results/kept/{wildcards.dataset}/networks.*"),  # graphs that come with the clone
+        lambda wildcards: glob(f"data/kept/{wildcards.dataset}/networks.*"),  # graphs that come with the clone
     output:
         graphs="data/parquet/{dataset}/graphs.parquet",
         targets="data/parquet/{dataset}/targets.parquet",
