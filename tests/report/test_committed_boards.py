@@ -18,7 +18,18 @@ from pipeline.report import boards, front_page, questions
 from pipeline.score import score_table, scores
 
 RESULTS = ROOT / "results"
-BOARDS = ["ablation", "benchmark", "devices", "nasbench101", "nasbench201", "networks", "published", "rates", "recipes", "transfer"]
+BOARDS = [
+    "ablation",
+    "benchmark",
+    "devices",
+    "nasbench101",
+    "nasbench201",
+    "networks",
+    "published",
+    "rates",
+    "recipes",
+    "transfer",
+]
 CELL = ["dataset", "protocol", "target", "device", "predictor", "budget", "seed"]
 T = {2: 12.706205, 3: 4.302653, 5: 2.776445}  # 97.5 % quantile of Student's t by the number of seeds
 
