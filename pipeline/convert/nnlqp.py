@@ -169,7 +169,7 @@ def tables(parts: Sequence[Part], workers: int | None = None) -> tuple[pl.DataFr
 def publish(name: str, version: str, out: Path, graphs: pl.DataFrame, targets: pl.DataFrame, meta: dict) -> None:
     """Check both tables against the canonical schemas, then put both in place."""
     stamp = {"dataset": name, "version": version}
-    meta = {**stamp, **meta}
+    meta = {**stamp, **meta, **stamp}  # whatever table the graphs came from
     schema.check_graphs(graphs, meta, f"{name}: graphs")
     schema.check_targets(targets, graphs.height, f"{name}: targets")
     io.write_parquet(out / "graphs.parquet", graphs, meta)

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from pipeline.config import datasets
-from pipeline.convert import _timm, timm_latency
+from pipeline.convert import _timm, nnlqp, timm_latency
 from pipeline.core import io
 from pipeline.core.errors import BenchError
 from pipeline.export import table
@@ -105,6 +105,14 @@ def test_a_module_without_a_lineage_is_named():
         _timm.lineages(pl.Series(["eva", "newest"]))
     modules = [module for names in _timm.LINEAGES.values() for module in names.split()]
     assert len(modules) == len(set(modules))
+
+
+def test_both_tables_are_of_the_data_set(raw, tmp_path):
+    """The table of graphs that comes with the clone names another."""
+    nnlqp.publish("timm_latency", "7", tmp_path / "out", *timm_latency.read(raw, raw))
+    for table in ("graphs", "targets"):
+        about = io.read_meta(tmp_path / "out" / f"{table}.parquet")
+        assert (about["dataset"], about["version"]) == ("timm_latency", "7")
 
 
 def test_the_graphs_are_missed_in_one_line(tmp_path):
