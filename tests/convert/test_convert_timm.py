@@ -110,8 +110,8 @@ def test_a_module_without_a_lineage_is_named():
 def test_both_tables_are_of_the_data_set(raw, tmp_path):
     """The table of graphs that comes with the clone names another."""
     nnlqp.publish("timm_latency", "7", tmp_path / "out", *timm_latency.read(raw, raw))
-    for table in ("graphs", "targets"):
-        about = io.read_meta(tmp_path / "out" / f"{table}.parquet")
+    for name in ("graphs", "targets"):
+        about = io.read_meta(tmp_path / "out" / f"{name}.parquet")
         assert (about["dataset"], about["version"]) == ("timm_latency", "7")
 
 
