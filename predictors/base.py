@@ -173,3 +173,9 @@ def require_finite(values: Tensor, what: str) -> Tensor:
     if not torch.isfinite(values).all():
         raise Diverged(f"{what} is not finite")
     return values
+
+
+def with_setting(config: Any, name: str, value: Any) -> Any:
+    """``config`` and one setting more, as what wraps a predictor has it."""
+    kind = dataclasses.make_dataclass("Config", [(name, type(value), value)], bases=(type(config),), frozen=True)
+    return kind(**{f.name: getattr(config, f.name) for f in dataclasses.fields(config)})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, make_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import Tensor
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs
 from predictors import base
-from predictors.base import BasePredictor
+from predictors.base import BasePredictor, with_setting
 from predictors.kit.off_path import OffPath
 
 STRIDE = 1000  # between the seeds of members; a grid counts its own from 0
@@ -50,9 +49,7 @@ class Ensemble(BasePredictor):
         first, size = members[0], len(members)
         self.members, self.task, self.seed = members, first.task, first.seed
         self.needs, self.transfers, self.zero_shot = first.needs, first.transfers, first.zero_shot
-        config = {f.name: getattr(first.config, f.name) for f in fields(first.config)}
-        kind = make_dataclass("Config", [("ensemble", int, size)], bases=(type(first.config),), frozen=True)
-        self.config = kind(**config)
+        self.config = with_setting(first.config, "ensemble", size)
 
     def fit(self, train: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         for i, member in enumerate(self.members):

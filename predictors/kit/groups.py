@@ -8,6 +8,7 @@ from torch import Tensor
 from pipeline.core.graphs import Graphs
 from predictors.kit.features import op_counts
 from predictors.kit.graph_statistics import graph_statistics
+from predictors.kit.off_path import reached
 
 
 def chain_length(graphs: Graphs) -> int:
@@ -45,18 +46,11 @@ def place_one_hot(graphs: Graphs, length: int) -> Tensor:
 
 
 def live_counts(graphs: Graphs) -> Tensor:
-    """How often each operation occurs on a path from a node called ``input`` to the last node, (n, V) float64."""
-    graph = torch.repeat_interleave(torch.arange(len(graphs)), graphs.edge_ptr.diff())
-    source, target = graphs.src + graphs.node_ptr[graph], graphs.dst + graphs.node_ptr[graph]
-    inputs = torch.tensor([name.lower().startswith("input") for name in graphs.vocab])
-    ahead = inputs[graphs.op]
-    behind = torch.zeros_like(ahead).index_fill_(0, graphs.node_ptr[1:] - 1, True)
-    for _ in range(int(graphs.n_nodes.max())):
-        ahead = ahead.index_put((target,), ahead[source], accumulate=True)
-        behind = behind.index_put((source,), behind[target], accumulate=True)
+    """How often each operation occurs on a path from the first node to the last, (n, V) float64."""
+    fed, used = reached(graphs)
     owner = torch.repeat_interleave(torch.arange(len(graphs)), graphs.n_nodes)
     live = torch.zeros(len(graphs), len(graphs.vocab), dtype=torch.float64)
-    return live.index_put_((owner, graphs.op), (ahead & behind).double(), accumulate=True)
+    return live.index_put_((owner, graphs.op), (fed & used).double(), accumulate=True)
 
 
 def entries_in_parts(hot: Tensor, said: Tensor, length: int) -> Tensor:

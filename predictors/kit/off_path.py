@@ -6,7 +6,7 @@ that the same operation costs nothing in one place of a cell and time in another
 
 from __future__ import annotations
 
-from dataclasses import fields, make_dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,9 +14,22 @@ from torch import Tensor
 
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs
-from predictors.base import BasePredictor, Unsupported
+from predictors.base import BasePredictor, Unsupported, with_setting
 
 MARKS = ("", " of no input", " for no output", " apart")  # nodes on a path; without one from the input; to the output
+
+
+def reached(graphs: Graphs) -> tuple[Tensor, Tensor]:
+    """Whether a path leads to a node from its graph's first one, and from it to the last: bool, one value a node."""
+    graph = torch.repeat_interleave(torch.arange(len(graphs)), graphs.edge_ptr.diff())
+    source, target = graphs.src + graphs.node_ptr[graph], graphs.dst + graphs.node_ptr[graph]
+    nowhere = torch.zeros(len(graphs.op), dtype=torch.bool)
+    fed = nowhere.index_fill(0, graphs.node_ptr[:-1], True)
+    used = nowhere.index_fill(0, graphs.node_ptr[1:] - 1, True)
+    for _ in range(int(graphs.n_nodes.max())):
+        fed = fed.index_put((target,), fed[source], accumulate=True)
+        used = used.index_put((source,), used[target], accumulate=True)
+    return fed, used
 
 
 def marked(graphs: Graphs) -> Graphs:
@@ -24,15 +37,10 @@ def marked(graphs: Graphs) -> Graphs:
     there to the last. Raises `Unsupported` for graphs that are no cells."""
     if graphs.attrs.shape[1]:
         raise Unsupported("off_path is for cells, whose nodes have no attributes")
-    dense = graphs.dense()
-    fed = torch.zeros_like(dense.mask).index_fill_(1, torch.tensor([0]), True)  # (n, N): the first node
-    used = torch.zeros_like(dense.mask).scatter_(1, graphs.n_nodes[:, None] - 1, True)  # the last
-    for _ in range(dense.mask.shape[1]):
-        fed = fed | (dense.adj & fed[:, :, None]).any(1)
-        used = used | (dense.adj & used[:, None, :]).any(2)
-    state = (~fed).long() + 2 * (~used).long()  # (n, N)
+    fed, used = reached(graphs)
+    state = (~fed).long() + 2 * (~used).long()
     vocab = tuple(f"{name}{mark}" for mark in MARKS for name in graphs.vocab)
-    return replace(graphs, op=graphs.op + len(graphs.vocab) * state[dense.mask], vocab=vocab)
+    return replace(graphs, op=graphs.op + len(graphs.vocab) * state, vocab=vocab)
 
 
 class OffPath(BasePredictor):
@@ -41,9 +49,7 @@ class OffPath(BasePredictor):
     def __init__(self, inner: BasePredictor) -> None:
         self.inner, self.task, self.seed = inner, inner.task, inner.seed
         self.needs, self.transfers, self.zero_shot = inner.needs, inner.transfers, inner.zero_shot
-        config = {f.name: getattr(inner.config, f.name) for f in fields(inner.config)}
-        kind = make_dataclass("Config", [("off_path", bool, True)], bases=(type(inner.config),), frozen=True)
-        self.config = kind(**config)
+        self.config = with_setting(inner.config, "off_path", True)
 
     def fit(self, train: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         self.inner.checkpoint = self.checkpoint
