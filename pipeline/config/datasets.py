@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import jsonschema
@@ -89,12 +90,17 @@ class Dataset:
 def load(path: Path | str = CONFIG) -> dict[str, Dataset]:
     """All data sets by name. Raises BenchError naming the file and the key when it breaks the schema."""
     path = Path(path)
-    blocks = read_yaml(path)
-    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
-    error = jsonschema.exceptions.best_match(validator.iter_errors(blocks))
+    return {name: _dataset(path, name, block) for name, block in read_by_schema(path, SCHEMA).items()}
+
+
+def read_by_schema(path: Path, schema: Path) -> Any:
+    """A YAML file that keeps to a JSON schema. Raises BenchError naming the file and the key that is wrong."""
+    content = read_yaml(path)
+    validator = jsonschema.Draft202012Validator(json.loads(schema.read_text()))
+    error = jsonschema.exceptions.best_match(validator.iter_errors(content))
     if error:
         raise BenchError(f"{path}: at {error.json_path}: {error.message}; mend that key")
-    return {name: _dataset(path, name, block) for name, block in blocks.items()}
+    return content
 
 
 def get(name: str, path: Path | str = CONFIG) -> Dataset:

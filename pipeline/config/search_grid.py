@@ -7,10 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-
 from pipeline.config import datasets
-from pipeline.config.strict_yaml import read_yaml
 from pipeline.core.errors import BenchError
 from pipeline.core.names import known_predictors
 from pipeline.core.paths import ROOT
@@ -68,11 +65,7 @@ class SearchGrid:
 
 def load(path: Path | str = CONFIG) -> SearchGrid:
     """The file at `path`. Raises BenchError naming the file and the key that is wrong."""
-    content = read_yaml(Path(path))
-    validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
-    error = jsonschema.exceptions.best_match(validator.iter_errors(content))
-    if error:
-        raise BenchError(f"{path}: at {error.json_path}: {error.message}; mend that key")
+    content = datasets.read_by_schema(Path(path), SCHEMA)
     tasks = {name: _task(path, name, about) for name, about in content["spaces"].items()}
     methods = {name: _method(path, name, about) for name, about in content["methods"].items()}
     budgets = tuple(content["budgets"])
