@@ -30,7 +30,7 @@ from pipeline.report.format import (
 )  # fmt: skip
 from pipeline.report.noise_lines import doubts
 from pipeline.report.page import tuned_in_sight
-from pipeline.report.questions import FAMILY, QUESTIONS, RECIPE, REPRODUCES, TRANSFER, answers
+from pipeline.report.questions import BEST, CHEAPEST, FAMILY, QUESTIONS, RECIPE, REPRODUCES, TRANSFER, answers
 from pipeline.report.reproduced import figures_table, not_run
 from pipeline.score import scores as score_numbers
 from pipeline.score.published import Figure
@@ -44,6 +44,7 @@ boards have every label budget, held-out networks apart, costs, ranks and publis
 """.strip()
 
 Tuned = dict[str, list[str]]  # see pipeline.config.tuned_on
+OF_PREDICTORS = (BEST, CHEAPEST, FAMILY)  # a search of settings says nothing of which predictor is best
 NO_ANSWER = {
     RECIPE: "no board has several predictors by several recipes yet, so none says",
     TRANSFER: "no board has its tasks yet, so none says",
@@ -119,15 +120,18 @@ def _in_sight(tables: list[Table], tuned: Tuned) -> list[str]:
 def answers_table(
     boards: dict[str, Scores], compared: dict[str, Scores], figures: list[Figure], tuned: Tuned, notes: Notes
 ) -> list[str]:
-    """The questions, each answered by every board that can: those on predictors by boards that compare several."""
+    """The questions, each answered by every board that can.
+
+    Which predictor is best, of all or of a kind, boards that compare several say, and others only where none of these
+    does: no question is left open that a board answers.
+    """
     texts = {name: answers(scores.headline) for name, scores in boards.items()}
     rows = []
     for question in QUESTIONS:
-        asked = boards if question in (REPRODUCES, RECIPE) else compared
+        asked = [name for name in compared if question in texts[name]] if question in OF_PREDICTORS else []
         parts = [
-            f"{_link(name)}{_flattered(scores, question, tuned, notes)}: {texts[name][question]}"
-            for name, scores in asked.items()
-            if question in texts[name]
+            f"{_link(name)}{_flattered(boards[name], question, tuned, notes)}: {texts[name][question]}"
+            for name in asked or [name for name in boards if question in texts[name]]
         ]
         if question == REPRODUCES:
             parts += filter(None, [not_run(boards, figures)])
@@ -137,7 +141,7 @@ def answers_table(
 
 def _flattered(scores: Scores, question: str, tuned: Tuned, notes: Notes) -> str:
     """A footnote where the labels behind an answer were in sight when settings of a predictor were chosen."""
-    tables = [table for table in scores.tables if table.is_cost == (question == FAMILY)]
+    tables = [table for table in scores.tables if table.is_cost == (question in (FAMILY, TRANSFER))]
     predictors = [] if question == REPRODUCES else _in_sight(tables, tuned)
     if not predictors:
         return ""

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.errors import BenchError
-from pipeline.report import boards, front_page, reproduced
+from pipeline.report import boards, front_page, questions, reproduced
 from pipeline.report.format import Notes
 from pipeline.score import published, score_table, scores
 from pipeline.score.tables import tables_of as of_grid
 from tests.helpers.board_fixtures import ABOUT, RANKED, contents, costs_of, grid_of, scores_of, table_of
 from tests.helpers.score_fixtures import DATASET, score_rows_of
+from tests.helpers.transfer_fixtures import scores as transfer_scores
 
 WORDS = ("without-a", "without-b")
 FAMILIES = {(p, w, 0): mape for p, mape in (("nn_former-latency", 9.0), ("gbdt", 12.0)) for w in WORDS}
@@ -39,9 +40,10 @@ def test_a_row_a_predictor_and_a_column_a_task():
     assert lines[-1] == "[^1]: As `nn_former-latency` on synthetic_toy."
 
 
-def answers_of(boards: dict, tuned: dict | None = None, figures: list = ()) -> tuple[list[str], Notes]:
+def answers_of(boards: dict, tuned: dict | None = None, figures: list = (), compared=None) -> tuple[list[str], Notes]:
     notes = Notes()
-    return front_page.answers_table(boards, boards, list(figures), tuned or {}, notes), notes
+    compared = {name: boards[name] for name in (boards if compared is None else compared)}
+    return front_page.answers_table(boards, compared, list(figures), tuned or {}, notes), notes
 
 
 def test_every_board_answers_what_it_can():
@@ -121,6 +123,20 @@ def test_a_board_of_variants_for_the_most_part_is_no_column_either():
     text = front_page.page(boards, {})
     assert "(search/leaderboard.md#" not in text and "[search](search/leaderboard.md) |" in text
     assert "[search](search/leaderboard.md):" not in text
+
+
+def test_no_question_is_left_open_that_a_board_answers():
+    """A board of variants for the most part answers what is not about predictors, and the rest where no other does."""
+    rho = {("nasflat_fd", label, "n20"): (0.9, 0.91, 0.89) for label in ("gbdt", "mlp-a", "mlp-b")}
+    transfer = transfer_scores(rho)
+    assert not front_page._compares_predictors(transfer)
+    text = front_page.page({"cells": scores_of([table_of(RANKED)]), "transfer": transfer}, {"mlp": [DATASET]})
+    (line,) = [line for line in text.splitlines() if line.startswith(f"| {questions.TRANSFER}")]
+    assert line.startswith(f"| {questions.TRANSFER} | [transfer](transfer/leaderboard.md)[^1]: 20 labels of the new")
+    assert "[^1]: Settings of `mlp` were chosen with these labels" in text
+    variants = scores_of([table_of({(label, "0.05", 0): 0.9 for label in ("gbdt", "mlp-a", "mlp-b")})])
+    table, _ = answers_of({"variants": variants}, compared=())
+    assert table[2].startswith(f"| {questions.BEST} | [variants](variants/leaderboard.md): ")
 
 
 def test_made_up_labels_are_left_out_where_there_are_others():
