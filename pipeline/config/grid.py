@@ -199,7 +199,7 @@ def _check_budget(where: str, budget: Budget, dataset: datasets.Dataset, protoco
     if n is None:
         return
     pool = _pool(dataset)
-    if n == 0 and budget.kind is Kind.COUNT and not budget.n_val and protocol in FEW_SHOT:
+    if n == 0 and budget.kind is Kind.COUNT and not budget.n_val and protocol in (*FEW_SHOT, "transfer_platform"):
         return  # a device is predicted from others alone
     if n < 1:
         raise BenchError(

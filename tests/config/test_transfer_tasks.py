@@ -55,7 +55,7 @@ def test_a_transfer_task_that_cannot_be_is_one_line(write, task, message):
 
 
 def test_a_device_may_have_no_label_of_its_own(write):
-    for protocol in ("few_shot", "nasflat_fd"):
+    for protocol in ("few_shot", "nasflat_fd", "transfer_platform"):
         cells = load_grid(write(changed(**FD | {"budgets": [0], "protocol": protocol}))).cells
         assert {cell.budget.own_labels for cell in cells} == {"n0"} and all(cell.sources for cell in cells)
 
