@@ -12,6 +12,8 @@ from pipeline.core.memory import bounded_memory
 
 MAX_BYTES = 64 * 2**20  # no source pickle is near this size
 GROWTH, LEAST_MEMORY = 16, 64 * 2**20  # memory that the object may take: so many times the pickle, and bytes at least
+MAX_COLLISIONS = 16  # keys of a dictionary whose hash another key has; among real ones there are next to none
+MAX_TEXT, MAX_INTEGERS = 1000, 16  # in a key
 
 Allowed = Mapping[tuple[str, str], Callable]
 
@@ -25,10 +27,16 @@ class Record:
         self.__dict__.update(state)
 
 
-class _Unpickler(pickle.Unpickler):
+def empty_dict() -> dict:
+    """Stands for collections.OrderedDict: its keys come afterwards, one by one, and are checked."""
+    return {}
+
+
+class _Unpickler(pickle._Unpickler):  # the one written in Python: of the one in C no step can be checked
     def __init__(self, file: io.BytesIO, allowed: Allowed) -> None:
         super().__init__(file)
         self._allowed = allowed
+        self._hashes: dict[int, tuple[dict, set[int]]] = {}  # of the keys of each dictionary, by its id
 
     def find_class(self, module: str, name: str) -> Callable:
         if (module, name) not in self._allowed:
@@ -37,6 +45,55 @@ class _Unpickler(pickle.Unpickler):
 
     def persistent_load(self, pid: object) -> object:
         raise pickle.UnpicklingError("it refers to an object outside the file")
+
+    def _put(self, target: object, items: list) -> None:
+        """Put keys and values, in turn, into a dictionary. Keys that all collide would take hours."""
+        if type(target) is not dict or len(items) % 2:
+            raise pickle.UnpicklingError("keys without a dictionary or a value")
+        hashes = self._hashes.setdefault(id(target), (target, set()))[1]
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            if not _is_key(key):
+                raise pickle.UnpicklingError("a key is neither a short text nor an integer, nor a few integers")
+            hashes.add(hash(key))
+            target[key] = value
+            if len(target) > len(hashes) + MAX_COLLISIONS:
+                raise pickle.UnpicklingError("the keys of a dictionary collide")
+
+    def _dict(self) -> None:
+        items = self.pop_mark()
+        self.append({})
+        self._put(self.stack[-1], items)
+
+    def _set_item(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self._put(self.stack[-1], [key, value])
+
+    def _set_items(self) -> None:
+        items = self.pop_mark()
+        self._put(self.stack[-1], items)
+
+    def _build(self) -> None:
+        state = self.stack.pop()
+        if type(self.stack[-1]) not in self._allowed.values():  # a function would take its attributes for good
+            raise pickle.UnpicklingError("it changes something else than an object of its own")
+        self.stack[-1].__setstate__(state)
+
+    def _refuse(self) -> None:
+        raise pickle.UnpicklingError("it holds a set")
+
+    dispatch = pickle._Unpickler.dispatch | {
+        pickle.DICT[0]: _dict,
+        pickle.SETITEM[0]: _set_item,
+        pickle.SETITEMS[0]: _set_items,
+        pickle.BUILD[0]: _build,
+        **dict.fromkeys(b"".join((pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET)), _refuse),
+    }
+
+
+def _is_key(key: object) -> bool:
+    if type(key) is tuple:
+        return len(key) <= MAX_INTEGERS and all(type(n) is int and abs(n) < 2**63 for n in key)
+    return type(key) is str and len(key) <= MAX_TEXT or type(key) is int and abs(key) < 2**63
 
 
 def loads(content: bytes, allowed: Allowed, where: Path | str) -> object:

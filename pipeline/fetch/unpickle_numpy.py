@@ -10,14 +10,16 @@ import pickle
 import numpy as np
 
 DTYPES = ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8", "b1")
+MAX_DIMENSIONS, MAX_LENGTH = 8, 2**31  # integers of a million digits would take hours to multiply
 
 
 class DType:
     """Stands for numpy.dtype(code, align, copy): one of DTYPES, little-endian."""
 
     def __init__(self, code: object, *_: object) -> None:
-        if code not in DTYPES:
-            raise pickle.UnpicklingError(f"array type {code!r} is not a plain number")
+        if type(code) is not str or code not in DTYPES:
+            shown = repr(code[:20]) if type(code) is str else type(code).__name__
+            raise pickle.UnpicklingError(f"array type {shown} is not a plain number")
         self.code = code
 
     def __setstate__(self, state: object) -> None:
@@ -41,7 +43,8 @@ class NdArray:
         try:
             _, shape, dtype, fortran, content = state
             flat = dtype.values(content)
-            if fortran or not all(type(n) is int and n >= 0 for n in shape) or math.prod(shape) != flat.size:
+            fits = len(shape) <= MAX_DIMENSIONS and all(type(n) is int and 0 <= n < MAX_LENGTH for n in shape)
+            if fortran or not fits or math.prod(shape) != flat.size:
                 raise pickle.UnpicklingError("array content does not fit its shape")
         except (TypeError, ValueError, AttributeError) as error:
             raise pickle.UnpicklingError("the state of an array is malformed") from error

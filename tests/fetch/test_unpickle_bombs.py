@@ -1,0 +1,83 @@
+"""Small pickles that would take hours or change the program are refused in a second."""
+
+from __future__ import annotations
+
+import pickle
+import time
+
+import pytest
+
+from pipeline.core.errors import BenchError
+from pipeline.core.memory import bounded_memory
+from pipeline.fetch import unpickle, unpickle_numpy
+
+HEAD = b"\x80\x04"  # of protocol 4
+MODULUS = 2**61 - 1  # of the hashes of numbers
+ALLOWED = {**unpickle_numpy.ALLOWED, ("m", "mapping"): unpickle.empty_dict, ("m", "C"): unpickle.Record}
+
+
+def written(value: object) -> bytes:
+    """What a pickle says of a value."""
+    return pickle.dumps(value, 4)[len(HEAD) : -1]
+
+
+def keys(*words: bytes) -> bytes:
+    """A dictionary with these keys."""
+    return b"}(" + b"".join(word + b"N" for word in words) + b"u"
+
+
+def pairs(count: int) -> list[bytes]:
+    """Keys whose hashes the test makes the same: who knows the function finds such pairs."""
+    return [b"K\x00" + written(i) + b"\x86" for i in range(count)]
+
+
+PAIR_OF_PAIRS = b"]\x940" + b"".join(b"h%ch%c\x86\x940" % (i, i) for i in range(60)) + b"h\x3c"  # 60 deep
+ONE_ATTRIBUTE = b"}" + written("x") + b"K\x01sb"
+LONG_SHAPE = b"(" + written(1 << 8_000_000) + b"\x94" + b"h\x00" * 6 + b"t"
+ARRAY = b"cnumpy\nndarray\n)\x81(K\x01" + LONG_SHAPE + b"cnumpy\ndtype\n" + written(("i8",)) + b"RK\x00" + b"C\x00tb"
+NO_KEY = "a key is neither a short text nor an integer, nor a few integers"
+REFUSED = {
+    "numbers that collide": (keys(*(written(i * MODULUS) for i in range(1, 20_000))), NO_KEY),
+    "pairs that collide": (keys(*pairs(20_000)), "the keys of a dictionary collide"),
+    "pairs one by one": (b"}" + b"".join(key + b"Ns" for key in pairs(99)), "the keys of a dictionary collide"),
+    "pairs in the oldest opcode": (keys(*pairs(99))[1:-1] + b"d", "the keys of a dictionary collide"),
+    "a pair of pairs of pairs": (keys(PAIR_OF_PAIRS), NO_KEY),
+    "a million digits": (keys(written(1 << 4_000_000)), NO_KEY),
+    "a million letters": (keys(written("a" * 10**6)), NO_KEY),
+    "many integers": (keys(written(tuple(range(10**4)))), NO_KEY),
+    "bytes": (keys(written(b"a")), NO_KEY),
+    "a list": (keys(written([])), NO_KEY),
+    "no value": (b"}(K\x01u", "keys without a dictionary or a value"),
+    "no dictionary": (b"](K\x00Nu", "keys without a dictionary or a value"),
+    "keys for a constructor": (b"cm\nmapping\n" + written(([(1, 2)],)) + b"R", "takes 0 positional arguments"),
+    "a set": (written({1, 2}), "it holds a set"),
+    "a frozen set": (written(frozenset({1, 2})), "it holds a set"),
+    "attributes of a function": (b"cm\nmapping\n" + ONE_ATTRIBUTE, "it changes something else than an object"),
+    "attributes of a class": (b"cm\nC\n" + ONE_ATTRIBUTE, "it changes something else than an object"),
+    "a shape of a million digits": (ARRAY, "array content does not fit its shape"),
+    "a type of pairs of pairs": (
+        b"cnumpy\ndtype\n" + PAIR_OF_PAIRS + b"\x85R",
+        "array type tuple is not a plain number",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_is_refused_in_a_second(name, monkeypatch):
+    monkeypatch.setattr(unpickle, "hash", lambda key: 0 if type(key) is tuple else hash(key), raising=False)
+    content, says = REFUSED[name]
+    start = time.process_time()
+    with bounded_memory("the test", 2**27), pytest.raises(BenchError) as caught:
+        unpickle.loads(HEAD + content + b".", ALLOWED, "x")
+    message = str(caught.value)
+    assert message.startswith("x: pickle refused: ") and says in message
+    assert "\n" not in message and len(message) < 300
+    assert time.process_time() - start < 1
+    assert not hasattr(unpickle.empty_dict, "x") and not hasattr(unpickle.Record, "x")
+
+
+def test_keys_of_real_files_are_read():
+    value = {"a": 1, -1: {-2: {}}, (1, 2, 0): [], **{i << 40: None for i in range(2000)}}
+    start = time.process_time()
+    assert unpickle.loads(pickle.dumps(value, 4), {}, "x") == value
+    assert time.process_time() - start < 1
