@@ -47,6 +47,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.hostile("YAML")
 @pytest.mark.parametrize(("text", "says"), REFUSED.values(), ids=REFUSED)
 def test_is_refused_in_one_line(tmp_path, text, says):
     path = tmp_path / "file.yaml"
@@ -57,6 +58,7 @@ def test_is_refused_in_one_line(tmp_path, text, says):
     assert message.startswith(f"{path}: ") and says in message and len(message) < 400 and "\n" not in message
 
 
+@pytest.mark.hostile("YAML")
 def test_takes_little_memory_and_time(tmp_path):
     """All of them, in one process that may take 5 CPU-seconds and 200 MB."""
     for name, (text, _) in REFUSED.items():
@@ -74,6 +76,7 @@ def test_takes_little_memory_and_time(tmp_path):
     assert int(done.stdout) < 200 * 1024
 
 
+@pytest.mark.hostile("YAML")
 def test_what_is_no_file_is_refused(tmp_path):
     for path in (tmp_path, "/dev/zero", "a\0b"):
         with pytest.raises(BenchError, match="cannot read: "):

@@ -92,6 +92,7 @@ def test_a_full_disk_is_a_one_line_error_and_leaves_nothing(tmp_path):
         assert os.listdir(disk) == []
 
 
+@pytest.mark.hostile("tables")
 @pytest.mark.parametrize("text", ["[1]", "5", "null", "[" * 100_000, "{"])
 def test_metadata_that_is_no_mapping_is_one_line(tmp_path, text):
     path = tmp_path / "x.parquet"
@@ -100,6 +101,7 @@ def test_metadata_that_is_no_mapping_is_one_line(tmp_path, text):
         io.read_meta(path)
 
 
+@pytest.mark.hostile("tables")
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "x.parquet")
     with pytest.raises(BenchError, match=r"x\.parquet: not a plain file"):

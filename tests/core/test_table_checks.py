@@ -98,6 +98,7 @@ def test_tables_as_converted_are_fine():
     check(Path("data"))
 
 
+@pytest.mark.hostile("tables")
 @pytest.mark.parametrize(("file", "change", "says"), CASES)
 def test_changed_tables_are_refused(file, change, says):
     tables = tiny_tables()
@@ -111,11 +112,13 @@ def test_labels_in_any_order_are_fine():
     check(Path("data"), targets=tiny_tables().targets.sort("value"))
 
 
+@pytest.mark.hostile("tables")
 def test_graphs_and_labels_of_two_versions_are_refused():
     with pytest.raises(BenchError, match="targets: of version '2', the graphs are of '1'; delete the file and convert"):
         table_checks.require_same({"version": "1"}, {"version": "2"}, "targets")
 
 
+@pytest.mark.hostile("tables")
 def test_a_cell_is_not_trained_on_changed_tables(tmp_path):
     """The check stands where a cell's command reads its tables."""
     tables = tiny_tables()

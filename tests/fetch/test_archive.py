@@ -55,6 +55,7 @@ def test_members_are_read_in_order_and_only_the_wanted_ones(tmp_path):
     ]
 
 
+@pytest.mark.hostile("archives")
 @pytest.mark.parametrize("twice", [("a", "a"), ("a", "./a"), ("d/a", "d//a")])
 def test_a_member_that_comes_twice(tmp_path, twice):
     path = packed(tmp_path, *((info(name, size=1), content) for name, content in zip(twice, (b"1", b"2"), strict=True)))
@@ -68,6 +69,7 @@ def test_long_names_and_folders(tmp_path):
     assert everything(path) == {name: b"ab"}
 
 
+@pytest.mark.hostile("archives")
 @pytest.mark.parametrize(
     ("header", "message"),
     [
@@ -91,6 +93,7 @@ def test_dangerous_members(tmp_path, header, message):
     assert os.listdir(tmp_path) == ["a.tar.gz"]
 
 
+@pytest.mark.hostile("archives")
 def test_truncated(tmp_path):
     write_tar_gz(tmp_path / "a.tar.gz", {"a": os.urandom(50_000), "b": b"b"})
     whole = (tmp_path / "a.tar.gz").read_bytes()
@@ -100,6 +103,7 @@ def test_truncated(tmp_path):
             everything(tmp_path / "a.tar.gz")
 
 
+@pytest.mark.hostile("archives")
 def test_not_an_archive(tmp_path):
     for content in (b"plain text", gzip.compress(b"plain text" * 200), b"PK\3\4" + bytes(100)):
         (tmp_path / "a.tar.gz").write_bytes(content)
@@ -109,6 +113,7 @@ def test_not_an_archive(tmp_path):
         everything(tmp_path / "none.tar.gz")
 
 
+@pytest.mark.hostile("archives")
 def test_damaged_content_and_damaged_headers(tmp_path):
     write_tar_gz(tmp_path / "a.tar.gz", {"a": b"x" * 3000, "b": b"y" * 3000})
     tar = bytearray(gzip.decompress((tmp_path / "a.tar.gz").read_bytes()))
@@ -122,6 +127,7 @@ def test_damaged_content_and_damaged_headers(tmp_path):
         everything(tmp_path / "a.tar.gz")
 
 
+@pytest.mark.hostile("archives")
 def test_size_limits(tmp_path):
     write_tar_gz(tmp_path / "a.tar.gz", {f"{i}": bytes(5000) for i in range(10)})
     with pytest.raises(BenchError, match="'0' has 5,000 bytes, over the limit of 100"):
@@ -132,6 +138,7 @@ def test_size_limits(tmp_path):
         everything(tmp_path / "a.tar.gz", Limits(members=3))
 
 
+@pytest.mark.hostile("archives")
 def test_members_that_lie_about_their_size(tmp_path):
     for size in (2**40, -5):
         path = raw_tar(tmp_path, info("a", size=size).tobuf(tarfile.GNU_FORMAT), b"content")
@@ -142,6 +149,7 @@ def test_members_that_lie_about_their_size(tmp_path):
         everything(path)
 
 
+@pytest.mark.hostile("archives")
 def test_huge_and_endless_headers(tmp_path):
     path = raw_tar(tmp_path, info("h", tarfile.XHDTYPE, size=2**33).tobuf(tarfile.GNU_FORMAT), b"")
     with pytest.raises(BenchError, match="a header of 8,589,934,592 bytes"):
@@ -151,12 +159,14 @@ def test_huge_and_endless_headers(tmp_path):
         everything(raw_tar(tmp_path, *[header, b"14 comment=ab\n"] * 5000))
 
 
+@pytest.mark.hostile("archives")
 def test_sparse_members(tmp_path):
     header = info("sparse", tarfile.GNUTYPE_SPARSE, size=0).tobuf(tarfile.GNU_FORMAT)
     with pytest.raises(BenchError, match="neither a file nor a folder|truncated"):
         everything(raw_tar(tmp_path, header))
 
 
+@pytest.mark.hostile("archives")
 def test_bombs_take_little_memory(tmp_path):
     """4 GiB of zeros in one member, then in many members: refused, with less than 200 MB of memory in use."""
     chunk = gzip.compress(bytes(2**24))

@@ -36,6 +36,7 @@ def test_plain_data_is_read(tmp_path):
     assert unpickle.load(tmp_path / "x", {}) == value
 
 
+@pytest.mark.hostile("pickles")
 @pytest.mark.parametrize("protocol", range(6))
 def test_code_is_refused_and_not_run(tmp_path, protocol):
     trace = tmp_path / "trace"
@@ -46,6 +47,7 @@ def test_code_is_refused_and_not_run(tmp_path, protocol):
     assert not trace.exists()
 
 
+@pytest.mark.hostile("pickles")
 @pytest.mark.parametrize(
     ("module", "name"),
     [
@@ -73,6 +75,7 @@ def test_a_record_takes_attributes_only():
             unpickle.loads(head + pickle.dumps(state, 4)[2:-1] + b"b.", allowed, "x")
 
 
+@pytest.mark.hostile("pickles")
 def test_damaged_pickles_are_refused():
     whole = pickle.dumps({"a": list(range(1000)), "b": "x" * 1000})
     for content in (
@@ -88,6 +91,7 @@ def test_damaged_pickles_are_refused():
             unpickle.loads(content, {}, "x")
 
 
+@pytest.mark.hostile("pickles")
 def test_references_outside_and_huge_files_are_refused(tmp_path, monkeypatch):
     with pytest.raises(BenchError, match="refers to an object outside"):
         unpickle.loads(b"\x80\x04K\x01Q.", {}, "x")
@@ -130,6 +134,7 @@ def test_numpy_scalars_are_read():
     assert unpickle.loads(pickle.dumps(value, 4), allowed, "x") == {"err": 0.25, "n": -3, "flag": True}
 
 
+@pytest.mark.hostile("pickles")
 @pytest.mark.parametrize(
     "value",
     [
@@ -147,6 +152,7 @@ def test_other_numpy_contents_are_refused(value):
         unpickle.loads(pickle.dumps(value, 4), unpickle_numpy.ALLOWED, "x")
 
 
+@pytest.mark.hostile("pickles")
 @pytest.mark.parametrize(
     "state",
     [
@@ -184,6 +190,7 @@ def test_a_torch_list_is_read_as_torch_reads_it(tmp_path):
     assert unpickle.load_torch_list(tmp_path / "y.pt") == values
 
 
+@pytest.mark.hostile("pickles")
 def test_wrong_torch_files_are_refused(tmp_path):
     trace = tmp_path / "trace"
     cases = {
@@ -219,12 +226,14 @@ def test_a_file_of_torch_may_hold_scalars_of_numpy_and_nothing_more(tmp_path):
     assert not (tmp_path / "trace").exists()
 
 
+@pytest.mark.hostile("pickles")
 @pytest.mark.parametrize("arguments", [("a", "utf8"), (1, "latin1"), ("\u0100", "latin1")])
 def test_bytes_are_made_of_latin_text_alone(arguments):
     with pytest.raises(BenchError, match="pickle refused"):
         unpickle.loads(global_pickle("_codecs", "encode", *arguments), unpickle_numpy.ALLOWED, "x")
 
 
+@pytest.mark.hostile("pickles")
 def test_a_few_bytes_that_ask_for_half_a_gigabyte_get_none():
     """LONG_BINPUT names a place in a list, which is not grown up to it; BYTEARRAY8 a length."""
     with bounded_memory("the test", 2**27):
@@ -233,6 +242,7 @@ def test_a_few_bytes_that_ask_for_half_a_gigabyte_get_none():
         unpickle.loads(b"\x80\x05\x96" + (2**29).to_bytes(8, "little") + b".", {}, "x")
 
 
+@pytest.mark.hostile("pickles")
 def test_a_zip_that_lies_about_a_size_takes_no_memory(tmp_path):
     path, mebibyte = tmp_path / "x.pt", bytes(2**20)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

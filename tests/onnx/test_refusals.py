@@ -178,6 +178,7 @@ def content(make: Callable[[], onnx.ModelProto | bytes]) -> bytes:
     return made if isinstance(made, bytes) else made.SerializeToString()
 
 
+@pytest.mark.hostile("ONNX files")
 @pytest.mark.parametrize("name", BAD)
 def test_refused_in_one_line(name):
     make, message = BAD[name]
@@ -193,6 +194,7 @@ def test_batch_and_dims_do_not_hide_an_error():
         read_graph(content(BAD["opset of the future"][0]), "a.onnx", batch_size=4, dims={"x": 1})
 
 
+@pytest.mark.hostile("ONNX files")
 def test_no_regular_file(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero")):
@@ -202,6 +204,7 @@ def test_no_regular_file(tmp_path):
         read_graph(tmp_path / "none.onnx")
 
 
+@pytest.mark.hostile("ONNX files")
 def test_too_large_is_refused_before_reading(tmp_path):
     with (tmp_path / "huge.onnx").open("wb") as file:
         file.truncate(2**34)
@@ -209,6 +212,7 @@ def test_too_large_is_refused_before_reading(tmp_path):
         read_graph(tmp_path / "huge.onnx")
 
 
+@pytest.mark.hostile("ONNX files")
 def test_every_bad_file_from_the_command_line_in_bounded_memory(tmp_path):
     """One process reads them all within 2 GiB of address space: one line each, exit status 1, no traceback."""
     paths = []
@@ -230,6 +234,7 @@ def test_every_bad_file_from_the_command_line_in_bounded_memory(tmp_path):
     assert len(paths) >= 20
 
 
+@pytest.mark.hostile("ONNX files")
 @pytest.mark.parametrize("name", ["squeezenet", "inception_v1"])
 def test_damaged_bytes_are_read_or_refused_never_crash(name):
     """Each of 300 copies has some bytes changed or a piece cut out."""

@@ -67,6 +67,7 @@ def test_a_failed_predictor_is_not_replaced_by_its_variant(kept, tmp_path):
         saved.choose(tmp_path, None, "nn_former", None)
 
 
+@pytest.mark.hostile("saved models")
 @pytest.mark.parametrize("name", ["about.json", "networks.safetensors", "model.safetensors", "model.json"])
 def test_a_damaged_model_is_one_line(kept, tmp_path, name):
     copied(kept, tmp_path / "models")
@@ -79,6 +80,7 @@ def test_a_damaged_model_is_one_line(kept, tmp_path, name):
         assert done.returncode == 0 and str(path) in done.stderr
 
 
+@pytest.mark.hostile("saved models")
 @pytest.mark.parametrize("key", ["known_operations_only", "vocab", "networks", "calibration", "n_train"])
 def test_a_model_that_lacks_a_key_is_one_line(kept, tmp_path, key):
     shutil.copytree(kept[0] / "models", tmp_path / "models")
@@ -132,6 +134,7 @@ def test_a_folder_is_whole_or_not_there(tmp_path):
         assert [path.name for path in target.parent.iterdir()] == ["model"]
 
 
+@pytest.mark.hostile("saved models")
 @pytest.mark.parametrize(
     "content",
     [b"[" * 100_000, b"[]", b"9" * 5_000, b'"\xff"', b"null", b'{"status": "ok"}'],
@@ -146,6 +149,7 @@ def test_one_broken_model_leaves_the_others_in_the_list(kept, tmp_path, content)
     assert "broken/about.json: not readable" in broken and "\n" not in broken
 
 
+@pytest.mark.hostile("saved models")
 @pytest.mark.parametrize(
     "changes",
     [
@@ -165,6 +169,7 @@ def test_a_model_that_says_what_cannot_be_is_not_listed(kept, tmp_path, changes)
     assert not readable and "not readable" in broken and "\n" not in broken
 
 
+@pytest.mark.hostile("saved models")
 @pytest.mark.parametrize(
     ("part", "change"),
     [
@@ -187,6 +192,7 @@ def test_measured_networks_that_cannot_be_are_refused(kept, tmp_path, part, chan
         asked(tmp_path)
 
 
+@pytest.mark.hostile("saved models")
 @pytest.mark.parametrize("text", ["[1]", "{}", "[" * 100_000, '{"predictor": "flops", "config": 5, "task": 1}'])
 @pytest.mark.parametrize("name", ["model.json", "ensemble.json"])
 def test_a_predictor_that_cannot_be_read_is_one_line(kept, tmp_path, name, text):

@@ -15,6 +15,7 @@ from tests.helpers.score_fixtures import score_rows_of
 HOSTILE = "| a | b\n\n# Heading\n![x](http://evil/x.png) <img src=x> **b** `c` [l](u) &lt; [^1] _e_ ~~s~~ $m$"
 
 
+@pytest.mark.hostile("names")
 def test_nothing_that_markdown_takes_for_markup_is_left():
     text = plain(HOSTILE)
     assert "\n" not in text
@@ -43,10 +44,12 @@ def test_plain_words_stay_as_they_are(text, shown):
     assert plain(text) == shown
 
 
+@pytest.mark.hostile("names")
 def test_code_stays_in_its_place():
     assert code("a `b`\n| c\x1b[0m") == "`a 'b' | c [0m`"
 
 
+@pytest.mark.hostile("names")
 @pytest.mark.parametrize("text", [HOSTILE, "a\\|b", "|", "\\"])
 def test_no_cell_ends_its_row(text):
     header, rule, row = markdown(["", ""], [[plain(text), code(text)]])
@@ -65,6 +68,7 @@ def hostile_page() -> str:
     return page.page(page.Content(scores, {}))
 
 
+@pytest.mark.hostile("names")
 def test_a_board_of_hostile_words_has_the_same_headings_and_tables():
     said = hostile_page()
     table = table_of(TAUS)
@@ -82,6 +86,7 @@ def test_a_board_of_hostile_words_has_the_same_headings_and_tables():
     assert widths == [3]
 
 
+@pytest.mark.hostile("names")
 def test_settings_are_code():
     table = table_of(TAUS, score_rows_of(TAUS))
     table.overrides["gbdt"] = '{"name": "`</code>|"}'
