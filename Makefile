@@ -4,6 +4,7 @@ CORES ?= all
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONDONTWRITEBYTECODE :=  # packages are installed without bytecode: their first import writes it
 
 .DEFAULT_GOAL := help
 .PHONY: help leaderboard test pull

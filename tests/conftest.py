@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from pipeline.core.paths import ROOT
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["PYTHONDONTWRITEBYTECODE"] = ""  # or hundreds of processes would each compile all that they import
+sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session")
