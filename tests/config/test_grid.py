@@ -153,6 +153,7 @@ def test_shipped_grids_count():
         (changed(tasks=GOOD["tasks"] * 2), "duplicate cell"),
         (changed(devices=["any", "any"]), "duplicate cell"),
         (changed(seeds=0), "seeds"),
+        (changed(seeds="three"), "seeds"),
         (changed(seeds=3, task_looked_at=3), "looked_at 3: no seed is left; ask for more seeds"),
         (changed(torch_device="tpu"), "torch_device: 'tpu': input should be 'auto', 'cpu' or 'cuda'"),
         (changed(torch_device="cuda:1"), "torch_device: 'cuda:1'"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from pathlib import Path
 
@@ -15,9 +17,20 @@ from tests.helpers.project_copy import (
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Path:
-    """A copy in which the default run has ended. Read only: tests that change something take `copy`."""
-    folder = copy_project(tmp_path_factory.mktemp("finished") / "bench")
-    snakemake(folder)
+    """A copy in which the default run has ended. Read only: tests that change something take `copy`.
+
+    The processes of one test run share it: the first that asks for it makes it, and others wait.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    shared.mkdir(exist_ok=True)
+    folder, ended = shared / "bench", shared / "ended"
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ended.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            snakemake(copy_project(folder))
+            ended.touch()
     return folder
 
 

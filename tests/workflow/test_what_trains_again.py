@@ -5,21 +5,29 @@ from __future__ import annotations
 import shutil
 
 from tests.helpers.project_copy import (
+    GRID,
     NOTHING,
     append,
     edit,
     predictions,
     snakemake,
+    touch_everything,
+    write_grid,
 )
 
 
-def test_comments_and_words_train_nothing(copy):
-    before = predictions(copy)
+def test_what_changes_no_number_trains_nothing(copy):
+    """Comments and words; time stamps, which a `git checkout` or `dvc checkout` does not keep; limits of the grid."""
     for path in [*copy.glob("pipeline/*/*.py"), *copy.glob("predictors/**/*.py")]:
         append(path, "# a comment")
     edit(copy / "predictors/mean.py", '"""', '"""Reworded. ')
     edit(copy / "pipeline/train/command.py", "predictions file to write", "file to write")
+    touch_everything(copy)
+    before = predictions(copy)
     assert NOTHING in snakemake(copy).stdout
+    assert predictions(copy) == before
+    write_grid(copy, {**GRID, "timeout_s": 600, "torch_device": "auto"})
+    assert NOTHING in snakemake(copy, "train").stdout
     assert predictions(copy) == before
 
 
