@@ -1,4 +1,5 @@
-"""What a run will do and cost, and who may run.
+"""What a run will do and cost, who may run, and which scores still hold.
 
-In: code, grids, committed scores. Out: code keys, the run lock, an estimate. May import core, config and score.
+In: code, grids, committed scores. Out: code keys, the run lock, an estimate, merged scores. May import core, config and
+score.
 """

@@ -13,7 +13,7 @@ Messages = dict[Key, str]
 
 def of_cells(cells: Iterable[CellSpec]) -> Messages:
     """The messages of the cells that did not end well."""
-    found = {_key(cell): io.read_meta(cell.path) for cell in cells}
+    found = {key(cell): io.read_meta(cell.path) for cell in cells}
     return {key: meta.get("message") or "" for key, meta in found.items() if meta.get("status") != "ok"}
 
 
@@ -27,5 +27,6 @@ def parse(raw: list[list] | None) -> Messages:
     return {tuple(key): str(message) for *key, message in raw or []}
 
 
-def _key(cell: CellSpec) -> Key:
+def key(cell: CellSpec) -> Key:
+    """What names a cell here."""
     return cell.dataset, cell.target, cell.device, cell.label, str(cell.budget), cell.seed
