@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,8 +19,11 @@ from predictors.kit.groups import chain_length, entries_in_parts, feature_groups
 # Mean and deviation of the logarithm of a group's variance, labels being standardised.
 PRIOR = {
     "sources": (0.0, 1.5), "place": (-2.0, 1.5), "kind": (-2.0, 1.5), "counts": (-2.0, 1.5), "live": (-6.0, 4.0),
-    "skip": (-2.0, 1.5), "costs": (-1.0, 1.5), "detail": (-5.0, 1.5), "noise": (-3.0, 1.5),
+    "skip": (-2.0, 1.5), "costs": (-1.0, 1.5), "detail": (-5.0, 1.5), "common": (-3.0, 1.5), "noise": (-3.0, 1.5),
 }  # fmt: skip
+LIKE_OTHERS = 0.9  # what the sources' mean weighs before any label
+SPREAD_LABELS = 3.0  # labels' worth of the sources' relative deviation
+NARROWEST = 1.5  # exponent of the share that sources leave of one another, at most
 
 
 class Predictor(BasePredictor):
@@ -28,8 +32,10 @@ class Predictor(BasePredictor):
     not known: it is averaged over, by the likelihood of the labels under a prior that is the same for all data sets.
     Labels are learned as they are, without a logarithm, as costs are close to sums.
 
-    Without a label of the new device the mean of the standardised sources answers. With one device alone there are no
-    sources, and the features of its graphs remain.
+    Without a label of the new device the mean of the standardised sources answers, and labels move away from there:
+    before any, the new device is expected to follow that mean, with the deviation that sources have beside their own
+    mean, and to leave it by as much as the sources leave one another, or up to as much as the prior says. With one
+    device alone there are no sources, and the features of its graphs remain.
     """
 
     transfers: ClassVar[bool] = True
@@ -69,11 +75,10 @@ class Predictor(BasePredictor):
         parts = zip(names, design.split(sizes, 1), strict=True)
         scale = torch.cat([_factor(x, alike=name in ("place", "kind")) for name, x in parts])
         if len(new):
-            (shift,), (unit,) = column_scale(new[:, None])
-            x = ((design - centre) * scale)[table.new_rows].split(sizes, 1)
-            prior = [PRIOR[name] for name in (*names, "noise")]
-            weights, constant = posterior_weights(x, (new - shift) / unit, prior, self.config.samples)
-            weight = torch.cat(weights)
+            shift, unit = _scale(new, mean, spread)
+            x = (design - centre) * scale
+            labelled = dict(zip(names, x[table.new_rows].split(sizes, 1), strict=True))
+            weight, constant = self._weights(labelled, (new - shift) / unit, x[:, : len(mean)])
         else:
             shift, unit, constant = mean.mean(), spread.mean(), 0.0
             weight = torch.zeros(len(centre), dtype=torch.float64)
@@ -89,6 +94,26 @@ class Predictor(BasePredictor):
         y = self._design(features) @ t["weight"] + t["shift"]
         y = above_zero(y, float(t["floor"])) if self.task == "cost" else y
         return require_finite(y, "a prediction")[inverse]
+
+    def _weights(self, groups: dict[str, Tensor], z: Tensor, said: Tensor) -> tuple[Tensor, float]:
+        """Weights of the columns of all ``groups``, each (n, F), and a shift, from standardised labels ``z`` (n,).
+
+        ``said``: what the regressions say of the sources, (m, S), standardised but for one factor.
+        """
+        deviation, narrow = said.sum(1).std(correction=0).clamp(min=1e-12), None
+        if said.shape[1]:
+            common = groups["sources"].sum(1) / deviation
+            z, groups = z - LIKE_OTHERS * common, {"common": common[:, None], **groups}
+            narrow = [
+                NARROWEST * math.log(_left(said)) * (name not in ("common", "noise")) for name in (*groups, "noise")
+            ]
+        prior = [PRIOR[name] for name in (*groups, "noise")]
+        weights, constant = posterior_weights(list(groups.values()), z, prior, self.config.samples, narrow)
+        weight = torch.cat(weights)
+        if said.shape[1]:
+            along, weight = weight[0], weight[1:]
+            weight[: said.shape[1]] += (LIKE_OTHERS + along) / deviation
+        return weight, constant
 
     def _design(self, features: Tensor) -> Tensor:
         """What the new device's cost is a weighed sum of, (n, K): sources, their parts, and ``features`` (n, F)."""
@@ -113,3 +138,21 @@ def _factor(x: Tensor, alike: bool = False) -> Tensor:
     if alike:
         return torch.full_like(variance, float(variance.sum().clamp(min=1e-18)) ** -0.5) * varies
     return varies / (variance.clamp(min=1e-18) * max(1, int(varies.sum()))).sqrt()
+
+
+def _left(said: Tensor) -> float:
+    """Share, 0.02 to 1, of a source's variance that the mean of the others leaves, of ``said`` (n, S), centred."""
+    others = said.sum(1, keepdim=True) - said
+    rho = (said * others).sum(0) / (said.norm(dim=0) * others.norm(dim=0)).clamp(min=1e-12)
+    return float((1 - rho.clamp(min=0) ** 2).mean().clamp(0.02, 1))
+
+
+def _scale(new: Tensor, mean: Tensor, spread: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of the new device's labels (n,): few say less of it than the sources' relative deviations."""
+    (shift,), (unit,) = column_scale(new[:, None])
+    if not len(mean):
+        return shift, unit
+    known = shift.abs() * (spread / mean.abs().clamp(min=1e-12)).log().mean().exp()
+    variance = new.var(correction=0)
+    unit = ((SPREAD_LABELS * known**2 + len(new) * variance) / (SPREAD_LABELS + len(new))).sqrt()
+    return shift, unit if unit > 1e-12 else torch.ones_like(unit)

@@ -13,19 +13,27 @@ JITTER = 1e-6
 
 
 def posterior_weights(
-    groups: Sequence[Tensor], z: Tensor, prior: Sequence[tuple[float, float]], samples: int = 512
+    groups: Sequence[Tensor],
+    z: Tensor,
+    prior: Sequence[tuple[float, float]],
+    samples: int = 512,
+    narrow: Sequence[float] | None = None,
 ) -> tuple[list[Tensor], float]:
     """Weights (F,) of each group of features (n, F), and a shift, that explain labels ``z`` (n,).
 
     The weights of a group have one variance, which is not known, nor is the noise's: ``prior`` has mean and deviation
     of the logarithm of each, the noise's last. Predictions are averaged over ``samples`` of them, drawn evenly (Sobol)
     from the prior and weighed by the labels' likelihood (Rasmussen and Williams 2006, 5.2); fewer for many labels.
+    ``narrow``: what is added to each of these logarithms times one share for all, drawn evenly from 0 to 1.
     """
-    n = len(z)
+    n, k = len(z), len(prior)
     samples = min(samples, max(64, 2 * ENTRIES // n**2))
-    draws = torch.quasirandom.SobolEngine(len(prior), scramble=True, seed=0).draw(samples).double()
+    draws = torch.quasirandom.SobolEngine(k + (narrow is not None), scramble=True, seed=0).draw(samples).double()
     mean, deviation = torch.tensor(prior, dtype=torch.float64).T
-    variance = (mean + deviation * torch.special.ndtri(draws.clamp(1e-4, 1 - 1e-4))).exp()
+    log_variance = mean + deviation * torch.special.ndtri(draws[:, :k].clamp(1e-4, 1 - 1e-4))
+    if narrow is not None:
+        log_variance = log_variance + draws[:, k:] * torch.tensor(narrow, dtype=torch.float64)
+    variance = log_variance.exp()
     gram = torch.stack([x @ x.T for x in groups])
     solved, evidence = [], []
     for part in variance.split(max(1, ENTRIES // n**2)):

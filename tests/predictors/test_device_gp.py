@@ -9,7 +9,7 @@ import torch
 
 from pipeline.core.graphs import Graphs, from_frame
 from pipeline.spaces import blocks, cells
-from predictors import base
+from predictors import base, device_gp
 from predictors.kit.device_process import posterior_weights
 from predictors.kit.devices import without_tails
 from predictors.kit.groups import chain_length, entries_in_parts, live_counts, place_one_hot
@@ -119,6 +119,28 @@ def test_more_labels_of_the_new_device_order_unseen_chains_better():
     none, ten, many = (on_unseen("device_gp", n, {}) for n in (0, 10, 100))
     assert 0.3 < none < many and ten < many
     assert many > 0.95
+
+
+def test_few_labels_leave_an_order_much_as_it_is_without_any():
+    assert min(on_unseen("device_gp", n) for n in (1, 2, 3)) > on_unseen("device_gp", 0) - 0.1
+
+
+def test_the_share_that_sources_leave_of_one_another():
+    x = torch.randn(400, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    apart = torch.linalg.qr(torch.cat([x, torch.roll(x, 1), torch.ones_like(x)], 1))[0].flip(1)[:, 1:]
+    apart = apart - apart.mean(0)
+    assert device_gp._left(apart) == pytest.approx(1, abs=0.02)
+    assert device_gp._left(x) == 1  # alone: nothing to be explained by
+    assert device_gp._left(torch.cat([x, 2 * x], 1)) == pytest.approx(0.02)  # the least
+
+
+def test_the_scale_of_few_labels_is_near_that_of_the_sources():
+    """Sources deviate by a tenth and two fifths of their means: by a fifth, geometrically."""
+    mean, spread = torch.tensor([10.0, 5.0]).double(), torch.tensor([1.0, 2.0]).double()
+    one, many = torch.tensor([100.0]).double(), 100 + torch.tensor([-1.0, 1.0]).double().repeat(300)
+    assert device_gp._scale(one, mean, spread) == (100, pytest.approx((3 * 20**2 / 4) ** 0.5))
+    assert device_gp._scale(many, mean, spread)[1] == pytest.approx(((3 * 400 + 600) / 603) ** 0.5)
+    assert device_gp._scale(one, mean[:0], spread[:0]) == (100, 1)
 
 
 def test_the_look_up_table_by_place_is_exact_on_summed_tables_and_the_plain_one_is_not():
