@@ -30,7 +30,17 @@ from pipeline.report.format import (
 )  # fmt: skip
 from pipeline.report.noise_lines import doubts
 from pipeline.report.page import tuned_in_sight
-from pipeline.report.questions import BEST, CHEAPEST, FAMILY, QUESTIONS, RECIPE, REPRODUCES, TRANSFER, answers
+from pipeline.report.questions import (
+    BEST,
+    CHEAPEST,
+    FAMILY,
+    QUESTIONS,
+    RECIPE,
+    REPRODUCES,
+    TRANSFER,
+    answers,
+    in_markdown,
+)
 from pipeline.report.reproduced import figures_table, not_run
 from pipeline.score import scores as score_numbers
 from pipeline.score.published import Figure
@@ -97,7 +107,7 @@ def page(boards: dict[str, Scores], tuned: Tuned) -> str:
         lines += ["> **SYNTHETIC LABELS: test only. No number here says anything about any predictor.**", ""]
     for name, scores in shown.items():
         lines += [line for doubt in doubts(scores.noise) for line in (f"> **{_link(name)}: {doubt}**", "")]
-    lines += [*answers_table(shown, compared, figures, tuned, notes), "", *figures_table(shown, figures)]
+    lines += [*answers_of_boards(shown, compared, figures, tuned, notes), *figures_table(shown, figures)]
     lines += ["## Predictors", "", *predictors_table(compared, tuned, notes), ""]
     lines += tuned_in_sight([table for scores in compared.values() for table in scores.tables], tuned, "../")
     lines += ["## Boards", "", *boards_table(shown), ""]
@@ -117,7 +127,7 @@ def _in_sight(tables: list[Table], tuned: Tuned) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def answers_table(
+def answers_of_boards(
     boards: dict[str, Scores], compared: dict[str, Scores], figures: list[Figure], tuned: Tuned, notes: Notes
 ) -> list[str]:
     """The questions, each answered by every board that can.
@@ -126,17 +136,17 @@ def answers_table(
     does: no question is left open that a board answers.
     """
     texts = {name: answers(scores.headline) for name, scores in boards.items()}
-    rows = []
+    lines = []
     for question in QUESTIONS:
         asked = [name for name in compared if question in texts[name]] if question in OF_PREDICTORS else []
-        parts = [
-            f"{_link(name)}{_flattered(boards[name], question, tuned, notes)}: {texts[name][question]}"
+        answered = [
+            (_link(name) + _flattered(boards[name], question, tuned, notes), texts[name][question])
             for name in asked or [name for name in boards if question in texts[name]]
         ]
         if question == REPRODUCES:
-            parts += filter(None, [not_run(boards, figures)])
-        rows.append([question, "<br>".join(parts) or NO_ANSWER.get(question, "no board has such data")])
-    return markdown(["Question", "Answer"], rows, "ll")
+            answered += [("", [text]) for text in filter(None, [not_run(boards, figures)])]
+        lines += in_markdown(question, answered or [("", [NO_ANSWER.get(question, "no board has such data")])])
+    return lines
 
 
 def _flattered(scores: Scores, question: str, tuned: Tuned, notes: Notes) -> str:

@@ -48,8 +48,8 @@ def page(content: Content, rows: pl.DataFrame) -> str:
         title=escape(f"Leaderboard: {scores.grid.name}"),
         warning=_warnings(scores),
         answers="\n".join(
-            f"<div><dt>{escape(question)}</dt><dd>{_rich(answer)}</dd></div>"
-            for question, answer in answers(scores.headline).items()
+            f"<div><dt>{escape(question)}</dt><dd>{_rich('; '.join(sentences))}</dd></div>"
+            for question, sentences in answers(scores.headline).items()
         ),
         tasks="".join(f'<option value="{escape(t.name)}">{escape(title(t))}</option>' for t in scores.tables),
         heads="".join(

@@ -29,7 +29,7 @@ from pipeline.report.format import (
 )  # fmt: skip
 from pipeline.report.noise_lines import doubts, noise_lines
 from pipeline.report.pair_table import pair_section
-from pipeline.report.questions import answers
+from pipeline.report.questions import answers, in_markdown
 from pipeline.report.transfer import transfer_section
 from pipeline.report.two_way import two_way_section
 from pipeline.score.score_table import QUALITY_SPLITS
@@ -94,9 +94,8 @@ def page(content: Content) -> str:
     if scores.synthetic:
         lines += ["> **SYNTHETIC LABELS: test only.** Labels of the data sets so marked are made up.", ""]
     lines += [line for doubt in doubts(scores.noise) for line in (f"> **{doubt}**", "")]
-    answered = answers(scores.headline)
-    if answered:
-        lines += [*markdown(["Question", "Answer"], [list(pair) for pair in answered.items()], "ll"), ""]
+    for question, sentences in answers(scores.headline).items():
+        lines += in_markdown(question, [("", sentences)])
     lines += [
         "[All boards](../leaderboard.md). `snakemake boards --cores 2` makes `html/leaderboard.html`, which sorts and "
         "filters every number, beside `leaderboard.csv` and the figures as SVG.", "",

@@ -31,18 +31,30 @@ NAMED = 3  # predictors; the others of a list are counted
 FIRST_SEEDS = 10  # with fewer seeds nothing is called first
 
 
-def answers(headline: Headline) -> dict[str, str]:
-    """The answer to each of QUESTIONS that a board can answer."""
+def answers(headline: Headline) -> dict[str, list[str]]:
+    """The answer to each of QUESTIONS that a board can answer, a sentence for each label budget, task or label."""
+    family = headline.unseen_family
     sentences = {
-        BEST: "; ".join(_best(word, best) for word, best in headline.best.items()),
-        CHEAPEST: "; ".join(_cheapest(word, best) for word, best in headline.best.items()),
-        RECIPE: "; ".join(_recipes(two_way) for two_way in headline.two_ways),
-        FAMILY: _unseen_family(headline.unseen_family) if headline.unseen_family else "",
-        REPRODUCES: "; ".join(_reproduces(label, verdicts) for label, verdicts in headline.verdicts.items()),
-        TRANSFER: "; ".join(_transfer(n, headline.transfer) for n in _numbers_of_labels(headline.transfer)),
+        BEST: [_best(word, best) for word, best in headline.best.items()],
+        CHEAPEST: [_cheapest(word, best) for word, best in headline.best.items()],
+        RECIPE: [_recipes(two_way) for two_way in headline.two_ways],
+        FAMILY: [_unseen_family(family)] if family else [],
+        REPRODUCES: [_reproduces(label, verdicts) for label, verdicts in headline.verdicts.items()],
+        TRANSFER: [_transfer(n, headline.transfer) for n in _numbers_of_labels(headline.transfer)],
     }
     loud = SYNTHETIC if headline.synthetic else ""
-    return {question: loud + text for question, text in sentences.items() if text}
+    return {question: [loud + text for text in texts] for question, texts in sentences.items() if texts}
+
+
+def in_markdown(question: str, answered: list[tuple[str, list[str]]]) -> list[str]:
+    """A question and a list of its answers. `answered`: who says so, "" for the page itself, and the sentences."""
+    lines = [f"**{question}**", ""]
+    for who, sentences in answered:
+        alone = not who or len(sentences) == 1
+        lines += [] if alone else [f"- {who}:"]
+        start = "- " if not who else f"- {who}: " if alone else "  - "
+        lines += [start + sentence for sentence in sentences]
+    return [*lines, ""]
 
 
 def _numbers_of_labels(tasks: list[Task]) -> list[int]:

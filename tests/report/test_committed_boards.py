@@ -41,7 +41,7 @@ def board(name: str) -> scores.Scores:
 
 def answers(name: str) -> list[str]:
     found = questions.answers(board(name).headline)
-    return [found.get(question, "") for question in questions.QUESTIONS]
+    return ["; ".join(found.get(question, [])) for question in questions.QUESTIONS]
 
 
 def test_there_are_these_boards():

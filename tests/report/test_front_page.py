@@ -40,22 +40,29 @@ def test_a_row_a_predictor_and_a_column_a_task():
     assert lines[-1] == "[^1]: As `nn_former-latency` on synthetic_toy."
 
 
-def answers_of(boards: dict, tuned: dict | None = None, figures: list = (), compared=None) -> tuple[list[str], Notes]:
+def answers_of(boards: dict, tuned: dict | None = None, figures: list = (), compared=None) -> dict[str, list[str]]:
+    """The lines below each question."""
     notes = Notes()
     compared = {name: boards[name] for name in (boards if compared is None else compared)}
-    return front_page.answers_table(boards, compared, list(figures), tuned or {}, notes), notes
+    lines = front_page.answers_of_boards(boards, compared, list(figures), tuned or {}, notes)
+    starts = [lines.index(f"**{question}**") for question in questions.QUESTIONS]
+    return {
+        question: lines[start + 2 : end]
+        for question, start, end in zip(questions.QUESTIONS, starts, [*starts[1:], None], strict=True)
+    }
 
 
 def test_every_board_answers_what_it_can():
-    table, _ = answers_of({"cells": scores_of([table_of(RANKED)]), "nets": scores_of([families_table()])})
-    assert table[2].startswith("| What is best, at which label budget? | [cells](cells/leaderboard")
-    assert "**`nn_former`**, τ 0.810 ± 0.025" in table[2] and "[nets]" not in table[2]
-    assert table[4].endswith("| no board has several predictors by several recipes yet, so none says |")
-    assert table[5].endswith(
-        "[nets](nets/leaderboard.md): **`nn_former-latency`**, MAPE 9.00 %, one seed and so no test, "
-        "mean over families of synthetic_toy |"
-    )
-    assert table[6] == "| Do NN-Former's published figures reproduce? | no board has such data |"
+    said = answers_of({"cells": scores_of([table_of(RANKED)]), "nets": scores_of([families_table()])})
+    who, at_1, at_5, _ = said[questions.BEST]
+    assert who == "- [cells](cells/leaderboard.md):" and "**`nn_former`**, τ 0.810 ± 0.025" in at_1
+    assert at_1.startswith("  - 1 % (10 labels): ") and at_5.startswith("  - 5 % (50 labels): ")
+    assert said[questions.RECIPE] == ["- no board has several predictors by several recipes yet, so none says", ""]
+    assert said[questions.FAMILY] == [
+        "- [nets](nets/leaderboard.md): **`nn_former-latency`**, MAPE 9.00 %, one seed and so no test, "
+        "mean over families of synthetic_toy", "",
+    ]  # fmt: skip
+    assert said[questions.REPRODUCES] == ["- no board has such data", ""]
 
 
 def test_labels_that_settings_were_chosen_on_come_last_and_are_marked():
@@ -64,8 +71,8 @@ def test_labels_that_settings_were_chosen_on_come_last_and_are_marked():
     tables = of_grid(grid_of(RANKED, dataset="clean"), rows, {"clean": clean}, "scores")
     boards = {"cells": scores_of([table_of(RANKED)]), "sample": scores_of(tables)}
     lines = front_page.page(boards, {"nn_former": [DATASET]}).splitlines()
-    best = next(line for line in lines if line.startswith("| What is best"))
-    assert best.index("[sample](sample/leaderboard.md): ") < best.index("[cells](cells/leaderboard.md)[^1]: ")
+    below = lines[lines.index(f"**{questions.BEST}**") :]
+    assert below.index("- [sample](sample/leaderboard.md):") < below.index("- [cells](cells/leaderboard.md)[^1]:")
     head = lines[lines.index("## Predictors") + 2]
     assert head.index("[clean]") < head.index("[synthetic_toy]")
     assert "[^1]: Settings of `nn_former` were chosen with these labels, or labels like them, in sight" in lines[-1]
@@ -103,11 +110,11 @@ def test_each_published_figure_of_nn_former_has_its_row():
         "",
     ]
     assert reproduced.not_run(boards, FIGURES) == "**not run**: 3 of 5 published figures"
-    table, _ = answers_of(boards, figures=FIGURES)
-    assert table[6].endswith(
-        "`nn_former-paper`: **1 reproduced and 1 above** of 2 published figures, none checked against the paper"
-        "<br>**not run**: 3 of 5 published figures |"
-    )
+    assert answers_of(boards, figures=FIGURES)[questions.REPRODUCES] == [
+        "- [cells](cells/leaderboard.md): `nn_former-paper`: **1 reproduced and 1 above** of 2 published figures, "
+        "none checked against the paper",
+        "- **not run**: 3 of 5 published figures", "",
+    ]  # fmt: skip
 
 
 def test_variants_of_one_predictor_are_a_board_but_no_row():
@@ -131,12 +138,10 @@ def test_no_question_is_left_open_that_a_board_answers():
     transfer = transfer_scores(rho)
     assert not front_page._compares_predictors(transfer)
     text = front_page.page({"cells": scores_of([table_of(RANKED)]), "transfer": transfer}, {"mlp": [DATASET]})
-    (line,) = [line for line in text.splitlines() if line.startswith(f"| {questions.TRANSFER}")]
-    assert line.startswith(f"| {questions.TRANSFER} | [transfer](transfer/leaderboard.md)[^1]: 20 labels of the new")
+    assert f"**{questions.TRANSFER}**\n\n- [transfer](transfer/leaderboard.md)[^1]: 20 labels of the new" in text
     assert "[^1]: Settings of `mlp` were chosen with these labels" in text
     variants = scores_of([table_of({(label, "0.05", 0): 0.9 for label in ("gbdt", "mlp-a", "mlp-b")})])
-    table, _ = answers_of({"variants": variants}, compared=())
-    assert table[2].startswith(f"| {questions.BEST} | [variants](variants/leaderboard.md): ")
+    assert answers_of({"variants": variants}, compared=())[questions.BEST][0].startswith("- [variants](")
 
 
 def test_made_up_labels_are_left_out_where_there_are_others():

@@ -36,7 +36,7 @@ def test_it_stands_in_the_section_the_summary_and_the_answer():
     text = page.page(content([FLOOR]))
     assert "33 networks measured again agree to τ 0.987, MAPE 1.25 %, Acc(10 %) 99.0 %" in text
     assert "| *measured again* |" in text and "<br>noise floor 1.25 / 99.00 |" in text
-    assert "; labels measured again: 1.25 % |" in text
+    assert "; labels measured again: 1.25 %\n" in text
     without = page.page(content([]))
     assert not any(word in without for word in ("measured again", "noise floor"))
 
@@ -68,7 +68,7 @@ def test_a_board_opens_with_labels_in_doubt():
     said = "on `phone` are 29.0 % apart when measured again, 12 of them timed beside other work and never twice alike."
     made = content([bad, busy])
     text = page.page(made)
-    assert said in text.partition("## Summary")[0].partition("| Question |")[0]
+    assert said in text.partition("## Summary")[0].partition("**What is")[0]
     assert "29.0 % apart when measured again" in html.page(made, csv_rows.rows(made.scores)).partition("<table")[0]
     assert "Labels in doubt" not in page.page(content([FLOOR]))
     assert parse(dump([bad, busy])) == [bad, busy]

@@ -15,9 +15,9 @@ FIGURE = published.Figure(DATASET, "direct", 10, "nn_former", "kendall_tau", 0.7
 
 
 def texts(table, figures=()):
-    """The answers, "" where the board has none."""
+    """The answers, their sentences one after the other; "" where the board has none."""
     answers = questions.answers(scores_of([table], figures).headline)
-    return [answers.get(question, "") for question in questions.QUESTIONS]
+    return ["; ".join(answers.get(question, [])) for question in questions.QUESTIONS]
 
 
 def with_costs(seconds: dict[str, float]) -> pl.DataFrame:
@@ -148,3 +148,9 @@ def test_architecture_and_recipe():
 def test_made_up_labels_are_said_to_be():
     best, cheapest, *others = texts(table_of(RANKED, about=replace(ABOUT, synthetic=True)))
     assert "SYNTHETIC" in best and "SYNTHETIC" in cheapest and set(others) == {""}
+
+
+def test_one_answer_stands_beside_who_gives_it_and_several_below():
+    assert questions.in_markdown("Which?", [("a", ["this"]), ("b", ["this", "that"]), ("", ["none"])]) == [
+        "**Which?**", "", "- a: this", "- b:", "  - this", "  - that", "- none", "",
+    ]  # fmt: skip

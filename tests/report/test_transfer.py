@@ -49,7 +49,7 @@ def test_beside_nasflat_the_best_of_ours_and_nn_former_each_with_its_interval():
 
 
 def test_the_answer_counts_tasks():
-    answer = questions.answers(scores().headline)[questions.TRANSFER]
+    answer = "; ".join(questions.answers(scores().headline)[questions.TRANSFER])
     assert answer.startswith("20 labels of the new device: the best of ours is above NASFLAT's published figure, ")
     assert "on 1 of 2 tasks, NN-Former on 1, `" in answer and "; 10 labels of the new device: " in answer
     assert "on 0 of 1 tasks, NN-Former on 0, `nn_former` is the best on 1" in answer
