@@ -11,18 +11,38 @@ from pipeline.config import datasets
 from pipeline.core.errors import BenchError
 from pipeline.core.names import known_predictors
 from pipeline.core.paths import ROOT
+from pipeline.core.targets import is_cost
 
 CONFIG = ROOT / "config" / "search.yaml"
 SCHEMA = ROOT / "workflow" / "schemas" / "search.schema.json"
 
 
 @dataclass(frozen=True)
+class Limit:
+    """What a chosen network may cost: among the lowest `share` of costs `target` on `device`. `dataset` has the costs."""
+
+    dataset: str
+    target: str
+    device: str
+    share: float
+
+
+@dataclass(frozen=True)
 class Task:
-    """Labels of a data set: `query` is what a search sees, the mean of `report` is what its choice is judged by."""
+    """Labels of a data set: `query` is what a search sees, the mean of `report` is what its choice is judged by.
+
+    With a `limit` a query answers the network's cost too, and a network above the limit is no choice.
+    """
 
     dataset: str
     query: str
     report: tuple[str, ...]
+    limit: Limit | None = None
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Those whose tables are read."""
+        return (self.dataset, self.limit.dataset) if self.limit else (self.dataset,)
 
 
 @dataclass(frozen=True)
@@ -51,9 +71,9 @@ class SearchGrid:
     tasks: dict[str, Task]
     methods: dict[str, Method]
 
-    def facts(self, dataset: str, method: str) -> dict[str, Any]:
-        """What decides the searches of a data set by a method, as JSON values."""
-        about = {"task": asdict(self.tasks[dataset]), "method": asdict(self.methods[method])}
+    def facts(self, space: str, method: str) -> dict[str, Any]:
+        """What decides the searches of a space by a method, as JSON values."""
+        about = {"task": asdict(self.tasks[space]), "method": asdict(self.methods[method])}
         names = ("start", "seeds", "budgets", "batches", "sample")
         return json.loads(json.dumps(about | {name: getattr(self, name) for name in names}))
 
@@ -86,12 +106,21 @@ def load(path: Path | str = CONFIG) -> SearchGrid:
 
 
 def _task(path: Path | str, name: str, about: dict) -> Task:
-    targets = datasets.get(name).targets
+    dataset = about.get("dataset", name)
+    targets = datasets.get(dataset).targets
     for target in (about["query"], *about["report"]):
         if not target.endswith("_acc") or "any" not in targets.get(target, ()):
             known = ", ".join(target for target in targets if target.endswith("_acc"))
             raise BenchError(f"{path}: spaces.{name}: no accuracy {target!r}; known: {known or 'none'}")
-    return Task(name, about["query"], tuple(about["report"]))
+    limit = Limit(**about["limit"]) if "limit" in about else None
+    if limit:
+        devices = datasets.get(limit.dataset).targets.get(limit.target, ()) if is_cost(limit.target) else ()
+        if limit.device not in devices:
+            raise BenchError(
+                f"{path}: spaces.{name}.limit: {limit.dataset} has no cost {limit.target!r} on {limit.device!r}; see "
+                "config/datasets.yaml"
+            )
+    return Task(dataset, about["query"], tuple(about["report"]), limit)
 
 
 def _method(path: Path | str, name: str, about: dict) -> Method:

@@ -61,8 +61,8 @@ def answers(found: Searches) -> list[str]:
     for space, facts in found.about["spaces"].items():
         best, n = found.best_predictor(space, LOOKED_AT), len(found.predictors)
         lines.append(
-            f"- **{space}**, {LOOKED_AT} of {facts['networks']:,} networks queried: {code(best)}, the best of {n} "
-            f"predictors on these seeds, has regret {_spread(found, space, best, LOOKED_AT)}, floor "
+            f"- **{space}**, {LOOKED_AT} queries, {facts['networks']:,} networks{_limit(facts)}: {code(best)}, the "
+            f"best of {n} predictors on these seeds, has regret {_spread(found, space, best, LOOKED_AT)}, floor "
             f"{facts['floor']:.2f}; {_ahead(found, space, best, 'regret')}."
         )
         best = found.best_predictor(space, LOOKED_AT, "query_regret")
@@ -94,8 +94,8 @@ def section(found: Searches, space: str) -> list[str]:
     task = facts["task"]
     lines = [
         f"## {space}", "",
-        f"{facts['networks']:,} networks; queried {code(task['query'])}, judged by {_listed(task['report'])}, whose "
-        f"best is {facts['best']:.2f}. Floor of the regret: {facts['floor']:.2f}.", "",
+        f"{facts['networks']:,} networks{_limit(facts)}; queried {code(task['query'])}, judged by "
+        f"{_listed(task['report'])}, whose best is {facts['best']:.2f}. Floor of the regret: {facts['floor']:.2f}.", "",
     ]  # fmt: skip
     rows = []
     for method in found.about["methods"]:
@@ -146,6 +146,17 @@ def _within(found: Searches, space: str, method: str, limit: float) -> str:
     seeds = found.about["seeds"]
     middle = float(np.median([*reached, *[np.inf] * (seeds - len(reached))]))
     return f"{middle:.0f} ({len(reached)})" if np.isfinite(middle) else f"{MISSING} ({len(reached)})"
+
+
+def _limit(facts: dict) -> str:
+    """What the networks that may be chosen cost at most."""
+    limit = facts["task"]["limit"]
+    if not limit:
+        return ""
+    return (
+        f" that take {facts['limit']:.3g} or less ({code(limit['target'])} on {code(limit['device'])}, the lowest "
+        f"{100 * limit['share']:.3g} %)"
+    )
 
 
 def _listed(targets: list[str]) -> str:

@@ -47,9 +47,9 @@ def queries_within(regret: np.ndarray, points: float) -> int | None:
     return int(reached[0]) + 1 if reached.size else None
 
 
-def rows_of(frame: pl.DataFrame, meta: dict, budgets: tuple[int, ...], best_query: float) -> list[tuple]:
-    """(space, method, seed, queries, metric, value) of one file of traces; `best_query`: the best label to query."""
-    space, method = meta["facts"]["task"]["dataset"], meta["facts"]["method"]["name"]
+def rows_of(frame: pl.DataFrame, meta: dict, budgets: tuple[int, ...], space: str) -> list[tuple]:
+    """(space, method, seed, queries, metric, value) of one file of traces."""
+    method, best_query = meta["facts"]["method"]["name"], meta["best_query"]
     points = sorted({*range(meta["facts"]["start"], budgets[-1] + 1, STEP), *budgets})
     rows: list[tuple] = []
     for (seed,), trace in frame.sort("query").group_by("seed", maintain_order=True):
@@ -66,15 +66,10 @@ def rows_of(frame: pl.DataFrame, meta: dict, budgets: tuple[int, ...], best_quer
     return rows
 
 
-def score(grid: SearchGrid, searches: Path, data: Path) -> tuple[pl.DataFrame, dict]:
-    """All numbers of a grid, and what they are of; `data`: folder with parquet/.
-
-    Raises BenchError: a file of traces is missing or another's, or a table can't be read.
-    """
+def score(grid: SearchGrid, searches: Path) -> tuple[pl.DataFrame, dict]:
+    """All numbers of a grid, and what they are of. Raises BenchError: a file of traces is missing or another's."""
     rows, spaces, failures = [], {}, []
-    for space, task in grid.tasks.items():
-        targets = io.read_parquet(data / "parquet" / space / "targets.parquet")
-        best_query = targets.filter(pl.col("target") == task.query)["value"].max()
+    for space in grid.tasks:
         for method in grid.methods:
             path = searches / space / f"{method}.parquet"
             frame, meta = io.read_parquet(path), io.read_meta(path)
@@ -82,8 +77,9 @@ def score(grid: SearchGrid, searches: Path, data: Path) -> tuple[pl.DataFrame, d
                 raise BenchError(
                     f"{path}: not {grid.seeds} searches of {grid.budgets[-1]} queries; delete and run again"
                 )
-            rows += rows_of(frame, meta, grid.budgets, best_query)
-            spaces[space] = {key: meta[key] for key in ("networks", "best", "floor")} | {"task": meta["facts"]["task"]}
+            rows += rows_of(frame, meta, grid.budgets, space)
+            facts = {key: meta[key] for key in ("networks", "best", "floor", "limit")}
+            spaces[space] = facts | {"task": meta["facts"]["task"]}
             failures += [[space, method, seed, text] for seed, text in meta["failures"]]
     about = {
         "spaces": spaces, "methods": {name: method.by for name, method in grid.methods.items()}, "failures": failures,
@@ -185,10 +181,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m pipeline.score.search", description=__doc__.partition(":")[0])
     parser.add_argument("--grid", default=search_grid.CONFIG, type=Path, help="what was searched and how")
     parser.add_argument("--searches", default=Path("results/searches"), type=Path, help="folder of the traces")
-    parser.add_argument("--data", default=Path("data"), type=Path, help="folder with parquet/")
     parser.add_argument("--out", default=OUT, type=Path, help="file for the numbers")
     args = parser.parse_args()
-    io.write_parquet(args.out, *score(search_grid.load(args.grid), args.searches, args.data))
+    io.write_parquet(args.out, *score(search_grid.load(args.grid), args.searches))
 
 
 if __name__ == "__main__":

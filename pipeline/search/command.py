@@ -24,20 +24,22 @@ OUT = Path("results/searches")
 
 
 def run_all(grid: SearchGrid, names: Iterable[tuple[str, str]], data: Path, out: Path, code: str = "") -> None:
-    """The searches of pairs (data set, method) that are not under `out`, a file each. Raises BenchError."""
+    """The searches of pairs (space, method) that are not under `out`, a file each. Raises BenchError."""
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     tables: dict[str, tuple] = {}
-    for dataset, name in names:
-        method, path = grid.methods[name], out / dataset / f"{name}.parquet"
-        if dataset not in tables:
-            tables[dataset] = space.read(grid.tasks[dataset], data)
-        networks, labels, version = tables[dataset]
-        facts = {**grid.facts(dataset, name), "version": version, "code": code}
+    for where, name in names:
+        method, path = grid.methods[name], out / where / f"{name}.parquet"
+        if where not in tables:
+            tables[where] = space.read(grid.tasks[where], data)
+        networks, labels, version = tables[where]
+        facts = {**grid.facts(where, name), "version": version, "code": code}
         if path.exists() and io.read_meta(path).get("facts") == facts:
             continue
         parts = [_part(grid, method, networks, labels, seed, facts, path.with_suffix("")) for seed in range(grid.seeds)]
         meta = {
-            "facts": facts, "networks": len(networks), "best": float(labels.report.max()), "floor": labels.floor,
+            "facts": facts, "networks": int(labels.allowed.sum()), "floor": labels.floor,
+            "limit": None if labels.cost is None else labels.limit,
+            "best": float(labels.judged.max()), "best_query": float(labels.value.max()),
             "measures": [row for part in parts for row in io.read_meta(part)["measures"]],
             "failures": [row for part in parts for row in io.read_meta(part)["failures"]],
             "host_cpu": provenance.cpu(), "torch_version": torch.__version__, "code_rev": provenance.code_rev(),
@@ -59,8 +61,8 @@ def _part(grid, method, networks, labels, seed: int, facts: dict, folder: Path) 
             "seed": [seed] * len(trace.networks),
             "query": range(1, len(trace.networks) + 1),
             "graph_id": networks.graphs.graph_id[trace.networks].numpy(),
-            "queried": labels.query[trace.networks],
-            "reported": labels.report[trace.networks],
+            "queried": labels.value[trace.networks],
+            "reported": labels.judged[trace.networks],
             "cpu_s": trace.cpu_s,
             "failed": trace.failed,
         }
@@ -75,10 +77,10 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.search", description=__doc__.partition("\n")[0])
     parser.add_argument("--grid", default=search_grid.CONFIG, type=Path, help="what to search and how")
-    parser.add_argument("--space", help="one data set of the grid")
+    parser.add_argument("--space", help="one space of the grid")
     parser.add_argument("--method", help="one method of the grid")
     parser.add_argument("--data", default=Path("data"), type=Path, help="folder with parquet/")
-    parser.add_argument("--out", default=OUT, type=Path, help="folder for <data set>/<method>.parquet")
+    parser.add_argument("--out", default=OUT, type=Path, help="folder for <space>/<method>.parquet")
     parser.add_argument("--code", default="", help="key of the code; traces of another one are made again")
     args = parser.parse_args()
     grid = search_grid.load(args.grid)

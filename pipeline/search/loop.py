@@ -45,12 +45,13 @@ def run(grid: SearchGrid, method: Method, networks: Networks, labels: Labels, se
         raise BenchError(f"{grid.path}: {grid.budgets[-1]} queries of {len(networks)} networks; lower the budgets")
     shared = np.random.default_rng(seed)
     start = shared.choice(len(networks), grid.start, replace=False)
-    measured_on = shared.choice(len(networks), min(MEASURED_ON, len(networks)), replace=False)
+    allowed = np.flatnonzero(labels.allowed)
+    measured_on = shared.choice(allowed, min(MEASURED_ON, len(allowed)), replace=False)
     random = np.random.default_rng([seed, zlib.crc32(method.name.encode())])
     who = searcher(method, networks, random, grid.sample)
     trace = Trace(start.tolist(), [0.0] * grid.start, [False] * grid.start, {}, [])
     while True:
-        history = History(np.array(trace.networks), labels.query[trace.networks])
+        history = History.of(trace.networks, labels)
         if len(trace.networks) in grid.budgets:
             _measure(who, history, measured_on, labels, trace)
         if len(trace.networks) == grid.budgets[-1]:

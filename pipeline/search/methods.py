@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from pipeline.config.search_grid import Method
-from pipeline.search.space import Networks
+from pipeline.search.space import Labels, Networks
 from predictors.kit.ensemble import Ensemble, make
 
 POPULATION, TOURNAMENT = 50, 10
@@ -18,10 +18,22 @@ BEST = 10  # networks whose local changes are candidates
 
 @dataclass(frozen=True)
 class History:
-    """What was queried, in order: networks (m,) and their labels (m,)."""
+    """What was queried, in order: networks (m,) and what they are chosen by (m,).
+
+    Where costs have a `limit`: the accuracies (m,) and costs (m,) that were answered.
+    """
 
     networks: np.ndarray
     values: np.ndarray
+    accuracies: np.ndarray | None = None
+    costs: np.ndarray | None = None
+    limit: float = np.inf
+
+    @classmethod
+    def of(cls, networks: list[int], labels: Labels) -> History:
+        """What a search knows that queried these networks."""
+        costs = None if labels.cost is None else labels.cost[networks]
+        return cls(np.array(networks), labels.value[networks], labels.query[networks], costs, labels.limit)
 
     def unqueried(self, n: int) -> np.ndarray:
         """The other networks of n, rising."""
@@ -113,6 +125,9 @@ class ByPredictor(Searcher):
     `candidates`: all networks; a sample and the local changes of the BEST queried; or these alone, as BANANAS does
     (White et al., AAAI 2021), with a sample where they run out. `acquisition`: the prediction, or for ensembles
     independent Thompson sampling (the same paper): a normal draw by mean and spread of the members.
+
+    Where costs have a limit a second one of the same kind learns the costs seen, and candidates it expects above the
+    limit come last, the furthest at the end.
     """
 
     one_by_one = False
@@ -120,24 +135,30 @@ class ByPredictor(Searcher):
     def __init__(self, networks: Networks, random: np.random.Generator, method: Method, sample: int) -> None:
         super().__init__(networks, random)
         self.method, self.sample = method, sample
-        self.fitted: tuple[int, object] = (0, None)
+        self.fitted: dict[str, tuple[int, object]] = {}  # by task: number of labels, predictor
 
     def propose(self, history: History, n: int) -> np.ndarray:
         pool = self._candidates(history, n)
         score = self._acquisition(self._fit(history), pool)
+        if history.costs is not None:
+            cost, _ = self._answers(self._fit(history, "cost"), pool)
+            score = np.where(cost > history.limit, -1e6 * cost / history.limit, score)
         return pool[np.lexsort((self.random.random(len(pool)), -score))[:n]]  # equal scores in random order
 
     def predict(self, history: History, which: np.ndarray) -> np.ndarray:
         return self._answers(self._fit(history), which)[0]
 
-    def _fit(self, history: History):
+    def _fit(self, history: History, task: str = "accuracy"):
         """The predictor that learned from the history; one that learned from as many labels is kept."""
-        if self.fitted[0] != len(history.values):
-            seed = int(self.random.integers(2**31))
-            predictor = make(self.method.predictor, self.method.settings, "accuracy", seed)
-            predictor.fit(self.networks.graphs[torch.from_numpy(history.networks)], torch.from_numpy(history.values))
-            self.fitted = len(history.values), predictor
-        return self.fitted[1]
+        if self.fitted.get(task, (0, None))[0] != len(history.values):
+            predictor = make(self.method.predictor, self.method.settings, task, int(self.random.integers(2**31)))
+            accuracies = history.values if history.accuracies is None else history.accuracies
+            labels = history.costs if task == "cost" else accuracies
+            known = np.isfinite(labels)
+            graphs = self.networks.graphs[torch.from_numpy(history.networks[known])]
+            predictor.fit(graphs, torch.from_numpy(labels[known]))
+            self.fitted[task] = len(history.values), predictor
+        return self.fitted[task][1]
 
     def _answers(self, predictor, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and spread (m,) of what the members of an ensemble say; of one predictor, its answer and zeros."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from pipeline.config.search_grid import Task
+from pipeline.config.search_grid import Limit, Task
 from pipeline.core import io
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs, from_frame
@@ -41,15 +42,35 @@ class Networks:
 
 @dataclass(frozen=True)
 class Labels:
-    """What a network's query answers (n,), and what the network is judged by (n,); percent."""
+    """What a network's query answers (n,), and what the network is judged by (n,); percent.
+
+    `cost`, where there is a `limit`: (n,), answered too; infinite where it was not measured.
+    """
 
     query: np.ndarray
     report: np.ndarray
+    cost: np.ndarray | None = None
+    limit: float = np.inf
+
+    @cached_property
+    def allowed(self) -> np.ndarray:
+        """Whether a search may choose each network, (n,)."""
+        return np.ones(len(self.query), bool) if self.cost is None else self.cost <= self.limit
+
+    @cached_property
+    def value(self) -> np.ndarray:
+        """What a search chooses by, (n,): the label queried, or, below all of these, how far the cost is too high."""
+        return self.query if self.cost is None else np.where(self.allowed, self.query, -self.cost / self.limit)
+
+    @cached_property
+    def judged(self) -> np.ndarray:
+        """What a choice is worth, (n,): what the network is judged by, above the limit the least of those allowed."""
+        return np.where(self.allowed, self.report, self.report[self.allowed].min())
 
     @property
     def floor(self) -> float:
         """Regret of a search that queried every network."""
-        return float(self.report.max() - self.report[self.query.argmax()])
+        return float(self.judged.max() - self.judged[self.value.argmax()])
 
 
 def read(task: Task, data: Path) -> tuple[Networks, Labels, str]:
@@ -62,8 +83,25 @@ def read(task: Task, data: Path) -> tuple[Networks, Labels, str]:
     targets = io.read_parquet(folder / "targets.parquet")
     report = [_labels(targets, target, frame.height, folder) for target in task.report]
     labels = Labels(_labels(targets, task.query, frame.height, folder), np.mean(report, axis=0))
+    if task.limit:
+        cost = _costs(task.limit, frame["name"], data)
+        labels = replace(labels, cost=cost, limit=float(np.quantile(cost[np.isfinite(cost)], task.limit.share)))
     family = frame["family"][0]
     return Networks(from_frame(frame, meta), family, tuple(frame["name"])), labels, meta["version"]
+
+
+def _costs(limit: Limit, names: pl.Series, data: Path) -> np.ndarray:
+    """The costs of networks by name; infinite where there is none or it is marked as faulty."""
+    folder = data / "parquet" / limit.dataset
+    theirs = io.read_parquet(folder / "graphs.parquet").select("graph_id", "name")
+    costs = io.read_parquet(folder / "targets.parquet").filter(target=limit.target, device=limit.device)
+    if "faulty" in costs.columns:
+        costs = costs.filter(~pl.col("faulty"))
+    by_name = dict(costs.join(theirs, on="graph_id").select("name", "value").iter_rows())
+    found = np.array([by_name.get(name, np.inf) for name in names])
+    if not np.isfinite(found).any():
+        raise BenchError(f"{folder / 'targets.parquet'}: no cost of these networks; name another limit in the grid")
+    return found
 
 
 def _labels(targets: pl.DataFrame, target: str, n: int, folder: Path) -> np.ndarray:

@@ -32,7 +32,7 @@ def numbers() -> Searches:
             if METHODS[method] == "predictor":
                 rows += [("s", method, seed, n, name, 1 - level) for n in BUDGETS for name in search_page.MEASURES]
     frame = pl.DataFrame(rows, schema=["space", "method", "seed", "queries", "metric", "value"], orient="row")
-    task = {"dataset": "s", "query": "val_acc", "report": ["test_acc"]}
+    task = {"dataset": "s", "query": "val_acc", "report": ["test_acc"], "limit": None}
     about = {
         "spaces": {"s": {"networks": 1000, "best": 94.0, "floor": 0.05, "task": task}}, "methods": METHODS,
         "failures": [["s", "poor", 3, "after 50 queries, random picks: RuntimeError: <b>no</b> luck"]], "seeds": SEEDS,
@@ -51,7 +51,7 @@ def board(tmp_path_factory):
 def test_the_answer_names_the_best_predictor_and_its_lead(board):
     text = (board / "leaderboard.md").read_text()
     (line,) = [line for line in text.splitlines() if line.startswith("- **s**")]
-    assert "100 of 1,000 networks queried: `good`, the best of 2 predictors" in line and "floor 0.05" in line
+    assert "100 queries, 1,000 networks: `good`, the best of 2 predictors" in line and "floor 0.05" in line
     found = numbers()
     lead = found.less_regret("s", "good", "random", 100).difference
     assert f"{lead.mean:.2f} ({lead.low:.2f} to {lead.high:.2f}) less than random" in line
@@ -68,6 +68,15 @@ def test_the_table_has_a_row_a_method_with_its_numbers(board):
     assert by_method["good"][4] == "52 (5)" and by_method["good"][5] == "63 (4)"  # a seed that never came: the last
     assert by_method["poor"][5] == "– (0)"
     assert by_method["good"][6].startswith("3.0")
+
+
+def test_a_limit_is_said_with_its_size():
+    found = numbers()
+    limit = {"dataset": "h", "target": "latency_ms", "device": "phone", "share": 0.25}
+    found.about["spaces"]["s"] |= {"limit": 4.1375, "task": found.about["spaces"]["s"]["task"] | {"limit": limit}}
+    said = "1,000 networks that take 4.14 or less (`latency_ms` on `phone`, the lowest 25 %)"
+    text = search_page.page(found)
+    assert f"100 queries, {said}: `good`" in text and f"\n{said}; queried `val_acc`" in text
 
 
 def test_agreement_and_failures_are_said(board):
@@ -97,6 +106,6 @@ def test_the_floors_of_the_page_are_those_of_the_board():
     if not (ROOT / OUT).exists():
         pytest.skip("no searches were scored here")
     page = (ROOT / "docs" / "search.md").read_text()
-    said = {row[0]: float(row[1]) for row in re.findall(r"^\| `(\w+)` \| .* \| ([\d.]+) \|$", page, re.MULTILINE)}
+    said = {row[0]: float(row[1]) for row in re.findall(r"^\| `([\w-]+)` \| .* \| ([\d.]+) \|$", page, re.MULTILINE)}
     spaces = Searches.read(ROOT / OUT).about["spaces"]
     assert said == {space: round(facts["floor"], 2) for space, facts in spaces.items()}

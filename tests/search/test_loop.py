@@ -15,6 +15,7 @@ from pipeline.score import search as numbers
 from pipeline.search import command, loop, methods, space
 from pipeline.spaces import cells
 
+FAULTY, MISSING = 3, 5  # places in the table of costs
 ARCHS = [
     cells.format_arch(tuple(cells.OPS_201[i // 5**k % 5] for k in range(6)))
     for i in np.random.default_rng(0).permutation(cells.N_CELLS_201)[:625].tolist()
@@ -24,6 +25,10 @@ SMALL = {
     "spaces": {"nasbench201": {"query": "val_acc", "report": ["test_acc", "cifar10_test_acc"]}},
     "methods": {"random": {"by": "random"}, "evolution": {"by": "evolution"}, "op_counts": {"predictor": "op_counts"}},
 }  # fmt: skip
+
+
+LIMIT = {"dataset": "hwnasbench", "target": "cifar10_latency_ms", "device": "edgegpu", "share": 0.25}
+LIMITED = {"dataset": "nasbench201", "query": "val_acc", "report": ["test_acc"], "limit": LIMIT}
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +45,15 @@ def data(tmp_path_factory):
     meta = {"op_vocab": list(cells.VOCAB_201), "attr_names": [], "out_shape_rank": 0, "version": "1"}
     io.write_parquet(folder / "parquet/nasbench201/graphs.parquet", frame, meta)
     io.write_parquet(folder / "parquet/nasbench201/targets.parquet", pl.concat(parts), meta)
+    # Each 3x3 convolution takes 1 ms and a 1x1 half of one; in another order, one is faulty and one was not measured.
+    cost = np.array([1 + sum({"nor_conv_3x3": 1.0, "nor_conv_1x1": 0.5}.get(op, 0) for op in c.labels) for c in drawn])
+    order = np.arange(len(ARCHS))[::-1]
+    theirs = frame[order].with_columns(graph_id=pl.int_range(pl.len(), dtype=pl.UInt32))
+    rows = pl.DataFrame({"graph_id": range(len(ARCHS)), "value": cost[order]}).with_columns(
+        target=pl.lit("cifar10_latency_ms"), device=pl.lit("edgegpu"), faulty=pl.col("graph_id") == FAULTY
+    )
+    io.write_parquet(folder / "parquet/hwnasbench/graphs.parquet", theirs, meta)
+    io.write_parquet(folder / "parquet/hwnasbench/targets.parquet", rows.filter(pl.col("graph_id") != MISSING), meta)
     return folder
 
 
@@ -52,6 +66,42 @@ def grid_of(tmp_path, **changes) -> search_grid.SearchGrid:
 def run(grid, data, name, seed=0) -> tuple[loop.Trace, space.Labels]:
     networks, labels, _ = space.read(grid.tasks["nasbench201"], data)
     return loop.run(grid, grid.methods[name], networks, labels, seed), labels
+
+
+def test_a_limit_is_a_quantile_of_sound_costs_found_by_name(tmp_path, data):
+    grid = grid_of(tmp_path, spaces={"s": LIMITED})
+    _, labels, _ = space.read(grid.tasks["s"], data)
+    assert np.flatnonzero(~np.isfinite(labels.cost)).tolist() == [624 - MISSING, 624 - FAULTY]
+    ops = [arch.count("nor_conv_3x3") + 0.5 * arch.count("nor_conv_1x1") for arch in ARCHS]
+    sound = np.isfinite(labels.cost)
+    assert (labels.cost[sound] <= 1 + np.array(ops)[sound]).all()  # dead operations are no nodes
+    assert labels.limit == np.quantile(labels.cost[sound], 0.25)
+
+
+def test_what_is_above_the_limit_is_no_choice_by_hand():
+    labels = space.Labels(np.array([90.0, 95.0, 80.0]), np.array([91.0, 99.0, 70.0]), np.array([2.0, 8.0, 3.0]), 4.0)
+    assert labels.allowed.tolist() == [True, False, True]
+    assert labels.value.tolist() == [90.0, -2.0, 80.0]
+    assert labels.judged.tolist() == [91.0, 70.0, 70.0]
+    assert labels.floor == 0
+
+
+def test_a_search_under_a_limit_learns_where_it_lies(tmp_path, data):
+    """Few 3x3 convolutions are allowed and many are accurate: what a predictor proposes is mostly allowed."""
+    grid = grid_of(tmp_path, spaces={"s": LIMITED})
+    networks, labels, _ = space.read(grid.tasks["s"], data)
+    taken = {
+        name: labels.allowed[loop.run(grid, grid.methods[name], networks, labels, 0).networks[5:]].mean()
+        for name in ("random", "op_counts")
+    }
+    assert taken["op_counts"] > 1.5 * taken["random"]
+    out = tmp_path / "out"
+    command.run_all(grid, [("s", name) for name in grid.methods], data, out)
+    frame, about = numbers.score(grid, out)
+    assert about["spaces"]["s"]["limit"] == labels.limit
+    assert about["spaces"]["s"]["networks"] == labels.allowed.sum() < 625
+    regret = frame.filter(pl.col("metric") == "regret", pl.col("queries") == 25)
+    assert regret["value"].min() >= 0
 
 
 def test_a_search_by_hand(tmp_path, data):
@@ -76,6 +126,21 @@ def test_no_label_but_those_queried_changes_a_search(tmp_path, data):
         altered = labels.query.copy()
         altered[others] = altered[others][::-1] + 50
         again = loop.run(grid, method, networks, space.Labels(altered, -labels.report), 0)
+        assert again.networks == trace.networks, method.name
+
+
+def test_no_cost_but_those_queried_changes_a_search(tmp_path, data):
+    grid = grid_of(tmp_path, spaces={"s": LIMITED})
+    networks, labels, _ = space.read(grid.tasks["s"], data)
+    for method in grid.methods.values():
+        trace = loop.run(grid, method, networks, labels, 0)
+        others = np.setdiff1d(np.arange(len(networks)), trace.networks)
+        altered = labels.cost.copy()
+        altered[others] = altered[others][::-1]
+        measured_on = dataclasses.replace(labels, cost=altered)
+        measured_on.__dict__["allowed"] = labels.allowed  # on which predictors are scored, no more
+        measured_on.__dict__["value"] = np.where(altered <= labels.limit, labels.query, -altered / labels.limit)
+        again = loop.run(grid, method, networks, measured_on, 0)
         assert again.networks == trace.networks, method.name
 
 
@@ -131,7 +196,7 @@ def test_a_killed_run_goes_on_and_what_is_there_is_not_run_again(tmp_path, data,
 def test_scores_follow_from_the_traces(tmp_path, data):
     grid, out = grid_of(tmp_path), tmp_path / "out"
     command.run_all(grid, [("nasbench201", name) for name in grid.methods], data, out)
-    io.write_parquet(tmp_path / "searches.parquet", *numbers.score(grid, out, data))
+    io.write_parquet(tmp_path / "searches.parquet", *numbers.score(grid, out))
     found = numbers.Searches.read(tmp_path / "searches.parquet")
     assert list(found.about["methods"]) == ["random", "evolution", "op_counts"]
     _, labels = run(grid, data, "random")
@@ -155,6 +220,12 @@ def test_scores_follow_from_the_traces(tmp_path, data):
         ({"batches": [{"from": 9, "size": 4}]}, "batches must say how many from start = 5 on"),
         ({"spaces": {"x": SMALL["spaces"]["nasbench201"]}}, "no data set 'x'"),
         ({"spaces": {"hwnasbench": SMALL["spaces"]["nasbench201"]}}, "no accuracy 'val_acc'; known: none"),
+        (
+            {"spaces": {"s": LIMITED | {"limit": LIMIT | {"device": "moon"}}}},
+            "hwnasbench has no cost 'cifar10_lat.*moon",
+        ),
+        ({"spaces": {"s": LIMITED | {"limit": LIMIT | {"target": "val_acc"}}}}, "hwnasbench has no cost 'val_acc'"),
+        ({"spaces": {"s": LIMITED | {"limit": LIMIT | {"share": 1}}}}, "share"),
         ({"methods": {"x": {"predictor": "x"}}}, "no predictor 'x'; known: "),
         ({"methods": {"x": {"by": "luck"}}}, "mend that key"),
         ({"seeds": 0}, "at \\$.seeds: .* mend that key"),
@@ -186,5 +257,6 @@ def test_more_queries_than_networks_in_the_tables_is_one_line(tmp_path, data):
 
 def test_the_shipped_grid_is_right():
     grid = search_grid.load()
-    assert set(grid.tasks) == {"nasbench201", "nasbench_macro", "nasbench_graph"} and grid.seeds == 20
+    assert set(grid.tasks) == {"nasbench201", "nasbench201-edgegpu", "nasbench_macro", "nasbench_graph"}
+    assert grid.seeds == 20
     assert grid.batch(20) == 10 and grid.batch(100) == 25 and grid.batch(290) == 10

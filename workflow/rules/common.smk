@@ -47,6 +47,7 @@ IS_DEFAULT_GRID = GRID.name == DEFAULT_GRID
 
 wildcard_constraints:
     dataset=r"[a-z0-9_]+",
+    space=r"[a-z0-9_-]+",
     target=r"[a-z0-9_]+",
     device=r"[^/]+",
     variant=r"[^/]+",
@@ -82,17 +83,21 @@ def searches():
 
 def traces(wildcards):
     """The files of all searches."""
-    return expand("results/searches/{dataset}/{method}.parquet", dataset=searches().tasks, method=searches().methods)
+    return expand("results/searches/{space}/{method}.parquet", space=searches().tasks, method=searches().methods)
 
 
-def tables_of_searches(wildcards):
-    """The labels of all spaces that are searched."""
-    return expand("data/parquet/{dataset}/targets.parquet", dataset=searches().tasks)
+def tables_of_search(wildcards):
+    """The tables that the search of a space reads."""
+    return expand(
+        "data/parquet/{dataset}/{table}.parquet",
+        dataset=searches().tasks[wildcards.space].datasets,
+        table=["graphs", "targets"],
+    )
 
 
 def facts_of_search(wildcards):
-    """What decides the searches of a data set and method beside code and tables: the file itself is no input."""
-    return repr(searches().facts(wildcards.dataset, wildcards.method))
+    """What decides the searches of a space and method beside code and tables: the file itself is no input."""
+    return repr(searches().facts(wildcards.space, wildcards.method))
 
 
 def code_of_searcher(wildcards):

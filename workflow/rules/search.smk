@@ -4,11 +4,11 @@
 # All seeds of a method, one after another; those that have ended are kept when it is killed.
 rule search_space:
     input:
-        tables=multiext("data/parquet/{dataset}/", "graphs.parquet", "targets.parquet"),
+        tables=tables_of_search,
     output:
-        "results/searches/{dataset}/{method}.parquet",
+        "results/searches/{space}/{method}.parquet",
     log:
-        "logs/search/{dataset}/{method}.log",
+        "logs/search/{space}/{method}.log",
     conda:
         "../envs/bench.yaml"
     threads: 1
@@ -20,16 +20,15 @@ rule search_space:
         predictor=code_of_searcher,
         facts=facts_of_search,
     message:
-        "Search {wildcards.dataset} by {wildcards.method}"
+        "Search {wildcards.space} by {wildcards.method}"
     shell:
-        "python -m pipeline.search --space {wildcards.dataset:q} --method {wildcards.method:q}"
+        "python -m pipeline.search --space {wildcards.space:q} --method {wildcards.method:q}"
         " --code {params.code:q}-{params.predictor:q} 2> {log:q}"
 
 
 rule search_scores:
     input:
         traces=traces,
-        tables=tables_of_searches,
         grid="config/search.yaml",
     output:
         "results/search/searches.parquet",
