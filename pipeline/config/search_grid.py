@@ -19,7 +19,7 @@ SCHEMA = ROOT / "workflow" / "schemas" / "search.schema.json"
 
 @dataclass(frozen=True)
 class Limit:
-    """What a chosen network may cost: among the lowest `share` of costs `target` on `device`. `dataset` has the costs."""
+    """What a choice may cost: among the lowest `share` of costs `target` on `device`, which `dataset` has."""
 
     dataset: str
     target: str
