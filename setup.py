@@ -17,6 +17,7 @@ NAMED = re.compile(r"((?:^\s*(?:from|import)|python -m) )(pipeline|predictors)(?
 DATA = {  # folders without code that the code reads, as packages of the wheel
     "config": ["*.yaml", "*.csv"],
     "workflow/schemas": ["*.json"],
+    "shipped": ["*.json", "*.safetensors", "*/*.json", "*/*.gz", "*/*.safetensors"],  # predictors of timm's chips
     "results/models": ["**/*.json", "**/*.safetensors", "**/*.txt"],  # predictors that were saved here, if any
 }
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nnfb.estimator import GraphRegressor as GraphRegressor
     from nnfb.latency import list_models as list_models
     from nnfb.latency import predict as predict
+    from nnfb.latency import predict_chips as predict_chips
     from nnfb.listing import list_predictors as list_predictors
     from nnfb.predictor import BasePredictor as BasePredictor
     from nnfb.predictor import Diverged as Diverged
@@ -35,7 +36,7 @@ _WHERE = {
     "data": ("Dataset", "cache_folder", "list_datasets", "load_dataset"),
     "errors": ("BenchError",),
     "estimator": ("GraphRegressor",),
-    "latency": ("Prediction", "list_models", "predict"),
+    "latency": ("Prediction", "list_models", "predict", "predict_chips"),
     "listing": ("list_predictors",),
     "predictor": ("BasePredictor", "Diverged", "Graphs", "Unsupported"),
     "scoring": ("score",),

@@ -101,6 +101,12 @@ def timm_network(name: str, size: int) -> torch.nn.Module:
         return timm.create_model(name, exportable=True, **({"img_size": size} if fixed else {}))
 
 
+def own_size(name: str) -> int:
+    """The edge in pixels of the images that timm's network `name` is made for."""
+    about = _timm().models.get_pretrained_cfg(name)
+    return about.input_size[-1] if about is not None else 224
+
+
 def as_deployed(module: torch.nn.Module) -> torch.nn.Module | None:
     """`module` with the branches merged that its authors merge for inference, in place; None where it has none."""
     if not any(hasattr(part, way) for part in module.modules() for way in MERGES):

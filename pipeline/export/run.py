@@ -24,7 +24,7 @@ from pipeline.core.errors import BenchError, run_cli
 from pipeline.export.files import LOG, Network, read_log
 from pipeline.export.table import write_tables
 
-COMMAND = (sys.executable, "-m", "pipeline.export.worker")
+COMMAND = (sys.executable, "-m", f"{__package__}.worker")
 BATCH = 300  # networks one process makes before a fresh one takes over
 TIMEOUT_S = 900.0  # of one network
 MOST_PARAMS_M = 100.0
@@ -50,12 +50,12 @@ def make(networks: Sequence[Network], folder: Path, retry: bool = False) -> None
     tried = {} if retry else read_log(folder)
     missing = [network for network in networks if not network.file(folder).exists() and network not in tried]
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOG).open("a") as log, contextlib.closing(_answers(missing, folder)) as answers:
-        for network, answer in tqdm(answers, total=len(missing), unit="network", mininterval=5):
+    with (folder / LOG).open("a") as log, contextlib.closing(answers(missing, folder)) as found:
+        for network, answer in tqdm(found, total=len(missing), unit="network", mininterval=5):
             print(json.dumps({"name": network.name, "size": network.size, **answer}), file=log, flush=True)
 
 
-def _answers(networks: Sequence[Network], folder: Path) -> Iterator[tuple[Network, dict]]:
+def answers(networks: Sequence[Network], folder: Path) -> Iterator[tuple[Network, dict]]:
     """What a worker says of each network; one that dies or takes too long costs one network."""
     process, served = None, 0
     try:

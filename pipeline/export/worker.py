@@ -17,20 +17,22 @@ import torch
 
 from pipeline.core import io
 from pipeline.export.files import DEPLOYED, SUFFIX
-from pipeline.export.model import as_deployed, timm_modules, timm_network, to_onnx
+from pipeline.export.model import as_deployed, own_size, timm_modules, timm_network, to_onnx
 
 
 def answer(name: str, size: int, path: Path) -> dict[str, object]:
     """Write the network's file, and one of the network as deployed where that is another; say how it went.
 
+    `size` 0 is the network's own.
     `params`, `buffers`: what torch counts in each of them, buffers without whole numbers; `cpu_s`: what all of it took.
     """
     start = time.process_time()
-    about = {"module": timm_modules().get(name), "params": [], "buffers": [], "message": ""}
-    image = torch.zeros(1, 3, size, size)
+    about = {"module": timm_modules().get(name), "params": [], "buffers": [], "message": "", "size": size}
     try:
         if about["module"] is None:
             raise LookupError("timm lists no such network")
+        size = about["size"] = size or own_size(name)
+        image = torch.zeros(1, 3, size, size)
         network = timm_network(name, size)
         _count(network, about)
         content = to_onnx(network, image)

@@ -1,5 +1,5 @@
-"""A saved predictor answers for one network.
+"""Saved predictors, and those that come with the package, answer for networks.
 
-In: an ONNX file, a saved predictor. Out: a latency with its interval. May import core, measure, onnx, predictors,
-score and train.
+In: an ONNX file, a saved predictor. Out: a latency with its interval, and where the time goes. May import config, core,
+export, measure, onnx, predictors, score and train.
 """

@@ -1,4 +1,4 @@
 from pipeline.core.errors import run_cli
-from pipeline.predict.model import main
+from pipeline.predict.command import main
 
 run_cli(main)

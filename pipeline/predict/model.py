@@ -1,34 +1,27 @@
-"""How long a network takes on a device, from a saved predictor:
-
-    python -m pipeline.predict MODEL.onnx ... --device ort-cpu-fp32-1t --predictor nn_former
-    python -m pipeline.predict --list
-
-or from Python: ``from pipeline.predict.model import load``, then
+"""How long a network takes on a device, from a saved predictor: ``from pipeline.predict.model import load``, then
 ``load(device="ort-cpu-fp32-1t").predict("MODEL.onnx")``.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.core.errors import BenchError, one_line
-from pipeline.onnx import sizes
-from pipeline.predict.lean_imports import lean_imports
-from pipeline.predict.prediction import Measured, Neighbour, Prediction, report, warnings_of
+from pipeline.core.errors import BenchError
+from pipeline.predict.chips import PER_IMAGE, meaning
+from pipeline.predict.prediction import Measured, Neighbour, Prediction, warnings_of
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from pipeline.core.graphs import Graphs
     from pipeline.onnx.graph import OnnxGraph
     from pipeline.predict.saved import Entry
 
 LEVEL, NEAREST, PREDICTOR = 0.9, 5, "nn_former"
+LEAST_TRIAL = 20  # networks of a lineage that was left out, for a percentage of them to mean something
 
 
 class Model:
@@ -42,39 +35,59 @@ class Model:
         self.networks, self._space = read_networks(entry)
         self._predictor = one_network.load(entry.folder, entry.predictor)
 
-    def predict(
+    def read(
         self,
         source: Path | str | bytes,
+        name: str = "",
+        batch_size: int | None = None,
+        dims: Mapping[str, int] | None = None,
+    ) -> OnnxGraph:
+        """The graph of an ONNX model at the sizes that are predicted.
+
+        `batch_size` replaces the file's own, `dims` sizes open dimensions by name. Where latencies are of an image, the
+        batch is one. Raises BenchError: no good model.
+        """
+        from pipeline.onnx.graph import read_graph
+
+        if self.about["target"] == PER_IMAGE:
+            if batch_size not in (None, 1):
+                raise BenchError(
+                    f"batch size {batch_size}: on {self.about['device']} latencies are of an image, at the batch sizes "
+                    "that were timed; leave it out"
+                )
+            batch_size = 1
+        return read_graph(source, name, batch_size, dims)
+
+    def predict(
+        self,
+        source: Path | str | bytes | OnnxGraph,
         batch_size: int | None = None,
         dims: Mapping[str, int] | None = None,
         level: float = LEVEL,
         nearest: int = NEAREST,
         name: str = "",
     ) -> Prediction:
-        """Latency of an ONNX model, given as a path or as bytes.
+        """Latency of an ONNX model, given as a path, as bytes or as `read` gives it.
 
-        `batch_size` replaces the file's own, `dims` sizes open dimensions by name, `nearest` networks are listed. The
-        network is taken as in the file or as runtimes run it (`as_run`), whichever lies nearer to a training network.
-        Raises BenchError: no good model, a level that can't be had, or operations that the predictor can't take.
+        `batch_size`, `dims`: as for `read`; `nearest` networks are listed. Raises BenchError: no good model, a level
+        that can't be had, or operations that the predictor can't take.
         """
-        from pipeline.onnx.as_run import as_run
-        from pipeline.onnx.graph import INPUT, read_graph
+        from pipeline.onnx.graph import INPUT, OnnxGraph
         from pipeline.predict import interval, one_network
 
         factor = interval.factor(self.networks.scores, level)
-        graph = read_graph(source, name, batch_size, dims)
-        k = max(1, nearest)
-        forms = [(form, *self._space.nearest(self._row(form), k)) for form in (as_run(graph), graph)]
-        form, order, distance = min(forms, key=lambda candidate: candidate[2][0])  # a tie: as run
-        self._refuse_unknown(form)
-        graphs = one_network.as_graphs(form, self.about["vocab"], self.about["attr_names"], self.about["device"])
-        predicted = one_network.predict(self._predictor, graphs)
+        graph = source if isinstance(source, OnnxGraph) else self.read(source, name, batch_size, dims)
+        form, order, distance = self._nearer_form(graph, max(1, nearest))
+        graphs, vocab = self._as_graphs(form)
+        predicted = one_network.predict(self._predictor, graphs, vocab)
         value = max(predicted, self.networks.floor.of(sum(op != INPUT for op in form.ops)))
         prediction = Prediction(
             model=graph.name,
             device=self.about["device"],
             predictor=self.about["predictor"],
             dataset=self.about["dataset"],
+            meaning=meaning(self.about),
+            batch_timed=self.about["batch_sizes"]["median"] if self.about["target"] == PER_IMAGE else None,
             latency_ms=value,
             level=level,
             low_ms=value / factor,
@@ -89,6 +102,7 @@ class Model:
             far_above=self.networks.far,
             far=bool(distance[0] > self.networks.far),
             nearest=tuple(self._neighbour(i, d) for i, d in zip(order, distance, strict=True))[:nearest],
+            left_out=self._left_out(),
             notes=graph.notes,
             warnings=(),
         )
@@ -96,14 +110,52 @@ class Model:
         fastest = float(self.networks.values.min())
         return replace(prediction, warnings=tuple(warnings_of(prediction, unseen, predicted, fastest)))
 
-    def _refuse_unknown(self, graph: OnnxGraph) -> None:
-        """Raise BenchError where the predictor takes known operations only and the network has others."""
-        unknown = sorted(set(graph.ops).difference(self.about["vocab"]))
-        if self.about["known_operations_only"] and unknown:
+    def _left_out(self) -> dict[str, float]:
+        trials = self.about.get("lineages", {})
+        return {name: trial["coverage"] for name, trial in trials.items() if trial["n"] >= LEAST_TRIAL}
+
+    def node_times(self, graph: OnnxGraph, total_ms: float) -> tuple[OnnxGraph, np.ndarray]:
+        """The form of a network that is predicted, and what each of its nodes takes of `total_ms`, (n,) milliseconds.
+
+        The shares are those of the predictor's table of costs, whose multiple it predicts. Raises BenchError where it
+        has no such table.
+        """
+        from pipeline.predict import one_network
+
+        form, _, _ = self._nearer_form(graph, 1)
+        times = one_network.node_times(self._predictor, self._as_graphs(form)[0], total_ms)
+        if times is None:
             raise BenchError(
-                f"{graph.name}: {self.about['predictor']} can't take operations it has no place for: "
+                f"{self.about['predictor']}: gives no time to single operations; take one that multiplies a table of "
+                "costs, such as gbdt-table, nn_former or table"
+            )
+        return form, times
+
+    def _nearer_form(self, graph: OnnxGraph, k: int) -> tuple[OnnxGraph, np.ndarray, np.ndarray]:
+        """The network as in the file or as runtimes run it (`as_run`), whichever lies nearer to a training network, the
+        positions of its `k` nearest and their distances."""
+        from pipeline.onnx.as_run import as_run
+
+        forms = [(form, *self._space.nearest(self._row(form), k)) for form in (as_run(graph), graph)]
+        return min(forms, key=lambda candidate: candidate[2][0])  # a tie: as run
+
+    def _as_graphs(self, form: OnnxGraph) -> tuple[Graphs, tuple[str, ...] | None]:
+        """A network as the predictor takes it, and the operations that it knows where it takes no others.
+
+        Raises BenchError where it can't do with others and the network has some.
+        """
+        from pipeline.predict import one_network
+
+        graphs = one_network.as_graphs(form, self.about["vocab"], self.about["attr_names"], self.about["device"])
+        if not self.about["known_operations_only"]:
+            return graphs, None
+        unknown = graphs.vocab[len(self.about["vocab"]) :]
+        if unknown and not one_network.has_node_costs(self._predictor):
+            raise BenchError(
+                f"{form.name}: {self.about['predictor']} can't take operations it has no place for: "
                 f"{', '.join(unknown)}; use another predictor, such as {PREDICTOR}"
             )
+        return graphs, tuple(self.about["vocab"])
 
     def _row(self, graph: OnnxGraph) -> np.ndarray:
         from pipeline.predict import neighbours
@@ -158,78 +210,3 @@ def measure(
         in_interval,
     )
     return replace(prediction, measured=measured)
-
-
-def main() -> int:
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.predict", description="Latency of an ONNX network.")
-    arguments(parser)
-    return run(parser.parse_args())
-
-
-def run(args: argparse.Namespace) -> int:
-    """What the command line asks for. Raises BenchError; `args` as `arguments` has them."""
-    if bool(args.files) == args.list:
-        args.usage_error("give MODEL.onnx, or --list")
-    from pipeline.predict import saved
-
-    models = args.models or saved.MODELS
-    if args.list:
-        return _list(models, args.json)
-    dims = sizes.dims(args)
-    entry = saved.choose(models, args.device, args.predictor, args.dataset)
-    with lean_imports():
-        model = Model(entry)
-    answers, status = [], 0
-    for file in args.files:
-        try:
-            answer = model.predict(file, args.batch_size, dims, args.level, args.nearest)
-            answers.append(measure(Path(file), answer, args.batch_size, dims) if args.measure else answer)
-        except BenchError as error:
-            if len(args.files) == 1:
-                raise
-            print(f"error: {one_line(error)}", file=sys.stderr)
-            status = 1
-    if args.json:
-        rows = [asdict(answer) for answer in answers]
-        print(json.dumps(rows[0] if len(args.files) == 1 else rows, indent=1))
-    else:
-        print("\n\n".join(map(report, answers)))
-    failed = any(answer.measured is not None and answer.measured.status != "ok" for answer in answers)
-    return 1 if failed else status
-
-
-def _list(models: Path, as_json: bool) -> int:
-    from pipeline.predict import saved
-
-    entries, broken = saved.entries(models)
-    if as_json:
-        keys = ("predictor", "device", "dataset", "dataset_version", "target", "n_train", "status", "message")
-        rows = [
-            {"folder": str(e.folder), **{k: e.about[k] for k in keys}, "calibration": e.about.get("calibration")}
-            for e in entries
-        ]
-        print(json.dumps(rows, indent=1))
-    else:
-        print("\n".join(e.line for e in entries) or f"{models}: no saved predictor; run: snakemake models --cores 2")
-    for line in broken:
-        print(f"warning: {line}", file=sys.stderr)
-    return 0
-
-
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Let `parser` take what `run` needs."""
-    parser.set_defaults(usage_error=parser.error)
-    parser.add_argument("files", nargs="*", metavar="MODEL.onnx", help="with or without weights")
-    parser.add_argument("--device", help="platform of the measurements; needed where several have a saved predictor")
-    parser.add_argument("--predictor", default=PREDICTOR, help="label of a saved predictor (default: %(default)s)")
-    parser.add_argument("--dataset", help="needed where several have such a predictor")
-    parser.add_argument("--level", type=float, default=LEVEL, help="probability of the interval (default: %(default)s)")
-    parser.add_argument("--nearest", type=int, default=NEAREST, help="measured networks to list (default: %(default)s)")
-    sizes.add_sizes(parser)
-    parser.add_argument("--measure", action="store_true", help="time the network too, and show the error")
-    parser.add_argument(
-        "--json", action="store_true", help="print JSON (workflow/schemas/prediction.schema.json); of several, a list"
-    )
-    parser.add_argument("--list", action="store_true", help="list the saved predictors")
-    parser.add_argument("--models", type=Path, help="folder of saved predictors (default: results/models)")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +15,14 @@ import torch
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs
 from pipeline.onnx.columns import attribute_rows, op_ids, shape_rows
-from pipeline.onnx.graph import OnnxGraph
+from pipeline.onnx.graph import INPUT, OnnxGraph
 from predictors import base
 from predictors.base import BasePredictor
+from predictors.kit import cost_table
 from predictors.kit.ensemble import Ensemble
+
+ZIPPED = "model.json.gz"  # in place of model.json, where that is long
+MAX_BYTES = 2**24  # of it, unzipped
 
 
 def load(folder: Path, label: str) -> BasePredictor:
@@ -26,12 +33,25 @@ def load(folder: Path, label: str) -> BasePredictor:
     """
     kind = base.load(label)
     try:
+        if (folder / ZIPPED).is_file():
+            return _load_zipped(kind, folder)
         return Ensemble.load(folder) if (folder / "ensemble.json").is_file() else kind.load(folder)
     except BenchError:
         raise
     except Exception as error:  # weights of other shapes, notes of other code, words that are none
         what = str(error).partition("\n")[0]
         raise BenchError(f"{folder}: not a {label} of this version ({what}); train it again") from error
+
+
+def _load_zipped(kind: type[BasePredictor], folder: Path) -> BasePredictor:
+    with gzip.open(folder / ZIPPED) as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"{ZIPPED} holds more than {MAX_BYTES:,} bytes")
+    with tempfile.TemporaryDirectory() as plain:
+        (Path(plain) / "model.json").write_bytes(content)
+        shutil.copy(folder / "model.safetensors", plain)
+        return kind.load(Path(plain))
 
 
 def as_graphs(network: OnnxGraph, vocab: Sequence[str], attr_names: Sequence[str], device: str) -> Graphs:
@@ -63,9 +83,32 @@ def as_graphs(network: OnnxGraph, vocab: Sequence[str], attr_names: Sequence[str
     )
 
 
-def predict(predictor: BasePredictor, graphs: Graphs) -> float:
-    """The prediction of one network, in original units."""
-    return float(predictor.predict(graphs)[0])
+def predict(predictor: BasePredictor, graphs: Graphs, vocab: Sequence[str] | None = None) -> float:
+    """The prediction of one network, in original units.
+
+    With ``vocab`` the predictor has a place for its operations alone. One that multiplies a table of costs answers all
+    the same: the table has a cost for any other operation, and the multiple is that of the network without them.
+    """
+    if vocab is None or len(vocab) == len(graphs.vocab):
+        return float(predictor.predict(graphs)[0])
+    other = graphs.op >= len(vocab)
+    known = replace(graphs, vocab=tuple(vocab), op=graphs.op.masked_fill(other, vocab.index(INPUT)))
+    table = predictor.notes["table"]
+    ratio = predictor.predict(known) / cost_table.cost(table, known)
+    return float(ratio[0] * cost_table.cost(table, graphs)[0])
+
+
+def has_node_costs(predictor: BasePredictor) -> bool:
+    """Whether the predictor answers with multiples of a table of costs of nodes."""
+    return "nodes" in predictor.notes.get("table", {})
+
+
+def node_times(predictor: BasePredictor, graphs: Graphs, total: float) -> np.ndarray | None:
+    """What each node takes of ``total``, (n,), by the predictor's table of costs; None where it has none."""
+    if not has_node_costs(predictor):
+        return None
+    costs = cost_table.node_costs(predictor.notes["table"], graphs).numpy()
+    return total * (costs / costs.sum() if costs.sum() > 0 else np.full(len(costs), 1 / len(costs)))
 
 
 def needs_known_operations(predictor: BasePredictor, graph: Graphs) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 FAR_BELOW = 0.5  # of the fastest measured network: less is no longer like any of them
 
 
@@ -36,13 +38,18 @@ class Measured:
 @dataclass(frozen=True)
 class Prediction:
     """`latency_ms` lies between `low_ms` and `high_ms` with probability `level` for networks drawn as the `held_out`
-    ones; costs are of the whole batch. `far`: the network is further from the nearest training network (`distance`)
-    than all but a hundredth of these are from each other (`far_above`). `notes`: sizes that were assumed."""
+    ones. `meaning`: what the milliseconds are of; `batch_timed`: where they are of an image, the median number of
+    images in a timed step. Costs are of the whole batch. `far`: the network is further from the nearest training
+    network (`distance`) than all but a hundredth of these are from each other (`far_above`). `left_out`: of each
+    lineage left out for a trial, the percentage of its networks that such intervals of `level` 0.9 held. `notes`: sizes
+    that were assumed."""
 
     model: str
     device: str
     predictor: str
     dataset: str
+    meaning: str
+    batch_timed: int | None
     latency_ms: float
     level: float
     low_ms: float
@@ -57,12 +64,19 @@ class Prediction:
     far_above: float
     far: bool
     nearest: tuple[Neighbour, ...]
+    left_out: dict[str, float]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     measured: Measured | None = None
 
 
-def warnings_of(prediction: Prediction, unseen: Sequence[str], predicted_ms: float, fastest_ms: float) -> Iterator[str]:
+def warnings_of(
+    prediction: Prediction,
+    unseen: Sequence[str],
+    predicted_ms: float,
+    fastest_ms: float,
+    coverage: Sequence[float] = (),
+) -> Iterator[str]:
     """Why a prediction is in doubt: a network far from the measured ones, `unseen` operations, less than the floor
     (`predicted_ms` is what the predictor said), far less than the fastest measured network takes."""
     if prediction.far:
@@ -82,10 +96,22 @@ def warnings_of(prediction: Prediction, unseen: Sequence[str], predicted_ms: flo
         yield f"the fastest network that was measured takes {fastest_ms:.2g} ms; nothing is known of faster ones"
 
 
+def trial(answers: Sequence[Prediction]) -> list[str]:
+    """What intervals are worth on networks of a kind that training had none of; nothing where it was not tried."""
+    held = [percent for one in answers for percent in one.left_out.values()]
+    if not held:
+        return []
+    return [
+        "A network of another lineage than those trained on may be anywhere: of lineages left out for a trial, 90 % "
+        f"intervals held {np.mean(held):.0f} % of the networks ({min(held):.0f} to {max(held):.0f} %)."
+    ]
+
+
 def report(prediction: Prediction) -> str:
     """The prediction in words."""
     lines = [
         f"{prediction.model} on {prediction.device}, batch {prediction.batch_size}: {prediction.latency_ms:.4g} ms",
+        f"({prediction.meaning})",
         f"{100 * prediction.level:g} % interval: {prediction.low_ms:.4g} to {prediction.high_ms:.4g} ms "
         f"({prediction.predictor} on {prediction.dataset}, {prediction.held_out} held-out networks)",
     ]
@@ -93,6 +119,7 @@ def report(prediction: Prediction) -> str:
         width = max(len(n.name) for n in prediction.nearest)
         lines.append("nearest measured networks:")
         lines += [f"  {n.name:{width}}  {n.latency_ms:9.4g} ms  distance {n.distance:.2f}" for n in prediction.nearest]
+    lines += trial([prediction])
     lines += [f"note: {note}" for note in prediction.notes]
     lines += [f"warning: {warning}" for warning in prediction.warnings]
     measured = prediction.measured

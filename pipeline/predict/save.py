@@ -42,7 +42,7 @@ def networks_of(cell: Trained) -> tuple[saved.Networks, dict]:
     predicted = np.maximum(cell.prediction.numpy()[held_out], least.of(operations[held_out]))
     learned_graphs = [graphs[graph : graph + 1] for graph in learned]
     ops = tuple(sorted({graphs.vocab[op] for graph in learned_graphs for op in graph.op.tolist()}))
-    table = np.stack([_row(graph, ops) for graph in learned_graphs])
+    table = np.stack([row_of(graph, ops) for graph in learned_graphs])
     names, families = cell.tables.frame["name"].to_list(), cell.tables.frame["family"].to_list()
     networks = saved.Networks(
         rows=table,
@@ -83,7 +83,8 @@ def _op_names(graph: Graphs) -> list[str]:
     return [graph.vocab[op] for op in graph.op.tolist()]
 
 
-def _row(graph: Graphs, ops: tuple[str, ...]) -> np.ndarray:
+def row_of(graph: Graphs, ops: tuple[str, ...]) -> np.ndarray:
+    """The numbers of `neighbours.row` of one graph with columns of memory traffic."""
     memory = float(graph.attrs[:, graph.attr_names.index("memory_bytes")].double().sum())
     costs = float(graph.flops[0]), float(graph.params[0]), memory
     return neighbours.row(

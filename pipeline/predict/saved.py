@@ -1,7 +1,8 @@
 """Trained predictors on disk: what is there, and all that a prediction needs beside the predictor itself.
 
-A folder holds what the predictor saves of itself (`predictors.base`), `about.json` and `networks.safetensors`. No torch
-and no polars here: this is imported each time a latency is asked for.
+A folder holds what the predictor saves of itself (`predictors.base`), `about.json` and `networks.safetensors`. Those
+that come with the package (`pipeline.predict.ship`) share the description of networks, which is in the folder above. No
+torch and no polars here: this is imported each time a latency is asked for.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from pipeline.predict.floor import Floor
 from pipeline.predict.neighbours import Neighbours, columns
 
 MODELS = ROOT / "results" / "models"
+SHIPPED = ROOT / "shipped"
 MAX_BYTES = 2**24  # of an about.json; of 1,000 networks it has some 100 kB
-ABOUT, NETWORKS = "about.json", "networks.safetensors"
+ABOUT, NETWORKS, SHARED = "about.json", "networks.safetensors", "networks.json"
 TEXTS = ("status", "message", "dataset", "dataset_version", "target", "device", "predictor", "budget", "finished_at")
 
 
@@ -66,7 +68,9 @@ class Entry:
         if self.status != "ok":
             return f"{head}  {self.status}: {one_line(self.message)}"
         mape, acc10, n = (self.calibration[key] for key in ("mape", "acc10", "n"))
-        return f"{head}  MAPE {mape:5.1f} %  Acc(10%) {acc10:5.1f} % on {n} held-out networks"
+        tested = self.about.get("tested")
+        held = f", 90 % interval holds {tested['coverage']:.0f} % of {tested['n']} of them" if tested else ""
+        return f"{head}  MAPE {mape:5.1f} %  Acc(10%) {acc10:5.1f} % on {n} held-out networks{held}"
 
 
 def write(folder: Path, about: dict, networks: Networks | None) -> None:
@@ -134,11 +138,20 @@ def choose(models: Path, device: str | None, predictor: str | None, dataset: str
     return max(fitting, key=lambda entry: (entry.n_train, entry.finished_at))
 
 
+def shipped(device: str | None = None) -> list[Entry]:
+    """Models that came with the package: all, that of a device, or those of the chip that `device` is: ``rtx5090``."""
+    found = [entry for entry in entries(SHIPPED)[0] if entry.status == "ok"] if SHIPPED.is_dir() else []
+    exact = [entry for entry in found if device in (None, entry.device)]
+    return exact or [entry for entry in found if entry.device.startswith(f"{device}_")]
+
+
 def read_networks(entry: Entry) -> tuple[Networks, Neighbours]:
     """The measured networks of a model. Raises BenchError when they can't be read."""
     path = entry.folder / NETWORKS
     try:
         lists, arrays = entry.networks, load_file(path)
+        if lists.get("shared"):
+            lists, arrays = _joined(entry.folder.parent, lists, arrays)
         networks = Networks(
             arrays["rows"], arrays["values"], arrays["scores"], tuple(lists["names"]), tuple(lists["families"]),
             float(lists["far"]), tuple(lists["ops"]), Floor(**lists.get("floor", {})),
@@ -159,9 +172,25 @@ def read_networks(entry: Entry) -> tuple[Networks, Neighbours]:
         ):
             raise ValueError("a number is not finite or not positive")
         interval.check(networks.scores)
-    except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+    except (
+        OSError,
+        SafetensorError,
+        AttributeError,
+        KeyError,
+        IndexError,
+        TypeError,
+        ValueError,
+        OverflowError,
+    ) as error:
         raise BenchError(f"{path}: not readable ({error}); make it again: snakemake models --cores 2") from error
     return networks, Neighbours.from_rows(networks.rows)
+
+
+def _joined(folder: Path, lists: dict, arrays: dict) -> tuple[dict, dict]:
+    """Lists and arrays of a model's networks, which are some (`index`) of those that a folder of models shares."""
+    shared, index = json.loads((folder / SHARED).read_text(encoding="utf-8")), arrays["index"]
+    picked = {key: [shared[key][i] for i in index.tolist()] for key in ("names", "families")}
+    return {**lists, **picked, "ops": shared["ops"]}, {**arrays, "rows": load_file(folder / NETWORKS)["rows"][index]}
 
 
 def _entry(path: Path) -> Entry:

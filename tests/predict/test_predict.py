@@ -17,7 +17,7 @@ import pytest
 from pipeline.core.errors import BenchError
 from pipeline.core.paths import ROOT
 from pipeline.onnx.graph import read_graph
-from pipeline.predict import model, neighbours, saved
+from pipeline.predict import command, model, neighbours, prediction, saved
 from pipeline.predict.floor import Floor
 from tests.helpers.onnx_networks import Builder, networks, vit
 from tests.helpers.saved_fixtures import DATASET, DEVICE, N, asked, cli, save, write_tables
@@ -168,7 +168,7 @@ def test_nothing_slow_is_imported(folder, tmp_path, label):
     path = tmp_path / "net.onnx"
     path.write_bytes(networks(1)[0][1])
     script = (
-        "import sys; from pipeline.predict import model; model.main(); "
+        "import sys; from pipeline.predict import command; command.main(); "
         "print(*(name for name in sys.modules if '.' not in name)); print(*sys.modules)"
     )
     command = [sys.executable, "-c", script, str(path), "--predictor", label, "--models", str(folder)]
@@ -219,7 +219,7 @@ def test_an_assumed_size_is_said(folder):
     (note,) = asked(folder).predict(product("N")).notes
     assert note.startswith("batch size 1 is assumed")
     assert not asked(folder).predict(product("N"), batch_size=2).notes
-    assert f"note: {note}" in model.report(asked(folder).predict(product("N")))
+    assert f"note: {note}" in prediction.report(asked(folder).predict(product("N")))
 
 
 def test_the_list_shows_what_there_is(folder):
@@ -282,12 +282,12 @@ def test_a_measurement_stands_beside_the_prediction(folder, tmp_path, monkeypatc
     real = model.measure(path, answer)
     assert real.measured.error_percent == pytest.approx(10)
     assert real.measured.in_interval
-    text = model.report(real)
+    text = prediction.report(real)
     assert "off by +10.0 %, the truth inside the interval" in text
     assert ("other processes" in text) == busy
     timing = types.SimpleNamespace(**{**vars(timing), "status": "crashed", "message": "signal 11", "q1_ms": None})
     monkeypatch.setattr(
         sys, "argv", ["predict", str(path), "--predictor", "flops", "--models", str(folder), "--measure"]
     )
-    assert model.main() == 1
+    assert command.main() == 1
     assert "measured: crashed: signal 11" in capsys.readouterr().out

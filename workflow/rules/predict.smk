@@ -46,3 +46,27 @@ rule models:
         MODELS,
     message:
         "The saved predictors of the grid {GRID.name} are complete"
+
+
+# Predictors that come with the package, in git: made again by their name alone.
+rule shipped:
+    input:
+        tables=multiext("data/parquet/timm_latency/", "graphs.parquet", "targets.parquet"),
+        split="data/splits/timm_latency/0.parquet",
+    output:
+        directory("shipped"),
+    log:
+        "logs/predict/shipped.log",
+    conda:
+        "../envs/bench.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=code_key("pipeline/predict/ship.py", "predictors/gbdt.py"),
+    message:
+        "Train the predictors that come with the package"
+    shell:
+        "python -m pipeline.predict.ship --data data/parquet/timm_latency --split {input.split:q}"
+        " --code {params.code:q} --out {output:q} > {log:q} 2>&1"

@@ -1,0 +1,135 @@
+"""The predictors that come with the package: small, the same answers as when they were made, held to what they say."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.config import datasets
+from pipeline.convert import _timm
+from pipeline.core import io
+from pipeline.core.errors import BenchError
+from pipeline.core.graphs import from_frame
+from pipeline.core.paths import ROOT
+from pipeline.predict import interval, lean_trees, one_network, saved, ship
+from pipeline.predict.model import Model
+from pipeline.split import splits
+
+KEPT = ROOT / "data/kept/timm_latency/networks.parquet"
+MOST_BYTES = 3 * 10**6
+
+
+@pytest.fixture(scope="module")
+def kept():
+    """All graphs of the data set's networks."""
+    frame, meta = io.read_parquet(KEPT), io.read_meta(KEPT)
+    return frame["name"].to_list(), from_frame(frame, meta)
+
+
+def test_every_chip_is_there_and_all_are_small():
+    entries, broken = saved.entries(saved.SHIPPED)
+    assert not broken
+    assert {entry.device for entry in entries} == set(ship.CHIPS) and len(entries) == len(ship.CHIPS)
+    assert {entry.status for entry in entries} == {"ok"}
+    files = [path for path in saved.SHIPPED.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    assert sum(path.stat().st_size for path in files) < MOST_BYTES
+    assert {path.suffix for path in files} == {".json", ".gz", ".safetensors"}
+
+
+@pytest.mark.parametrize("device", ship.CHIPS)
+def test_it_says_what_it_said_when_it_was_made(kept, device):
+    names, graphs = kept
+    (entry,) = saved.shipped(device)
+    predictor = one_network.load(entry.folder, entry.predictor)
+    assert (list(graphs.vocab), list(graphs.attr_names)) == (entry.vocab, entry.attr_names)
+    assert len(entry.examples) == ship.EXAMPLES
+    for name, said in entry.examples.items():
+        i = names.index(name)
+        assert float(predictor.predict(graphs[i : i + 1])[0]) == pytest.approx(said, rel=1e-6)
+
+
+def test_what_it_says_of_itself():
+    for entry in saved.shipped():
+        version = datasets.get(ship.DATASET).version
+        assert (entry.dataset, entry.dataset_version, entry.target) == (ship.DATASET, version, ship.TARGET)
+        assert "Apache-2.0" in entry.licence and len(entry.code) == 16 and set(entry.lineages) == set(ship.LEFT_OUT)
+        assert 80 <= entry.tested["coverage"] <= 99 and entry.tested["mape"] < 10
+        networks, _ = saved.read_networks(entry)
+        assert len(networks.names) == entry.n_train
+        assert len(networks.scores) + entry.tested["n"] == entry.calibration["n"]
+        assert f"90 % interval holds {entry.tested['coverage']:.0f} %" in entry.line
+
+
+@pytest.mark.real_data
+def test_held_out_labels_say_the_same(kept, mirror):
+    """From timm's own table: the error on the odd held-out networks, and how many of them the intervals hold."""
+    path = mirror / "timm/benchmark-infer-amp-nchw-pt291-cu130-5090.csv"
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    (entry,) = saved.shipped("rtx5090_amp_nchw_eager_pt291")
+    names, graphs = kept
+    numbered = json.loads((saved.SHIPPED / saved.SHARED).read_text())["names"]  # in the order of graph_id
+    rows = _timm.read_table(path, set(numbered))
+    label = dict(zip(rows["name"], rows["step_ms"] / rows["batch_size"], strict=True))
+    split = splits.make_split(len(numbered), ship.DATASET, 0, datasets.get(ship.DATASET).test_fraction)
+    order = split.filter(role="test").sort("rank")["graph_id"].to_list()
+    held_out = [numbered[graph] for graph in order if numbered[graph] in label]
+    networks, _ = saved.read_networks(entry)
+    assert not set(held_out) & set(networks.names)
+    testing = held_out[1::2]
+    picked = graphs[torch.tensor([names.index(name) for name in testing])]
+    predicted = one_network.load(entry.folder, entry.predictor).predict(picked).numpy()
+    true = np.array([label[name] for name in testing])
+    factor = interval.factor(networks.scores, ship.LEVEL)
+    inside = (predicted / factor <= true) & (true <= predicted * factor)
+    assert 100 * np.abs(predicted / true - 1).mean() == pytest.approx(entry.tested["mape"], rel=1e-4)
+    assert 100 * inside.mean() == pytest.approx(entry.tested["coverage"])
+
+
+def test_a_chip_names_all_its_platforms_and_a_platform_itself():
+    assert [entry.device for entry in saved.shipped("rtx5090")] == [
+        "rtx5090_amp_nchw_dynamo_pt291",
+        "rtx5090_amp_nchw_eager_pt291",
+    ]
+    assert [entry.device for entry in saved.shipped(ship.CHIPS[0])] == [ship.CHIPS[0]]
+    assert saved.shipped("rtx") == []
+
+
+@pytest.mark.parametrize("name", [saved.SHARED, saved.NETWORKS, f"{ship.CHIPS[0]}/{one_network.ZIPPED}"])
+def test_damage_is_one_line(tmp_path, monkeypatch, name):
+    shutil.copytree(saved.SHIPPED, tmp_path / "shipped")
+    monkeypatch.setattr(saved, "SHIPPED", tmp_path / "shipped")
+    path = tmp_path / "shipped" / name
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(BenchError, match="make it again|train it again") as caught:
+        Model(saved.shipped(ship.CHIPS[0])[0])
+    assert "\n" not in str(caught.value)
+
+
+def test_an_index_that_points_nowhere_is_one_line(tmp_path, monkeypatch):
+    shutil.copytree(saved.SHIPPED, tmp_path / "shipped")
+    monkeypatch.setattr(saved, "SHIPPED", tmp_path / "shipped")
+    shared = tmp_path / "shipped" / saved.SHARED
+    lists = json.loads(shared.read_text())
+    shared.write_text(json.dumps({**lists, "names": lists["names"][:10]}))
+    with pytest.raises(BenchError, match="make it again"):
+        Model(saved.shipped(ship.CHIPS[0])[0])
+
+
+def test_lean_trees_answer_the_same():
+    import lightgbm
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 5))
+    y = x[:, 0] * x[:, 1] + x[:, 2]
+    trees = lightgbm.train({"verbosity": -1, "num_threads": 1}, lightgbm.Dataset(x, y), 30)
+    text = trees.model_to_string()
+    lean = lean_trees.lean_trees(text)
+    assert len(lean) < 0.5 * len(text)
+    again = lightgbm.Booster(model_str=lean)
+    assert np.abs(again.predict(x) - trees.predict(x)).max() < 1e-4
+    assert again.num_trees() == 30
