@@ -4,8 +4,6 @@ import importlib
 import os
 import pickle
 import shutil
-import subprocess
-import sys
 
 import polars as pl
 import pytest
@@ -15,9 +13,9 @@ from pipeline.config import datasets
 from pipeline.convert import _common, hwnasbench, nasbench101_cec, synthetic201
 from pipeline.core import io, schema
 from pipeline.core.errors import BenchError
-from pipeline.core.paths import ROOT
 from pipeline.fetch import fetch
 from pipeline.spaces import cells
+from tests.helpers.in_process import run_module
 
 # Every data set whose files are pinned and mirrored; archives that are not are tested on files in their format.
 REAL = [
@@ -183,8 +181,7 @@ def test_a_nasbench101_encoding_by_hand():
 
 
 def test_the_synthetic_set_needs_no_files_and_runs_from_the_command_line(tmp_path):
-    command = [sys.executable, "-m", "pipeline.convert.synthetic201", "--raw", str(tmp_path / "none")]
-    subprocess.run([*command, "--out", str(tmp_path)], cwd=ROOT, check=True)
+    run_module("pipeline.convert.synthetic201", "--raw", tmp_path / "none", "--out", tmp_path).check_returncode()
     graphs, targets = (io.read_parquet(tmp_path / f"{table}.parquet") for table in ("graphs", "targets"))
     meta = io.read_meta(tmp_path / "graphs.parquet")
     schema.check_graphs(graphs, meta)
@@ -194,16 +191,7 @@ def test_the_synthetic_set_needs_no_files_and_runs_from_the_command_line(tmp_pat
 
 
 def test_an_error_of_a_converter_is_one_line(tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "pipeline.convert.nasbench201",
-        "--raw",
-        str(tmp_path),
-        "--out",
-        str(tmp_path / "o"),
-    ]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    result = run_module("pipeline.convert.nasbench201", "--raw", tmp_path, "--out", tmp_path / "o")
     assert (result.returncode, result.stderr.count("\n")) == (1, 1)
     assert result.stderr.startswith("error: ") and "cifar10_avg.csv" in result.stderr
 

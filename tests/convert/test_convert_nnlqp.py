@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from pipeline.core import io, node_features
 from pipeline.core.errors import BenchError
 from pipeline.onnx.columns import BASE, BASE_OPS, attribute_rows, class_hash, op_ids, shape_rows
 from pipeline.onnx.graph import read_graph
+from tests.helpers.in_process import run_module
 from tests.helpers.onnx_files import conv_model, light
 from tests.helpers.onnx_networks import networks
 from tests.helpers.tar_files import write_tar_gz
@@ -212,8 +211,7 @@ def test_known_facts_of_the_full_archives_on_tables_of_their_size():
 
 def test_the_command_line_puts_nothing_in_place_when_facts_fail(tmp_path):
     archive(tmp_path / "dataset.tar.gz", "multi_platform")
-    command = [sys.executable, "-m", "pipeline.convert.nnlqp_multi", "--raw", tmp_path, "--out", tmp_path / "out"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run_module("pipeline.convert.nnlqp_multi", "--raw", tmp_path, "--out", tmp_path / "out")
     assert done.returncode == 1
     assert done.stderr == (
         "error: nnlqp_multi: known fact does not hold: number of labels is 7, expected 10597; fetch again\n"
@@ -224,6 +222,5 @@ def test_the_command_line_puts_nothing_in_place_when_facts_fail(tmp_path):
 def test_the_command_line_converts_the_fpga_archive(tmp_path):
     labels = "\n".join(" ".join([*line.split()[:5], "31"]) for line in LABELS.splitlines())
     archive(tmp_path / "dataset2.tar.gz", "fpga", labels)
-    command = [sys.executable, "-m", "pipeline.convert.nnlqp_fpga", "--raw", tmp_path, "--out", tmp_path / "out"]
-    subprocess.run(command, check=True)
+    run_module("pipeline.convert.nnlqp_fpga", "--raw", tmp_path, "--out", tmp_path / "out").check_returncode()
     assert io.read_parquet(tmp_path / "out" / "targets.parquet")["device"].unique().to_list() == [nnlqp_fpga.DEVICE]

@@ -1,16 +1,14 @@
 """Downloads from a server on this machine that resumes, truncates, alters, fails and recovers."""
 
 import os
-import subprocess
-import sys
 
 import pytest
 
 from pipeline.config import datasets
 from pipeline.core.errors import BenchError
-from pipeline.core.paths import ROOT
 from pipeline.fetch import fetch
 from tests.helpers.faulty_server import CONTENT, get, raw_file, refused
+from tests.helpers.in_process import run_module
 from tests.helpers.small_disk import small_disk
 
 MIDDLE = f"bytes={len(CONTENT) // 2}-"  # nothing of a broken body is lost
@@ -167,8 +165,7 @@ def test_a_full_disk_is_a_one_line_error_and_leaves_nothing(server, tmp_path):
 
 
 def test_the_command_line_reports_one_line(tmp_path):
-    command = [sys.executable, "-m", "pipeline.fetch", "nonsense", "--out", str(tmp_path)]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    result = run_module("pipeline.fetch", "nonsense", "--out", tmp_path)
     assert result.returncode == 1
     assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
     assert "no data set 'nonsense'; known: analognas201, nasbench201" in result.stderr

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
 
 from pipeline.config.cell_spec import CellSpec
 from pipeline.core import io, schema
-from pipeline.core.paths import ROOT
 from pipeline.onnx.columns import frame, pack
 from pipeline.onnx.graph import read_graph
 from pipeline.predict import model
 from pipeline.predict import save as saving
 from pipeline.split import splits
 from pipeline.train import cell as training
+from tests.helpers.in_process import run_module
 from tests.helpers.onnx_graphs import generated, made_up_latency
 from tests.helpers.onnx_networks import networks
 
@@ -55,5 +54,4 @@ def asked(folder: Path, label: str = "flops") -> model.Model:
 
 def cli(*arguments: object) -> subprocess.CompletedProcess[str]:
     """The command that predicts, run to its end."""
-    command = [sys.executable, "-m", "pipeline.predict", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, text=True, capture_output=True)
+    return run_module("pipeline.predict", *arguments)

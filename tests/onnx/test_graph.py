@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 from onnx import TensorProto, helper
 
 from pipeline.core.errors import BenchError
 from pipeline.onnx.graph import OnnxGraph, read_graph
+from tests.helpers.in_process import run_module
 from tests.helpers.onnx_files import INT64, LIGHT_NAMES, RESNET18, conv_model, ints, light, model, node, read, weight
 
 
@@ -214,8 +212,7 @@ def test_the_models_packaged_in_onnx_convert(name):
 def test_the_command_prints_a_line_per_file_and_fails_when_one_is_refused(tmp_path, mirror):
     bad = tmp_path / "bad.onnx"
     bad.write_bytes(b"nothing")
-    command = [sys.executable, "-m", "pipeline.onnx", str(mirror / RESNET18), str(bad), str(light("squeezenet"))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run_module("pipeline.onnx", mirror / RESNET18, bad, light("squeezenet"))
     assert done.returncode == 1
     first, second = done.stdout.splitlines()
     assert "69 operations, 77 edges, 1,814,073,344 MACs, 3,638,007,272 FLOPs, 11,699,112 parameters" in first

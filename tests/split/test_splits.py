@@ -1,8 +1,6 @@
 """Splits: disjoint, deterministic, nested, and the same whatever else is asked for."""
 
 import os
-import subprocess
-import sys
 
 import polars as pl
 import pytest
@@ -11,8 +9,8 @@ from hypothesis import strategies as st
 
 from pipeline.core import io, schema
 from pipeline.core.errors import BenchError
-from pipeline.core.paths import ROOT
 from pipeline.split import splits
+from tests.helpers.in_process import run_module
 
 SIZES = st.integers(0, 400)
 SEEDS = st.integers(0, 2**32)
@@ -69,8 +67,7 @@ def test_bad_arguments_are_refused(seed, test):
 
 
 def run(*arguments):
-    command = [sys.executable, "-m", "pipeline.split", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    return run_module("pipeline.split", *arguments)
 
 
 def test_the_command_line_writes_one_file(tmp_path):

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from pipeline.core.errors import BenchError
-from pipeline.core.paths import ROOT
 from pipeline.train import command
-
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+from tests.helpers.in_process import run_module
 
 
 def spec(*options: str, budget: str = "n9"):
@@ -64,7 +58,7 @@ def test_a_time_limit_that_no_clock_has_is_refused(limit, capsys):
 @pytest.mark.parametrize("options", [("--overrides", "[" * 10_000), ("--overrides", "[1]"), ("--seed", "-1")])
 def test_every_command_of_a_cell_refuses_it_in_one_line(tmp_path, module, options):
     """Read by hand or by a workflow: nothing is written."""
-    command = [sys.executable, "-m", module, "synthetic201", "test_acc", "mean", "n9", *options, "--data", "x"]
-    done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, text=True, capture_output=True, check=False)
+    words = ["synthetic201", "test_acc", "mean", "n9", *options, "--data", "x"]
+    done = run_module(module, *words, cwd=tmp_path)
     (said,) = done.stderr.splitlines()
     assert done.returncode == 1 and said.startswith("error: ") and not list(tmp_path.iterdir())
