@@ -79,7 +79,7 @@ def test_fit_leaves_its_inputs_alone(name, label, task):
 
 @every_case
 def test_two_training_graphs_are_enough(name, label):
-    predictor = new(name, label, "accuracy")
+    predictor = new(name, label, "accuracy", steps=2, pretrain_steps=2)
     predictor.fit(*space(name).examples("accuracy", end=2))
     assert predictor.predict(space(name).graphs).isfinite().all()
 

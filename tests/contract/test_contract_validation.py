@@ -18,11 +18,11 @@ PICKS_A_CHECKPOINT = [
 IGNORES = sorted(set(known_predictors()) - set(PICKS_A_CHECKPOINT))
 
 
-def with_validation(label: str, turned: bool = False) -> tuple[torch.Tensor, list[str]]:
+def with_validation(label: str, turned: bool = False, **settings: int) -> tuple[torch.Tensor, list[str]]:
     """Predictions after a fit with ten more graphs for validation, their labels ``turned`` upside down or not, and
     what the fit changed of its inputs."""
     name = takes(label)[0]
-    at, predictor = space(name), new(name, label, "accuracy", steps=12)
+    at, predictor = space(name), new(name, label, "accuracy", **settings)
     val, y_val = at.examples("accuracy", at.n_train, at.n_train + 10)
     y_val = y_val.max() + y_val.min() - y_val if turned else y_val
     changed = changed_by_fit(predictor, *at.examples("accuracy"), val, y_val)
@@ -39,8 +39,8 @@ def test_predictors_without_a_checkpoint_to_pick_ignore_them(label):
 @pytest.mark.parametrize("label", PICKS_A_CHECKPOINT)
 def test_they_pick_the_checkpoint(label):
     """Other labels for validation, another checkpoint; whichever it is, it predicts as ever."""
-    prediction, changed = with_validation(label)
+    prediction, changed = with_validation(label, steps=12)
     assert prediction.shape == (len(space(takes(label)[0]).graphs),)
     assert prediction.isfinite().all()
     assert changed == []
-    assert not torch.equal(with_validation(label, turned=True)[0], prediction)
+    assert not torch.equal(with_validation(label, turned=True, steps=12)[0], prediction)

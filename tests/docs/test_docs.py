@@ -10,7 +10,7 @@ the project that has saved predictors (of made-up latencies) and the example dat
 - ``pytest``: the files that are named must be there;
 - any other ``python -m pipeline...`` or ``nnfb ...`` as it stands, with the tables of the data set of tests at hand.
 
-A command that no rule fits fails the test.
+A command that no rule fits fails the test. What is Python runs in a fork of one process that has imported the packages.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from pipeline.config.grid_file import Protocol
 from pipeline.core.paths import ROOT
 from pipeline.predict import saved
 from pipeline.score import metrics
+from pipeline.train import warm
 from predictors import base
 from tests.helpers.cell_graphs import small_space, synthetic_labels
 from tests.helpers.onnx_networks import networks
@@ -46,9 +47,11 @@ DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROGRAMS = ("python", "nnfb", "snakemake", "make", "pytest", "dvc", "pip", ".")
 SLOW = (
     *("pip", "dvc", "python -m venv", "python -m benchmarks"),
+    "python -m pipeline.report.boards",  # `nnfb report`, which is run, by its other name
     *("python -m pipeline.measure", "python -m pipeline.fetch nnlqp", "nnfb measure"),
 )
 DEVICE = "ort-cpu-fp32-1t"
+HEAVY = ("jsonschema", "lightgbm", "matplotlib.pyplot", "onnx", "polars", "scipy.stats", "snakemake.cli", "torch")
 
 
 def blocks(path: Path, language: str) -> list[str]:
@@ -70,9 +73,13 @@ COMMANDS = [pytest.param(command, id=f"{page}: {command}") for command, page in 
 
 
 @pytest.fixture(scope="module")
-def copy(tmp_path_factory) -> Path:
+def copy(tmp_path_factory, request) -> Path:
     """The project with its own default grid, saved predictors, the example data set and an ONNX file."""
     folder = copy_project(tmp_path_factory.mktemp("docs") / "bench")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        server = warm.start(list(HEAVY))
+    request.addfinalizer(lambda: warm.end(server))
     shutil.copy(ROOT / "config/benchmark.yaml", folder / "config/benchmark.yaml")
     shutil.copy(ROOT / "Makefile", folder / "Makefile")
     for part in ("benchmarks", "tests"):
@@ -101,8 +108,10 @@ def copy(tmp_path_factory) -> Path:
 
 def run(folder: Path, command: list[str]) -> str:
     """Output of a command in the copy; it must succeed."""
-    programs = {"python": [sys.executable], "nnfb": [sys.executable, "-m", "nnfb"]}
-    programs |= {name: [str(BIN / name)] for name in ("snakemake", "dvc", "pip")}
+    command = ["python", "-m", *command] if command[0] in ("nnfb", "snakemake") else command
+    if command[:2] == ["python", "-m"]:
+        command = [sys.executable, "-IS", "pipeline/train/ask_warm.py", *command[2:]]
+    programs = {"python": [sys.executable], **{name: [str(BIN / name)] for name in ("dvc", "pip")}}
     command = [*programs.get(command[0], command[:1]), *command[1:]]
     outer = {**environment(), "PYTHONPATH": str(folder), "BENCH_MIRROR": str(folder / "mirror")}
     outer["NNFB_CACHE"] = str(folder / "cache")
@@ -160,7 +169,8 @@ def test_the_three_lines_of_python(copy, monkeypatch, capsys):
 def test_the_package_from_python(copy, page):
     """As it stands, but for the labels: made-up ones, which need no download."""
     code = blocks(ROOT / page, "python")[0].replace("nasbench201", "synthetic201")
-    assert "\n" in run(copy, ["python", "-c", code]).strip()
+    (copy / "as_shown.py").write_text(code)
+    assert "\n" in run(copy, ["python", "-m", "as_shown"]).strip()
 
 
 def test_a_cell_from_python_is_the_cell_of_the_command(copy, monkeypatch):

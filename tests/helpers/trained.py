@@ -18,7 +18,7 @@ from tests.helpers.cell_graphs import small_space, synthetic_labels
 from tests.helpers.onnx_graphs import generated, made_up_latency
 
 TASKS = ("accuracy", "cost")
-SHORT = {"epochs": 0, "steps": 12, "cost_steps": 12, "rounds": 10, "pretrain_steps": 12}
+SHORT = {"epochs": 0, "steps": 6, "cost_steps": 6, "rounds": 10, "pretrain_steps": 6}
 CELLS_ONLY = {"arch2vec", "device_gp", "help", "nasflat", "shared_backbone"}  # and those of kit.cells
 
 
