@@ -13,6 +13,7 @@ from pipeline.core.memory import bounded_memory
 MAX_BYTES = 64 * 2**20  # no source pickle is near this size
 GROWTH, LEAST_MEMORY = 16, 64 * 2**20  # memory that the object may take: so many times the pickle, and bytes at least
 MAX_COLLISIONS = 16  # keys of a dictionary whose hash another key has; among real ones there are next to none
+INTEGERS = (pickle.INT, pickle.LONG, pickle.LONG1, pickle.LONG4)  # opcodes of those that may be long
 MAX_TEXT, MAX_INTEGERS = 1000, 16  # in a key
 
 Allowed = Mapping[tuple[str, str], Callable]
@@ -30,6 +31,17 @@ class Record:
 def empty_dict() -> dict:
     """Stands for collections.OrderedDict: its keys come afterwards, one by one, and are checked."""
     return {}
+
+
+def _bounded(read: Callable) -> Callable:
+    """What reads an integer, for 64 bits at most: no source has more, and text of it or a product takes for ever."""
+
+    def bounded(unpickler: pickle._Unpickler) -> None:
+        read(unpickler)
+        if type(unpickler.stack[-1]) is int and not -(2**63) <= unpickler.stack[-1] < 2**64:
+            raise pickle.UnpicklingError("it holds an integer of over 64 bits")
+
+    return bounded
 
 
 class _Unpickler(pickle._Unpickler):  # the one written in Python: of the one in C no step can be checked
@@ -86,14 +98,15 @@ class _Unpickler(pickle._Unpickler):  # the one written in Python: of the one in
         pickle.SETITEM[0]: _set_item,
         pickle.SETITEMS[0]: _set_items,
         pickle.BUILD[0]: _build,
+        **{code[0]: _bounded(pickle._Unpickler.dispatch[code[0]]) for code in INTEGERS},
         **dict.fromkeys(b"".join((pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET)), _refuse),
     }
 
 
 def _is_key(key: object) -> bool:
     if type(key) is tuple:
-        return len(key) <= MAX_INTEGERS and all(type(n) is int and abs(n) < 2**63 for n in key)
-    return type(key) is str and len(key) <= MAX_TEXT or type(key) is int and abs(key) < 2**63
+        return len(key) <= MAX_INTEGERS and all(type(n) is int for n in key)
+    return type(key) is str and len(key) <= MAX_TEXT or type(key) is int
 
 
 def loads(content: bytes, allowed: Allowed, where: Path | str) -> object:

@@ -196,6 +196,7 @@ def test_wrong_torch_files_are_refused(tmp_path):
     cases = {
         "evil": (pickle.dumps([Evil(trace)]), "archive/data.pkl", "which is not allowed"),
         "text": (pickle.dumps(["a"]), "archive/data.pkl", "not a list of numbers"),
+        "long": (pickle.dumps([10**400]), "archive/data.pkl", "an integer of over 64 bits"),
         "bool": (pickle.dumps([True]), "archive/data.pkl", "not a list of numbers"),
         "dict": (pickle.dumps({}), "archive/data.pkl", "not a list of numbers"),
         "name": (pickle.dumps([1.0]), "archive/other.pkl", "0 members named data.pkl"),

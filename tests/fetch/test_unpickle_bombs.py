@@ -34,15 +34,19 @@ def pairs(count: int) -> list[bytes]:
 PAIR_OF_PAIRS = b"]\x940" + b"".join(b"h%ch%c\x86\x940" % (i, i) for i in range(60)) + b"h\x3c"  # 60 deep
 ONE_ATTRIBUTE = b"}" + written("x") + b"K\x01sb"
 LONG_SHAPE = b"(" + written(1 << 8_000_000) + b"\x94" + b"h\x00" * 200 + b"t"
-ARRAY = b"cnumpy\nndarray\n)\x81(K\x01" + LONG_SHAPE + b"cnumpy\ndtype\n" + written(("i8",)) + b"RK\x00" + b"C\x00tb"
+SHAPED = b"cnumpy\nndarray\n)\x81(K\x01%bcnumpy\ndtype\n" + written(("i8",)) + b"RK\x00C\x00tb"
+LONG = "it holds an integer of over 64 bits"
 NO_KEY = "a key is neither a short text nor an integer, nor a few integers"
 REFUSED = {
-    "numbers that collide": (keys(*(written(i * MODULUS) for i in range(1, 20_000))), NO_KEY),
+    "numbers that collide": (keys(*(written(i * MODULUS) for i in range(1, 20_000))), LONG),
     "pairs that collide": (keys(*pairs(20_000)), "the keys of a dictionary collide"),
     "pairs one by one": (b"}" + b"".join(key + b"Ns" for key in pairs(99)), "the keys of a dictionary collide"),
     "pairs in the oldest opcode": (keys(*pairs(99))[1:-1] + b"d", "the keys of a dictionary collide"),
     "a pair of pairs of pairs": (keys(PAIR_OF_PAIRS), NO_KEY),
-    "a million digits": (keys(written(1 << 4_000_000)), NO_KEY),
+    "a million digits": (keys(written(1 << 4_000_000)), LONG),
+    "a million digits as text": (b"L" + b"9" * 10**6 + b"L\n", "Exceeds the limit"),
+    "a number of 65 bits": (written([1 << 64]), LONG),
+    "a number of 65 bits as text": (b"I%d\n" % (1 << 64), LONG),
     "a million letters": (keys(written("a" * 10**6)), NO_KEY),
     "many integers": (keys(written(tuple(range(10**4)))), NO_KEY),
     "bytes": (keys(written(b"a")), NO_KEY),
@@ -54,7 +58,8 @@ REFUSED = {
     "a frozen set": (written(frozenset({1, 2})), "it holds a set"),
     "attributes of a function": (b"cm\nmapping\n" + ONE_ATTRIBUTE, "it changes something else than an object"),
     "attributes of a class": (b"cm\nC\n" + ONE_ATTRIBUTE, "it changes something else than an object"),
-    "a shape of a million digits": (ARRAY, "array content does not fit its shape"),
+    "a shape of a million digits": (SHAPED % LONG_SHAPE, LONG),
+    "a shape of many numbers": (SHAPED % (b"(" + written(2**31 - 1) * 9999 + b"t"), "content does not fit its shape"),
     "a type of pairs of pairs": (
         b"cnumpy\ndtype\n" + PAIR_OF_PAIRS + b"\x85R",
         "array type tuple is not a plain number",
