@@ -24,11 +24,15 @@ from pipeline.score import score_table
 
 @dataclass(frozen=True)
 class Timing:
-    """CPU seconds to fit at each number of labels (ascending), and to predict one network."""
+    """CPU seconds to fit at each number of labels (ascending), and to predict one network.
+
+    ``transfers``: whether labels of other devices were among them.
+    """
 
     labels: np.ndarray
     fit_s: np.ndarray
     predict_s: float
+    transfers: bool = False
 
     def cell_s(self, n: int, n_graphs: int) -> float:
         """CPU seconds of a cell that trains on ``n`` labels and predicts ``n_graphs`` networks."""
@@ -42,22 +46,30 @@ def timings(scores: list[Path], n_graphs: dict[str, int]) -> dict[str, Timing]:
     if not runs:
         return {}
     rows = pl.concat(runs).with_columns(n=pl.col("n_train") + pl.col("n_source"))
-    fit = rows.filter(pl.col("metric") == "fit_cpu_s").group_by("predictor", "n").agg(pl.col("value").mean()).sort("n")
+    fit = rows.filter(pl.col("metric") == "fit_cpu_s").group_by("predictor", "n")
+    fit = fit.agg(pl.col("value").mean(), source=(pl.col("n_source") > 0).any()).sort("n")
     predict = rows.filter(pl.col("metric") == "predict_cpu_s", pl.col("dataset").is_in(list(n_graphs)))
     seconds_a_graph = defaultdict(list)
     for name, dataset, seconds in predict.select("predictor", "dataset", "value").iter_rows():
         seconds_a_graph[name].append(seconds / n_graphs[dataset])
     return {
-        name: Timing(part["n"].to_numpy(), part["value"].to_numpy(), float(np.mean(seconds_a_graph[name])))
+        name: Timing(
+            part["n"].to_numpy(), part["value"].to_numpy(), float(np.mean(seconds_a_graph[name])), part["source"].any()
+        )
         for (name,), part in fit.group_by("predictor", maintain_order=True)
         if name in seconds_a_graph
     }
 
 
-def cell_labels(cell: CellSpec, about: datasets.Dataset) -> int:
-    """Labels the cell trains on; where the data decide, at most one of every network."""
+def cell_labels(cell: CellSpec, about: datasets.Dataset, transfers: bool) -> int:
+    """Labels the cell trains on, those of other devices where its predictor ``transfers``.
+
+    Where the data decide, at most one of every network.
+    """
     own = cell.budget.n_labels(about.n_graphs)
-    return about.n_graphs if own is None else own
+    sources = cell.sources if transfers else None
+    others = len(sources.besides(cell.device)) * (sources.labels or about.n_graphs) if sources else 0
+    return others + (about.n_graphs if own is None else own)
 
 
 def table(grid: Grid, known: dict[str, datasets.Dataset], timed: dict[str, Timing], finished: set[str]) -> list[str]:
@@ -70,7 +82,9 @@ def table(grid: Grid, known: dict[str, datasets.Dataset], timed: dict[str, Timin
         to_run[cell.label] += 1
         if cell.label in timed:
             about = known[cell.dataset]
-            hours[cell.label] += timed[cell.label].cell_s(cell_labels(cell, about), about.n_graphs) / 3600
+            timing = timed[cell.label]
+            labels = cell_labels(cell, about, timing.transfers)
+            hours[cell.label] += timing.cell_s(labels, about.n_graphs) / 3600
     width = max(len(name) for name in [*cells, "predictor"])
     lines = [f"{'predictor':{width}}  {'cells':>6}  {'to run':>6}  {'CPU-hours':>9}"]
     for name in cells:

@@ -41,3 +41,21 @@ def test_done_cells_cost_nothing_and_untimed_ones_are_named():
     assert mean.split() == ["mean", "12", "8", f"{2 * sum(sizes) * 36 / 3600:.2f}"]
     assert "not timed" in next(line for line in lines if line.startswith("gbdt "))
     assert any("never timed" in line for line in lines)
+
+
+def test_labels_of_other_devices_count_where_the_predictor_learns_from_them():
+    grid = load_grid(ROOT / "config" / "transfer.yaml")
+    cell = next(cell for cell in grid.cells if cell.protocol == "nasflat_nd")
+    about = datasets.load()[cell.dataset]
+    assert cell.budget.amount == "10" and len(cell.sources.devices) == 9 and cell.sources.labels == 900
+    assert estimate.cell_labels(cell, about, transfers=True) == 9 * 900 + 10
+    assert estimate.cell_labels(cell, about, transfers=False) == 10
+
+
+def test_timings_know_who_learns_from_other_devices(tmp_path):
+    rows = score_rows_of({("help", "n10", 0): 0.5}, n_source=90).vstack(score_rows_of({("mlp", "n10", 0): 0.4}))
+    score_table.write(tmp_path / "scores.parquet", rows)
+    timed = estimate.timings([tmp_path / "scores.parquet"], {rows["dataset"][0]: 500})
+    assert {name: (timing.labels.tolist(), timing.transfers) for name, timing in timed.items()} == {
+        "help": ([100], True), "mlp": ([10], False),
+    }  # fmt: skip
