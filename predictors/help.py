@@ -14,6 +14,7 @@ from predictors.base import BasePredictor, Diverged, Unsupported, require_finite
 from predictors.kit.cells import require_cells
 from predictors.kit.devices import above_zero, column_scale, device_table
 from predictors.kit.optim import AdamW
+from predictors.kit.stand_in import with_stand_in
 from predictors.kit.train_loop import learning_rate
 
 Weights = dict[str, Tensor]
@@ -99,10 +100,11 @@ class Predictor(BasePredictor):
     900 labels. Departures besides: labels are standardised by those of the reference cells; the modulator is
     deterministic, without a prior; no best episode is chosen on validation devices. The default is smaller and learns
     faster from fewer episodes; preset ``paper`` has the paper's size and episodes. With one device alone the episodes
-    are drawn from it.
+    are drawn from it; without a label of the new device the source that is most like the others stands in for it.
     """
 
     transfers: ClassVar[bool] = True
+    zero_shot: ClassVar[bool] = True
 
     @dataclass(frozen=True)
     class Config:
@@ -129,6 +131,7 @@ class Predictor(BasePredictor):
         c = self.config
         require_cells(train_graphs)
         torch.manual_seed(self.seed)
+        train_graphs, y = with_stand_in(train_graphs, y)
         table = device_table(train_graphs, y)
         reference_rows = (~table.labels.isnan()).all(1).nonzero()[:, 0][: self.config.references]
         if len(reference_rows) < 2:

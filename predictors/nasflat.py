@@ -14,6 +14,7 @@ from predictors.kit.cells import require_cells
 from predictors.kit.devices import column_scale, device_table
 from predictors.kit.layers import softmax
 from predictors.kit.neural import NeuralPredictor, least_squares_line
+from predictors.kit.stand_in import with_stand_in
 from predictors.kit.train_loop import Recipe, train
 
 
@@ -69,10 +70,12 @@ class Predictor(NeuralPredictor):
     label; one pass over the graph, without refining the operation embeddings first; the sum over nodes is read out,
     not the output node, which can't see operations off every path. The default adds the squared error to the paper's
     pairwise hinge loss, is half as wide and sees fewer, larger batches; preset ``paper`` has the paper's sizes and
-    schedule. With one device alone it is an ordinary predictor.
+    schedule. With one device alone it is an ordinary predictor; without a label of the new device the source that is
+    most like the others stands in for it.
     """
 
     transfers: ClassVar[bool] = True
+    zero_shot: ClassVar[bool] = True
     pretrains: ClassVar[bool] = False
 
     @dataclass(frozen=True)
@@ -106,6 +109,7 @@ class Predictor(NeuralPredictor):
     def fit(self, train_graphs: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         require_cells(train_graphs)
         torch.manual_seed(self.seed)
+        train_graphs, y = with_stand_in(train_graphs, y)
         table = device_table(train_graphs, y)
         new_device = len(table.devices) - 1
         self.notes |= {"vocab": list(train_graphs.vocab), "devices": new_device + 1}

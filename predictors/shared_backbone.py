@@ -21,6 +21,7 @@ from predictors.kit.cells import require_cells
 from predictors.kit.devices import above_zero, column_scale, device_table, ridge
 from predictors.kit.features import op_counts
 from predictors.kit.nn_former_cells import NNFormer
+from predictors.kit.stand_in import with_stand_in
 from predictors.kit.train_loop import inputs_at, train
 
 
@@ -56,6 +57,7 @@ class Predictor(BasePredictor):
     """
 
     transfers: ClassVar[bool] = True
+    zero_shot: ClassVar[bool] = True
 
     @dataclass(frozen=True)
     class Config(nn_former.Predictor.Config):
@@ -91,6 +93,7 @@ class Predictor(BasePredictor):
         c = self.config
         require_cells(train_graphs)
         torch.manual_seed(self.seed)
+        train_graphs, y = with_stand_in(train_graphs, y)
         table = device_table(train_graphs, y)
         alone = len(table.devices) == 1
         labels = table.labels if alone else table.labels[:, :-1]

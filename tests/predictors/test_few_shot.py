@@ -12,6 +12,7 @@ from pipeline.spaces import cells
 from predictors import base, nasflat, shared_backbone
 from predictors.kit.devices import above_zero, column_scale, device_table, ridge
 from predictors.kit.features import op_counts
+from predictors.kit.stand_in import most_alike, with_stand_in
 from tests.helpers.cell_graphs import small_space
 from tests.helpers.trained import short
 
@@ -176,3 +177,30 @@ def test_the_plain_shared_backbone_has_neither_table_nor_counts():
     predictor.fit(graphs, y)
     assert not any("table" in key for key in predictor.tensors)
     assert predictor.tensors["head.counts"].abs().max() == 0
+
+
+def test_the_device_most_like_the_others_by_hand():
+    """Correlations of the first with the second .8, with the third -.5, of these two -1, on what both have."""
+    nan = float("nan")
+    labels = torch.tensor([[1.0, 2, 3, 4], [2.0, 1, 3, 4], [3.0, 4, 2, nan]], dtype=torch.float64).T
+    assert most_alike(labels[:, :2]) == 0
+    assert [most_alike(labels[:, order]) for order in ([2, 1, 0], [2, 0, 1], [0])] == [2, 1, 0]
+    assert most_alike(torch.tensor([[1, 3, 2], [1, 1, 1], [1, 1, 2], [1, 2, 2]]).T.double()) == 3  # equals share a rank
+
+
+def test_a_source_stands_in_for_a_device_without_labels_and_for_no_other():
+    graphs, y = few_shot(n_new=0)
+    stood, labels = with_stand_in(graphs, y)
+    source = most_alike(device_table(graphs, y, zero_shot=True).labels[:, :-1])
+    assert torch.equal(stood.platform == 3, graphs.platform == source) and torch.equal(labels, y)
+    graphs, y = few_shot(n_new=1)
+    assert with_stand_in(graphs, y)[0] is graphs
+
+
+@pytest.mark.parametrize("name", ["shared_backbone", "help", "nasflat"])
+def test_without_a_label_a_new_device_has_the_order_of_those_that_are_known(name):
+    graphs, y = few_shot(n_new=0)
+    predictor = base.load(name)(short(name), "cost", seed=0)
+    predictor.fit(graphs, y)
+    predicted = predictor.predict(SPACE[200:].on_platform("new", graphs.platforms))
+    assert spearman(predicted, latency(SPACE[200:], "cpu")) > 0.3 and (predicted > 0).all()
