@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from nnfb.latency import HERE
 from pipeline.predict import command
 
 EXAMPLES = """  nnfb predict --list
@@ -15,6 +15,7 @@ EXAMPLES = """  nnfb predict --list
   nnfb predict MODEL.onnx --device ort-cpu-fp32-1t --batch-size 8 --json
   nnfb predict MODEL.onnx --device ort-cpu-fp32-1t --measure
 """
+HERE = Path("results/models")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING
 
 from pipeline.core.errors import BenchError, one_line
 from pipeline.onnx import sizes
-from pipeline.predict import saved, sources, tables
+from pipeline.predict import sources, tables
 from pipeline.predict.lean_imports import lean_imports
 from pipeline.predict.model import LEVEL, NEAREST, PREDICTOR, Model, measure
 from pipeline.predict.prediction import Prediction, report
 
 if TYPE_CHECKING:
     from pipeline.onnx.graph import OnnxGraph
+    from pipeline.predict import saved
 
 Asked = tuple["OnnxGraph", list[Prediction]]
 
@@ -48,6 +49,8 @@ def run(args: argparse.Namespace, models: Path | None = None) -> int:
         args.usage_error("--compare takes two networks")
     if args.picture and not args.by_node:
         args.usage_error("--picture is of --by-node")
+    from pipeline.predict import saved
+
     if args.list:
         return _list(args, models or saved.MODELS)
     dims = sizes.dims(args)
@@ -78,16 +81,17 @@ def run(args: argparse.Namespace, models: Path | None = None) -> int:
 def chosen(args: argparse.Namespace, models: Path) -> list[saved.Entry]:
     """The saved predictors that are asked: those that came with the package unless a predictor, data set or folder is
     named, or a device that none of them is of."""
+    from pipeline.predict import saved
+
     if args.predictor or args.dataset or args.models:
         return [saved.choose(args.models or models, args.device, args.predictor or PREDICTOR, args.dataset)]
     found = saved.shipped(args.device)
     if found:
         return found
-    try:
-        return [saved.choose(models, args.device, PREDICTOR, None)]
-    except BenchError as error:
-        known = ", ".join(entry.device for entry in saved.shipped())
-        raise BenchError(f"{error}; with the package came: {known or 'none'}") from error
+    if args.device and not saved.entries(models)[0]:
+        known = ", ".join(entry.device for entry in saved.shipped()) or "none"
+        raise BenchError(f"no predictor of {args.device!r} was saved in {models}; with the package came: {known}")
+    return [saved.choose(models, args.device, PREDICTOR, None)]
 
 
 def _ask(loaded: Sequence[Model], file: str, args: argparse.Namespace, dims: dict[str, int]) -> Asked:
@@ -129,6 +133,8 @@ def _by_node(model: Model, asked: Sequence[Asked], args: argparse.Namespace) -> 
 
 def _list(args: argparse.Namespace, models: Path) -> int:
     """Print what there is: in the folder named, else what came with the package and what was saved here."""
+    from pipeline.predict import saved
+
     folder = args.models or models
     entries, broken = saved.entries(folder)
     entries = entries if args.models else [*saved.shipped(), *entries]

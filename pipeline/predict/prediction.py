@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 FAR_BELOW = 0.5  # of the fastest measured network: less is no longer like any of them
 
@@ -102,8 +101,8 @@ def trial(answers: Sequence[Prediction]) -> list[str]:
     if not held:
         return []
     return [
-        "A network of another lineage than those trained on may be anywhere: of lineages left out for a trial, 90 % "
-        f"intervals held {np.mean(held):.0f} % of the networks ({min(held):.0f} to {max(held):.0f} %)."
+        "Intervals are for networks like those trained on; of lineages left out for a trial, those of 90 % "
+        f"held {statistics.mean(held):.0f} % of the networks ({min(held):.0f} to {max(held):.0f} %)."
     ]
 
 

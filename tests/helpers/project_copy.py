@@ -17,7 +17,7 @@ import yaml
 
 from pipeline.core.paths import ROOT
 
-PARTS = ("Snakefile", "nnfb", "pipeline", "predictors", "config", "workflow", "profiles", "pyproject.toml")
+PARTS = ("Snakefile", "nnfb", "pipeline", "predictors", "config", "workflow", "profiles", "shipped", "pyproject.toml")
 DVC_PARTS = ("Makefile", "dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".dvc/plots", ".dvcignore", ".gitignore")
 BIN = Path(sys.executable).parent
 GRID = {
