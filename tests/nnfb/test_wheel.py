@@ -22,10 +22,11 @@ import pytest
 
 from nnfb import __version__
 from pipeline.core.paths import ROOT
+from pipeline.predict.ship import CHIPS
 from tests.helpers.onnx_networks import networks
 from tests.helpers.saved_fixtures import DEVICE, save, write_tables
 
-PARTS = ("nnfb", "pipeline", "predictors", "config", "workflow")
+PARTS = ("nnfb", "pipeline", "predictors", "config", "workflow", "shipped")
 FILES = ("setup.py", "pyproject.toml", "README.md", "LICENSE")
 BUILD = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[1])(sys.argv[2])"
 
@@ -112,10 +113,27 @@ def test_every_module_can_be_imported(bin_folder, place):
 def test_the_command_predicts_with_a_predictor_that_came_with_it(bin_folder, place):
     listed = run(bin_folder / "nnfb", "predict", "--list", cwd=place)
     assert "nn_former" in listed and DEVICE in listed
-    answer = json.loads(run(bin_folder / "nnfb", "predict", "net.onnx", "--json", cwd=place))
+    answer = json.loads(run(bin_folder / "nnfb", "predict", "net.onnx", "--device", DEVICE, "--json", cwd=place))
     assert 0 < answer["low_ms"] < answer["latency_ms"] < answer["high_ms"]
     code = "import nnfb; print(nnfb.predict('net.onnx').latency_ms)"
     assert float(run(bin_folder / "python", "-c", code, cwd=place)) == pytest.approx(answer["latency_ms"], rel=1e-5)
+
+
+def test_it_answers_for_every_chip_right_after_installation(bin_folder, place):
+    answers = json.loads(run(bin_folder / "nnfb", "predict", "net.onnx", "--json", cwd=place))
+    assert sorted(answer["device"] for answer in answers) == sorted(CHIPS)
+    code = """if True:
+        import nnfb, torch
+        from torch import nn
+        net = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(1568, 4))
+        answers = nnfb.predict_chips(net, example_input=torch.zeros(1, 3, 16, 16))
+        print(min(answer.latency_ms for answer in answers) > 0, nnfb.predict("net.onnx", answers[0].device).latency_ms)
+    """
+    above, latency = run(bin_folder / "python", "-c", code, cwd=place).split()
+    (first,) = (answer for answer in answers if answer["device"] == min(CHIPS))
+    assert above == "True" and float(latency) == pytest.approx(first["latency_ms"], rel=1e-5)
+    breakdown = run(bin_folder / "nnfb", "predict", "net.onnx", "--device", CHIPS[0], "--by-node", cwd=place)
+    assert "operation" in breakdown and "100.0" in breakdown
 
 
 def test_it_measures_in_a_process_of_its_own(bin_folder, place):
