@@ -14,7 +14,7 @@ from pipeline.core.errors import run_cli
 
 SUBCOMMANDS = {
     "leaderboard": "run a grid: fetch, convert, measure, split, train, score, report (in a clone)",
-    "predict": "latency of an ONNX file, from a saved predictor",
+    "predict": "latency of a network on every chip that came with the package, or from a saved predictor",
     "graph": "operations, shapes and costs of ONNX files",
     "measure": "time an ONNX file on this machine",
     "report": "write the boards again, from their scores (in a clone)",

@@ -114,15 +114,15 @@ class Model:
         trials = self.about.get("lineages", {})
         return {name: trial["coverage"] for name, trial in trials.items() if trial["n"] >= LEAST_TRIAL}
 
-    def node_times(self, graph: OnnxGraph, total_ms: float) -> tuple[OnnxGraph, np.ndarray]:
+    def node_times(self, graph: OnnxGraph, total_ms: float, as_written: bool = False) -> tuple[OnnxGraph, np.ndarray]:
         """The form of a network that is predicted, and what each of its nodes takes of `total_ms`, (n,) milliseconds.
 
-        The shares are those of the predictor's table of costs, whose multiple it predicts. Raises BenchError where it
-        has no such table.
+        With `as_written`, the network as in the file. The shares are those of the predictor's table of costs, whose
+        multiple it predicts. Raises BenchError where it has no such table.
         """
         from pipeline.predict import one_network
 
-        form, _, _ = self._nearer_form(graph, 1)
+        form = graph if as_written else self._nearer_form(graph, 1)[0]
         times = one_network.node_times(self._predictor, self._as_graphs(form)[0], total_ms)
         if times is None:
             raise BenchError(

@@ -64,6 +64,15 @@ def test_what_it_says_of_itself():
         assert f"90 % interval holds {entry.tested['coverage']:.0f} %" in entry.line
 
 
+def test_the_page_has_the_figures_of_each():
+    page = (ROOT / "docs/predict.md").read_text()
+    for entry in saved.shipped():
+        tested, left_out = entry.tested, [f"{entry.lineages[name]['coverage']:.0f}" for name in ship.LEFT_OUT]
+        figures = [f"{tested[key]:.1f}" for key in ("mape", "acc10", "coverage")]
+        cells = [f"`{entry.device}`", f"{entry.n_train:,}", str(tested["n"]), *figures, *left_out]
+        assert f"| {' | '.join(cells)} |\n" in page
+
+
 @pytest.mark.real_data
 def test_held_out_labels_say_the_same(kept, mirror):
     """From timm's own table: the error on the odd held-out networks, and how many of them the intervals hold."""
