@@ -42,10 +42,12 @@ class BasePredictor(ABC):
 
     presets: ClassVar[dict[str, dict[str, Any]]] = {}
     shared_presets: ClassVar[dict[str, dict[str, Any]]] = {}  # those of a family of predictors
-    needs: ClassVar[frozenset[str]] = frozenset()
+    needs: frozenset[str] = frozenset()
     checkpoint: Checkpoint | None = None  # where a long fit may write how far it is
     transfers: ClassVar[bool] = False  # whether `fit` knows what to do with labels of other devices
     zero_shot: ClassVar[bool] = False  # whether labels of other devices are enough for `fit`
+    takes_proxies: ClassVar[bool] = False  # whether the setting ``proxies: true`` is one of its own
+    unlabelled: Graphs | None = None  # with proxies: all networks of the data set, for what needs no label
 
     def __init__(
         self,
@@ -54,10 +56,20 @@ class BasePredictor(ABC):
         seed: int = 0,
         torch_device: str = "cpu",
     ) -> None:
-        self.config = self.resolve(overrides or {})
+        overrides = dict(overrides or {})
+        proxies = overrides.pop("proxies", False)
+        self.config = self.resolve(overrides)
+        if proxies:
+            self._ask_for_proxies()
         self.task, self.seed, self.torch_device = task, seed, torch_device
         self.tensors: dict[str, Tensor] = {}
         self.notes: dict[str, Any] = {}
+
+    def _ask_for_proxies(self) -> None:
+        """Note that the label is to see zero-cost proxies, `Graphs.proxies`."""
+        if not self.takes_proxies:
+            raise BenchError(f"{type(self).__module__.rpartition('.')[2]}: it takes no proxies; leave proxies out")
+        self.config, self.needs = with_setting(self.config, "proxies", True), self.needs | {"proxies"}
 
     @classmethod
     def resolve(cls, overrides: dict[str, Any]) -> Any:

@@ -38,6 +38,8 @@ class Predictor(NeuralPredictor):
     larger, its weights averaged.
     """
 
+    takes_proxies: ClassVar[bool] = True
+
     @dataclass(frozen=True)
     class Config(Recipe):
         """``times``: passes along the edges; ``attend_against``: whether those against them have attention, too.

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pipeline.core.graphs import Graphs
 from predictors.base import BasePredictor
+from predictors.kit.features import normal_scores
 from predictors.kit.neural import along_curve, quantile_curve, standardiser
 
 NOISE = (1e-5, 1e1)  # bounds of the noise variance, for standardised labels
@@ -90,12 +91,6 @@ class Predictor(BasePredictor):
             counts = torch.zeros(len(graphs), len(known), dtype=torch.float64)
             parts.append(counts.index_put_((graph, place), weight, accumulate=True))
         return torch.cat(parts, 1)
-
-
-def normal_scores(z: Tensor) -> Tensor:
-    """Normal quantiles of the mean ranks of ``z`` (n,), as float64."""
-    below, upto = (torch.searchsorted(z.sort().values, z, right=right) for right in (False, True))
-    return torch.special.ndtri(((below + upto) / 2).double() / len(z))
 
 
 def subtrees(graphs: Graphs, depth: int) -> list[Tensor]:

@@ -37,6 +37,7 @@ class Predictor(NeuralPredictor):
     """
 
     transfers: ClassVar[bool] = True
+    takes_proxies: ClassVar[bool] = True
 
     Config = Settings
     presets: ClassVar[dict[str, dict[str, Any]]] = {

@@ -33,6 +33,8 @@ class Graphs:
     ``edge_ptr``: (n + 1,). ``op``: (nodes,), ids into ``vocab``. ``attrs``: (nodes, A). ``out_shape``: (nodes, R).
     ``src``, ``dst``: (edges,), node numbers within their own graph. Node order is topological: input first, output
     last. ``platform``: (n,), ids into ``platforms``: the device of a row's label, all zero where there is one device.
+    ``proxies``: (n, P) zero-cost proxies (`pipeline.proxies`), called ``proxy_names``, where a predictor asked for
+    them, else None; graphs of the same operations and adjacency have the same.
     """
 
     vocab: tuple[str, ...]
@@ -51,6 +53,8 @@ class Graphs:
     edge_ptr: Tensor
     src: Tensor
     dst: Tensor
+    proxy_names: tuple[str, ...] = ()
+    proxies: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.graph_id)
@@ -64,6 +68,7 @@ class Graphs:
         picked |= {k: getattr(self, k)[rows] for k in ("platform", "graph_id", "iso", "flops", "macs", "params")}
         picked |= {k: getattr(self, k)[nodes] for k in ("op", "attrs", "out_shape")}
         picked |= {k: getattr(self, k)[edges] for k in ("src", "dst")}
+        picked |= {} if self.proxies is None else {"proxies": self.proxies[rows]}
         return replace(self, **picked)
 
     def on_platform(self, platform: str, platforms: tuple[str, ...]) -> Graphs:

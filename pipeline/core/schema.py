@@ -136,6 +136,15 @@ def check_split(df: pl.DataFrame, n_graphs: int, where: Path | str = "split") ->
             raise _error(where, f"ranks of role {role[0]} are not 0 .. {group.height - 1}")
 
 
+def check_proxies(df: pl.DataFrame, n_graphs: int, where: Path | str = "proxies") -> None:
+    """`check`, and: graph_id 0 .. n - 1, then a Float32 column a proxy; none where the networks have no proxies."""
+    names = [name for name in df.columns if name != "graph_id"]
+    check(df, pl.Schema({"graph_id": pl.UInt32(), **dict.fromkeys(names, pl.Float32())}), where)
+    _refuse(df, {"graph_id is not 0, 1, 2, ...": pl.col("graph_id") != pl.int_range(pl.len())}, where)
+    if df.height != n_graphs:
+        raise _error(where, f"{df.height} rows for {n_graphs} graphs")
+
+
 def _refuse(df: pl.DataFrame, wrong: dict[str, pl.Expr], where: Path | str) -> None:
     """Raise BenchError with the first reason of `wrong` that holds for a row, naming the first such row's graph."""
     found = df.select(*(reason.any().alias(what) for what, reason in wrong.items()))

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pipeline.config.cell_spec import CellSpec
-from pipeline.core import io, provenance, table_checks
+from pipeline.core import io, provenance, schema, table_checks
 from pipeline.core.checkpoint import Checkpoint
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs, from_frame
@@ -27,16 +27,21 @@ from predictors.kit.ensemble import make
 
 @dataclass(frozen=True)
 class Tables:
-    """The canonical tables of a data set and one of its splits. `meta`: metadata of the graphs' table."""
+    """The canonical tables of a data set and one of its splits. `meta`: metadata of the graphs' table. `proxies`:
+    a row a graph, for a label that asks for them."""
 
     frame: pl.DataFrame
     meta: dict
     targets: pl.DataFrame
     split: pl.DataFrame
+    proxies: pl.DataFrame | None = None
 
     @classmethod
-    def read(cls, data: Path, split: Path) -> Tables:
-        """From the folder with graphs.parquet and targets.parquet. Raises BenchError naming the file that is wrong."""
+    def read(cls, data: Path, split: Path, proxies: bool = False) -> Tables:
+        """From the folder with graphs.parquet and targets.parquet, and proxies.parquet where asked for.
+
+        Raises BenchError naming the file that is wrong.
+        """
         graphs, targets = data / "graphs.parquet", data / "targets.parquet"
         tables = cls(
             io.read_parquet(graphs), io.read_meta(graphs), io.read_parquet(targets), io.read_parquet(split)
@@ -44,6 +49,9 @@ class Tables:
         table_checks.check(
             tables.frame, tables.meta, tables.targets, io.read_meta(targets), tables.split, data, split
         )  # fmt: skip
+        if proxies:
+            tables = replace(tables, proxies=io.read_parquet(data / "proxies.parquet"))
+            schema.check_proxies(tables.proxies, tables.frame.height, data / "proxies.parquet")
         return tables
 
 
@@ -95,8 +103,9 @@ def checked(prediction: Tensor, n: int) -> Tensor:
 
 
 def available_inputs(graphs: Graphs) -> set[str]:
-    """What a predictor may name in ``needs``: attrs, out_shape, flops, macs, params."""
+    """What a predictor may name in ``needs``: attrs, out_shape, flops, macs, params, proxies."""
     have = {k for k in ("flops", "macs", "params") if not getattr(graphs, k).isnan().any()}
+    have |= {"proxies"} if graphs.proxies is not None and graphs.proxies.shape[1] else set()
     return have | {k for k in ("attrs", "out_shape") if getattr(graphs, k).shape[1]}
 
 
@@ -130,6 +139,11 @@ def train(
     labels = training_set.make(spec, tables.targets, tables.frame, tables.split)
     source_devices = spec.sources.besides(spec.device) if spec.sources else ()
     graphs = from_frame(tables.frame, tables.meta).on_platform(spec.device, (*source_devices, spec.device))
+    if tables.proxies is not None:
+        columns = tables.proxies.drop("graph_id")
+        graphs = replace(
+            graphs, proxy_names=tuple(columns.columns), proxies=torch.from_numpy(columns.to_numpy().copy())
+        )
     about = {
         "dataset": spec.dataset, "dataset_version": tables.meta["version"], "target": spec.target,
         "device": spec.device, "predictor": spec.label, "config_hash": "", "config": {}, "budget": str(spec.budget),
@@ -172,6 +186,7 @@ def _fit_and_predict(
     rows = labels.rows if predictor.transfers else labels.rows.tail(labels.n_train)
     examples = graphs_and_labels(graphs, rows)
     validation = graphs_and_labels(graphs, labels.val_rows) if labels.val_rows.height else (None, None)
+    predictor.unlabelled = graphs if "proxies" in predictor.needs else None
     wall, cpu = time.perf_counter(), time.process_time()
     predictor.fit(*examples, *validation)
     about |= {"fit_s": time.perf_counter() - wall, "fit_cpu_s": time.process_time() - cpu}

@@ -55,6 +55,7 @@ class Ensemble(BasePredictor):
         for i, member in enumerate(self.members):
             if self.checkpoint:
                 member.checkpoint = self.checkpoint.part(str(i))
+            member.unlabelled = self.unlabelled
             member.fit(train, y, val, y_val)
             if self.checkpoint:
                 self.checkpoint.cpu_s += member.checkpoint.cpu_s

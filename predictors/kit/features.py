@@ -38,3 +38,9 @@ def flat_cells(graphs: Graphs, size: int) -> Tensor:
 def standardise(x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """(x - mean) / std, with columns that never vary left at zero."""
     return torch.where(std > 0, (x - mean) / std.clamp(min=1e-12), torch.zeros_like(x))
+
+
+def normal_scores(z: Tensor) -> Tensor:
+    """Normal quantiles of the mean ranks of ``z`` (n,), as float64."""
+    below, upto = (torch.searchsorted(z.sort().values, z, right=right) for right in (False, True))
+    return torch.special.ndtri(((below + upto) / 2).double() / len(z))

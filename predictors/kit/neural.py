@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Dense, Graphs, to_device
-from predictors.base import BasePredictor, Diverged, require_finite
+from predictors.base import BasePredictor, Diverged, Unsupported, require_finite
 from predictors.kit.padded import SMALL, Padded
-from predictors.kit.pretrain import pretrained
+from predictors.kit.pretrain import changed_copies, pretrained
+from predictors.kit.proxies import beside, scale_of, scaled
 from predictors.kit.train_loop import COMMON, COMMON_PRETRAINED, IN_UNITS, Recipe, inputs_at, parse_loss, train
 
 
@@ -59,7 +60,13 @@ class NeuralPredictor(BasePredictor):
         if self.task == "cost" or not c.pretrain_steps or int(graphs.n_nodes.max()) > SMALL:
             return module
         recipe = replace(c, epochs=0, by_size=False, consistency=0.0, steps=c.pretrain_steps)
-        return pretrained(module, graphs, c.pretrain_cells, self._inputs, recipe, self.seed)
+        if self.unlabelled is None:
+            cells = changed_copies(graphs, c.pretrain_cells, self.seed)
+            return pretrained(module, cells, self._inputs, recipe, self.seed)
+        known = self.unlabelled.distinct()[0]
+        order = torch.randperm(len(known), generator=torch.Generator().manual_seed(self.seed))
+        cells = self.unlabelled[known[order[: c.pretrain_cells]]]
+        return pretrained(module, cells, self._encoded, recipe, self.seed)
 
     def encode(self, dense: Dense) -> tuple[Tensor, ...]:
         """Tensors of n rows each that the module takes; made once for a data set, on ``torch_device``."""
@@ -76,6 +83,7 @@ class NeuralPredictor(BasePredictor):
         torch.manual_seed(self.seed)
         inputs, z = self._lesson(train_graphs, y)
         module = self.begin(self.build(len(train_graphs.vocab)).to(self.torch_device), train_graphs)
+        module = self._seeing_proxies(module)
         recipe = self.recipe(len(y))
         self.module = train(
             module, lambda i: inputs_at(inputs, i), z, recipe, self.seed, self._validation(val, y_val),
@@ -93,7 +101,7 @@ class NeuralPredictor(BasePredictor):
         return require_finite(z.exp() if self.task == "cost" else z, "a prediction")[inverse]
 
     def restored(self) -> None:
-        self.module = self.build(len(self.notes["vocab"]))
+        self.module = self._seeing_proxies(self.build(len(self.notes["vocab"])))
         self.module.load_state_dict(self.tensors)
         self.module.to(self.torch_device).eval()
 
@@ -105,6 +113,7 @@ class NeuralPredictor(BasePredictor):
         """Encoded graphs and their scaled labels (n,); notes what predictions need of both."""
         mean, std = self.standardise(y)
         self.notes |= {"vocab": list(graphs.vocab), "scale": [std, mean]}
+        self.notes |= {"proxies": scale_of(graphs)} if "proxies" in self.needs else {}
         return self._inputs(graphs), self._scale(y, mean, std).to(self.torch_device)
 
     def _validation(self, val: Graphs | None, y_val: Tensor | None) -> Callable[[nn.Module], float] | None:
@@ -127,7 +136,22 @@ class NeuralPredictor(BasePredictor):
         z = y.log() if self.task == "cost" else y
         return ((z - mean) / std).float()
 
+    def _seeing_proxies(self, module: nn.Module) -> nn.Module:
+        """``module`` with proxies beside what its last part reads, where the settings ask for them."""
+        if "proxies" not in self.needs:
+            return module
+        return beside(module, len(self.notes["proxies"][0])).to(self.torch_device)
+
     def _inputs(self, graphs: Graphs):
+        """What the trained module takes of the graphs: `_encoded`, and their proxies where settings ask for them."""
+        inputs = self._encoded(graphs)
+        if "proxies" not in self.needs:
+            return inputs
+        if not isinstance(inputs, tuple):
+            raise Unsupported(f"proxies are for cells of at most {SMALL} nodes")
+        return *inputs, scaled(graphs, self.notes["proxies"]).to(self.torch_device)
+
+    def _encoded(self, graphs: Graphs):
         """Encoded graphs: a tuple of tensors of a row a graph, or an object with ``take`` and ``portions``."""
         if int(graphs.n_nodes.max()) > SMALL:
             return Padded(graphs, self.encode, self.torch_device)

@@ -53,6 +53,7 @@ class OffPath(BasePredictor):
 
     def fit(self, train: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         self.inner.checkpoint = self.checkpoint
+        self.inner.unlabelled = None if self.unlabelled is None else marked(self.unlabelled)
         self.inner.fit(marked(train), y, None if val is None else marked(val), y_val)
 
     def predict(self, graphs: Graphs) -> Tensor:

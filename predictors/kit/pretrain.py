@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from pipeline.core.graphs import Dense, Graphs
 from predictors.kit.graph_statistics import graph_statistics
 from predictors.kit.pool import mutated
+from predictors.kit.proxies import scale_of, scaled
 from predictors.kit.train_loop import Recipe, inputs_at, train
 
 CHANGES = 3  # tries to change a cell into another
@@ -47,19 +48,22 @@ def last_layer(body: nn.Module) -> nn.Module:
     return list(body.children())[-1]
 
 
-def pretrained(
-    body: nn.Module, cells: Graphs, n: int, encode: Callable[[Graphs], Any], recipe: Recipe, seed: int
-) -> nn.Module:
-    """``body`` after what its last layer reads has learned to tell statistics of ``n`` changed copies of ``cells``.
+def changed_copies(cells: Graphs, n: int, seed: int) -> Graphs:
+    """``n`` changed copies of ``cells``; no other cell of the data set is seen."""
+    return as_graphs(mutated(cells.dense(), n, CHANGES, torch.Generator().manual_seed(seed)), cells)
 
-    The statistics are `graph_statistics`, standardised. ``encode`` makes of cells what ``body`` takes. No label and no
-    other cell of the data set is seen.
+
+def pretrained(body: nn.Module, cells: Graphs, encode: Callable[[Graphs], Any], recipe: Recipe, seed: int) -> nn.Module:
+    """``body`` after what its last layer reads has learned to tell statistics of ``cells``, and proxies they have.
+
+    Statistics are `graph_statistics`, standardised. ``encode`` makes of cells what ``body`` takes. No label is seen.
     """
-    changed = as_graphs(mutated(cells.dense(), n, CHANGES, torch.Generator().manual_seed(seed)), cells)
-    targets = graph_statistics(changed)
+    targets = graph_statistics(cells)
+    if cells.proxies is not None:
+        targets = torch.cat([targets, scaled(cells, scale_of(cells)).double()], 1)
     spread = targets.std(0)
     targets = ((targets - targets.mean(0)) / spread)[:, spread > 0].float()
-    take = partial(inputs_at, encode(changed))
+    take = partial(inputs_at, encode(cells))
     device = next(body.parameters()).device
     model = Statistics(body, take(torch.arange(2, device=device)), targets.shape[1]).to(device)
     return train(model, take, targets.to(device), replace(recipe, loss="mse"), seed).body
@@ -86,4 +90,6 @@ def as_graphs(dense: Dense, source: Graphs) -> Graphs:
         edge_ptr=torch.cat([zero, torch.bincount(graph, minlength=n).cumsum(0)]),
         src=src,
         dst=dst,
+        proxy_names=(),
+        proxies=None,
     )

@@ -30,11 +30,18 @@ def leaves(trees: lightgbm.Booster) -> int:
 
 
 class Trees(BasePredictor):
-    """Trees on `features`; costs are fitted as logarithms. One thread, deterministic."""
+    """Trees on `features`, and on proxies where asked; costs are fitted as logarithms. One thread, deterministic."""
+
+    takes_proxies = True
 
     @abstractmethod
     def features(self, graphs: Graphs) -> Tensor:
         """What the trees see of n graphs, (n, F)."""
+
+    def columns(self, graphs: Graphs) -> Tensor:
+        """`features`, and with the setting ``proxies`` those of n graphs beside them."""
+        features = self.features(graphs)
+        return torch.cat([features, graphs.proxies.double()], 1) if "proxies" in self.needs else features
 
     def settings(self, n: int) -> dict[str, Any]:
         """LightGBM's parameters for ``n`` labels."""
@@ -52,12 +59,12 @@ class Trees(BasePredictor):
 
     def fit(self, train: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         settings, z = self.settings(len(y)), y.log() if self.task == "cost" else y
-        rows = lightgbm.Dataset(self.features(train).numpy(), z.numpy(), params=settings)
+        rows = lightgbm.Dataset(self.columns(train).numpy(), z.numpy(), params=settings)
         self.trees = lightgbm.train(settings, rows, self.config.rounds)
         self.notes["trees"] = self.trees.model_to_string()
 
     def predict(self, graphs: Graphs) -> Tensor:
-        z = torch.from_numpy(self.trees.predict(self.features(graphs).numpy(), num_threads=1))
+        z = torch.from_numpy(self.trees.predict(self.columns(graphs).numpy(), num_threads=1))
         return z.exp() if self.task == "cost" else z
 
     def restored(self) -> None:

@@ -10,7 +10,8 @@ from scipy.stats import norm
 
 from pipeline.spaces import cells
 from predictors import base
-from predictors.gp import normal_scores, subtrees
+from predictors.gp import subtrees
+from predictors.kit.features import normal_scores
 from predictors.nao import NAO, spelling
 from predictors.nao import Predictor as NAOPredictor
 from predictors.renas import costs, images, table

@@ -37,7 +37,9 @@ def test_the_body_learns_the_statistics():
         return nn_former_cells.NNFormer(len(graphs.vocab), predictor.config)
 
     recipe = replace(predictor.config, steps=800, lr=4e-3)
-    known = pretrain.pretrained(body(), graphs[:100], 3000, predictor._inputs, recipe, seed=0)
+    known = pretrain.pretrained(
+        body(), pretrain.changed_copies(graphs[:100], 3000, seed=0), predictor._inputs, recipe, seed=0
+    )
     y = graph_statistics(graphs)
     y = ((y - y[:300].mean(0)) / y[:300].std(0))[:, y[:300].std(0) > 0]
 

@@ -71,6 +71,11 @@ def cell_of(wildcards):
     ]
 
 
+def proxies_of(cell):
+    """The table of zero-cost proxies that a cell's predictor asks for, if it does."""
+    return [f"data/parquet/{cell.dataset}/proxies.parquet"] if cell.settings.get("proxies") else []
+
+
 @cache
 def searches():
     """config/search.yaml, read when a search is asked for."""

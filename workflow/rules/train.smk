@@ -8,6 +8,7 @@ rule train_cell:
     input:
         tables=multiext("data/parquet/{dataset}/", "graphs.parquet", "targets.parquet"),
         split="data/splits/{dataset}/{seed}.parquet",
+        proxies=lambda wildcards: proxies_of(cell_of(wildcards)),
     output:
         "results/predictions/{dataset}/{target}/{device}/{variant}/{budget}/{seed}.parquet",
     log:
