@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -113,21 +114,21 @@ def covariance(squares: list[Tensor], theta: Tensor) -> Tensor:
 
 def most_probable(squares: list[Tensor], z: Tensor, spread: float) -> Tensor:
     """``theta`` of `covariance` with the largest posterior for targets ``z`` (n,): L-BFGS from the middle."""
+    from scipy.optimize import minimize  # half a second to import
+
     n_blocks, n = len(squares), len(z)
     centre = torch.tensor([0.5 * math.log(n_blocks)] * n_blocks + [0.0, -2.0], dtype=torch.float64)
     width = torch.full_like(centre, spread)
     width[-1] = 1.0
-    theta = centre.clone().requires_grad_()
-    optimiser = torch.optim.LBFGS([theta], max_iter=STEPS, line_search_fn="strong_wolfe")
 
-    def loss() -> Tensor:
-        optimiser.zero_grad()
+    def loss(values: np.ndarray) -> tuple[float, np.ndarray]:
+        theta = torch.from_numpy(values).requires_grad_()
         noisy = covariance(squares, theta) + (theta[-1].exp() + JITTER) * torch.eye(n, dtype=torch.float64)
         root = torch.linalg.cholesky(noisy)
         fit = z @ torch.cholesky_solve(z[:, None], root)[:, 0] / 2 + root.diagonal().log().sum()
         value = fit + ((theta - centre) / width).square().sum() / 2
         value.backward()
-        return value
+        return value.item(), theta.grad.numpy()
 
-    optimiser.step(loss)
-    return theta.detach()
+    found = minimize(loss, centre.numpy(), jac=True, method="L-BFGS-B", options={"maxiter": STEPS})
+    return torch.from_numpy(found.x)

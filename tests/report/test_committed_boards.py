@@ -25,6 +25,7 @@ BOARDS = [
     "nasbench101",
     "nasbench201",
     "networks",
+    "proxies",
     "published",
     "rates",
     "recipes",
