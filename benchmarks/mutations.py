@@ -20,7 +20,7 @@ from pathlib import Path
 from pipeline.core.errors import BenchError, run_cli
 from pipeline.core.paths import ROOT
 
-PARTS = ("pipeline", "predictors", "benchmarks", "tests", "config", "pyproject.toml")
+PARTS = ("pipeline", "predictors", "benchmarks", "tests", "config", "workflow", "pyproject.toml")
 CELL, TRAINING_SET, SPLITS = "pipeline/train/cell.py", "pipeline/split/training_set.py", "pipeline/split/splits.py"
 SCORE = "pipeline/score/score.py"
 PLAN = "tests/train/test_no_leak.py::test_fit_receives_the_plan_and_no_more"
