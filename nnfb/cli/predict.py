@@ -10,7 +10,7 @@ from pipeline.predict import command
 EXAMPLES = """  nnfb predict --list
   nnfb predict MODEL.onnx
   nnfb predict timm:resnet50@224 timm:convnext_tiny --csv
-  nnfb predict A.onnx B.onnx --compare
+  nnfb predict FIRST.onnx SECOND.onnx --compare
   nnfb predict MODEL.onnx --device rtx5090_amp_nchw_eager_pt291 --by-node
   nnfb predict MODEL.onnx --device ort-cpu-fp32-1t --batch-size 8 --json
   nnfb predict MODEL.onnx --device ort-cpu-fp32-1t --measure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import io
 import json
 import math
@@ -237,6 +238,17 @@ def test_without_timm_its_names_are_refused(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(BenchError, match=r"needs timm, which is not installed; pip install 'nn-former-bench\[timm\]'"):
         sources.content("timm:resnet18")
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("timm"), reason="timm is an extra: pip install -e .[timm]")
+def test_a_network_of_timm_by_name(cpu):
+    content, name = sources.content("timm:resnet18.a1_in1k")
+    assert name == "timm:resnet18@224"
+    answer = cpu.predict(content, name=name, nearest=1)
+    assert answer.params == pytest.approx(11.69e6, rel=1e-3) and not answer.far
+    assert sources.content("timm:resnet18@160")[1] == "timm:resnet18@160"
+    with pytest.raises(BenchError, match="timm:resnet1: LookupError: timm lists no such network"):
+        sources.content("timm:resnet1")
 
 
 def test_tables_of_one_kind_of_network(files, cpu):
