@@ -15,7 +15,7 @@ from pipeline.core import io
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import from_frame
 from pipeline.core.paths import ROOT
-from pipeline.predict import interval, lean_trees, one_network, saved, ship
+from pipeline.predict import interval, lean_trees, neighbours, one_network, saved, ship
 from pipeline.predict.model import Model
 from pipeline.split import splits
 
@@ -52,7 +52,9 @@ def test_it_says_what_it_said_when_it_was_made(kept, device):
         assert float(predictor.predict(graphs[i : i + 1])[0]) == pytest.approx(said, rel=1e-6)
 
 
-def test_what_it_says_of_itself():
+def test_what_it_says_of_itself(kept):
+    count = dict(zip(kept[0], kept[1].n_nodes.tolist(), strict=True))
+    columns = neighbours.columns(())
     for entry in saved.shipped():
         version = datasets.get(ship.DATASET).version
         assert (entry.dataset, entry.dataset_version, entry.target) == (ship.DATASET, version, ship.TARGET)
@@ -61,6 +63,8 @@ def test_what_it_says_of_itself():
         networks, _ = saved.read_networks(entry)
         assert len(networks.names) == entry.n_train
         assert len(networks.scores) + entry.tested["n"] == entry.calibration["n"]
+        nodes = np.expm1(networks.rows[:, columns.index("nodes")]).round()
+        assert nodes.tolist() == [count[name] for name in networks.names]
         assert f"90 % interval holds {entry.tested['coverage']:.0f} %" in entry.line
 
 
