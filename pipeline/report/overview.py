@@ -106,7 +106,7 @@ def _accuracy_columns(tables: list[Table]) -> list[Column]:
         heading = f"τ, {percent(amount)}" if kind is Kind.FRACTION else "τ"
         heading += f"<br>{' or '.join(budgets)} labels"
         if len(tables) > 1:
-            heading += f"<br>{len(tasks)} data sets" if len(tasks) > 1 else f"<br>{tasks[0][0].dataset}"
+            heading += f"<br>{len(tasks)} tasks" if len(tasks) > 1 else f"<br>{tasks[0][0].dataset}"
         predictors = list(dict.fromkeys(p for table, _ in tasks for p in table.predictors))
         means = {p: mean_over_tasks(tasks, p) for p in predictors}
         columns.append((heading, _best_bold(means, "kendall_tau")))

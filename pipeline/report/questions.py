@@ -98,7 +98,7 @@ def _span(interval: Interval, metric: str) -> str:
 
 def _best(word: str, best: Best) -> str:
     """First is what the paired test tells from every other, over FIRST_SEEDS seeds or more; else none is."""
-    over = f", mean of {len(best.tasks)} data sets" if len(best.tasks) > 1 else ""
+    over = f", mean of {len(best.tasks)} tasks" if len(best.tasks) > 1 else ""
     value = f"**`{best.predictor}`**, τ {_value(best)}{over}"
     start = _budget(word, best)
     if not best.rivals:

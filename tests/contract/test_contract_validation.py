@@ -15,7 +15,7 @@ NO_CHECKPOINT = {"nasflat", "shared_backbone"}
 PICKS_A_CHECKPOINT = [
     label for label in known_predictors() if issubclass(base.load(label).Config, Recipe) and label not in NO_CHECKPOINT
 ]
-IGNORES = sorted(set(known_predictors()) - set(PICKS_A_CHECKPOINT))
+IGNORES = sorted(label for label in {*known_predictors()} - {*PICKS_A_CHECKPOINT} if takes(label))
 
 
 def with_validation(label: str, turned: bool = False, **settings: int) -> tuple[torch.Tensor, list[str]]:

@@ -29,6 +29,7 @@ BOARDS = [
     "published",
     "rates",
     "recipes",
+    "timm",
     "transfer",
 ]
 CELL = ["dataset", "protocol", "target", "device", "predictor", "budget", "seed"]
