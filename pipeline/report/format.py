@@ -150,7 +150,8 @@ def seed_counts(table: Table) -> str:
     """How many seeds a table's numbers are of: `one seed`, `5 seeds (12: flan)`, `3 seeds (3 to 5: graf)`."""
     words = {}
     for predictor in table.predictors:
-        counts = sorted({len(seeds) for size in table.sizes if (seeds := table.seeds_of(predictor, [size]))})
+        places = [([size], [device]) for size in table.sizes for device in table.devices]  # it may lack some
+        counts = sorted({len(seeds) for place in places if (seeds := table.seeds_of(predictor, *place))})
         words[predictor] = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     usual = max(dict.fromkeys(words.values()), key=list(words.values()).count)
     others = dict.fromkeys(word for word in words.values() if word != usual)
