@@ -48,7 +48,7 @@ PROGRAMS = ("python", "nnfb", "snakemake", "make", "pytest", "dvc", "pip", ".")
 SLOW = (
     *("pip", "dvc", "python -m venv", "python -m benchmarks"),
     "python -m pipeline.report.boards",  # `nnfb report`, which is run, by its other name
-    *("python -m pipeline.measure", "python -m pipeline.fetch nnlqp", "nnfb measure"),
+    *("python -m pipeline.measure", "python -m pipeline.fetch nnlqp", "nnfb measure", "python -m pipeline.proxies"),
 )
 DEVICE = "ort-cpu-fp32-1t"
 HEAVY = ("jsonschema", "lightgbm", "matplotlib.pyplot", "onnx", "polars", "scipy.stats", "snakemake.cli", "torch")
