@@ -1,8 +1,7 @@
 # NN-Former Bench: source files -> Parquet -> splits -> predictions -> scores -> board.
 #   snakemake --cores 2                                        the default grid, config/benchmark.yaml
 #   snakemake --cores 2 --configfile config/nasbench201.yaml   another grid
-#   snakemake data --cores 2                                   only the data; likewise train, models, report
-#   snakemake boards --cores 2                                 every board and the front page, from their scores
+#   snakemake data --cores 2                                   only the data; likewise train, models, report and (of all grids) boards
 from snakemake.utils import min_version
 
 min_version("9.0")

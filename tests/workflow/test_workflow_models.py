@@ -86,7 +86,7 @@ def predict(folder: Path, *arguments: str) -> str:
 
 def test_one_model_for_each_predictor_and_device(finished):
     assert len(predictions(finished)) == 2 * 2 * 2 * 2 + 1
-    rows = json.loads(predict(finished, "--list", "--json"))
+    rows = [row for row in json.loads(predict(finished, "--list", "--json")) if row["device"] in ("fast", "slow")]
     found = sorted((row["device"], row["predictor"], row["n_train"], row["calibration"]["n"]) for row in rows)
     assert found == [(device, label, 24, 16) for device in ("fast", "slow") for label in ("flops", "nn_former")]
     assert "Nothing to be done" in snakemake(finished).stdout
