@@ -31,6 +31,7 @@ TOP = {"predictors", "nnfb"}  # packages beside pipeline/, which holds the other
 ABOVE_PREDICTORS = {"core"}  # all of the pipeline that a predictor may know
 EXTENDS = {
     ("predictors.shared_backbone", "predictors.nn_former"),
+    ("predictors.kit.source_trees", "predictors.gbdt"),
 }
 PACKAGES = [name for layer in LAYERS for name in layer]
 TORCH = {

@@ -76,7 +76,7 @@ def test_networks_are_made_timed_trained_on_and_scored(finished):
     mape = scores.filter(metric="mape", split="test", protocol="leave_one_family_out")
     assert mape.height == 6 and (mape["value"] > 0).all()
     board = (finished / "results/benchmark/leaderboard.md").read_text()
-    assert "Which predicts the latency of an unseen family best? | **`" in board
+    assert "**Which predicts the latency of an unseen family best?**\n\n- **`" in board
     assert "(benchmark/leaderboard.md): **`" in (finished / "results/leaderboard.md").read_text()
 
 
