@@ -10,14 +10,12 @@ import torch
 from torch import Tensor
 
 from pipeline.core.graphs import Graphs
-from predictors.base import BasePredictor
-from predictors.kit.features import normal_scores
-from predictors.kit.neural import along_curve, quantile_curve, standardiser
+from predictors.kit.score_process import ScoreProcess
 
 NOISE = (1e-5, 1e1)  # bounds of the noise variance, for standardised labels
 
 
-class Predictor(BasePredictor):
+class Predictor(ScoreProcess):
     """Matérn kernel (nu = 1.5) between counts of rooted subtrees; its scales and the noise by marginal likelihood.
 
     Departures: the paper's kernel is linear in the counts and its depth is chosen by marginal likelihood; here the
@@ -26,26 +24,17 @@ class Predictor(BasePredictor):
     """
 
     @dataclass(frozen=True)
-    class Config:
-        """``depth``: of the subtrees. ``decay``: weight of a level over that of the one above. ``most``: labels learned
-        from, drawn at random where there are more; time grows with their cube."""
+    class Config(ScoreProcess.Config):
+        """``depth``: of the subtrees. ``decay``: weight of a level over that of the one above."""
 
         depth: int = 1
         decay: float = 0.5
-        most: int = 2000
 
-    def fit(self, train: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
+    def learn(self, train: Graphs, target: Tensor) -> Tensor:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.gaussian_process import GaussianProcessRegressor  # two seconds to import
         from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-        if len(y) > self.config.most:
-            draw = torch.Generator().manual_seed(self.seed)
-            kept = torch.randperm(len(y), generator=draw)[: self.config.most].sort().values
-            train, y = train[kept], y[kept]
-        mean, std = standardiser(self.task, y)
-        z = ((y.log() if self.task == "cost" else y).double() - mean) / std
-        target = z if self.task == "cost" else normal_scores(z)
         levels = subtrees(train, self.config.depth)
         self.tensors = {f"level_{h}": level.unique() for h, level in enumerate(levels)}
         x = self._counts(train, levels)
@@ -54,30 +43,23 @@ class Predictor(BasePredictor):
             warnings.simplefilter("ignore", ConvergenceWarning)  # a scale at its bound is no fault
             process = GaussianProcessRegressor(kernel).fit(x.numpy(), target.numpy())
         learned = process.kernel_
-        self.notes["scale"] = [std, mean]
         self.notes["kernel"] = [float(learned.k1.k1.constant_value), float(learned.k1.k2.length_scale)]
         self.tensors |= {"x": x, "weight": torch.from_numpy(process.alpha_)}
-        if self.task == "accuracy":
-            self.tensors |= dict(zip(("from", "to"), quantile_curve(self._mean(x), z), strict=True))
+        return x
 
-    def predict(self, graphs: Graphs) -> Tensor:
-        first, inverse = graphs.distinct()
-        graphs = graphs[first]
-        z = self._mean(self._counts(graphs, subtrees(graphs, self.config.depth)))
-        std, mean = self.notes["scale"]
-        if self.task == "cost":
-            return (std * z + mean).exp()[inverse]
-        return (std * along_curve(z, self.tensors["from"], self.tensors["to"]) + mean)[inverse]
+    def features(self, graphs: Graphs) -> Tensor:
+        """`_counts` of the subtrees of ``graphs``."""
+        return self._counts(graphs, subtrees(graphs, self.config.depth))
 
     @property
     def n_params(self) -> int:
         """One weight a training graph, and the kernel's two scales."""
         return len(self.tensors["weight"]) + 2
 
-    def _mean(self, x: Tensor) -> Tensor:
-        """Mean of the process at counts ``x`` (n, F)."""
+    def mean(self, features: Tensor) -> Tensor:
+        """At counts ``features`` (n, F)."""
         variance, length = self.notes["kernel"]
-        distance = math.sqrt(3) * torch.cdist(x, self.tensors["x"]) / length
+        distance = math.sqrt(3) * torch.cdist(features, self.tensors["x"]) / length
         return variance * ((1 + distance) * (-distance).exp()) @ self.tensors["weight"]
 
     def _counts(self, graphs: Graphs, levels: list[Tensor]) -> Tensor:

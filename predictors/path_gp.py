@@ -11,19 +11,18 @@ import torch
 from torch import Tensor
 
 from pipeline.core.graphs import Graphs
-from predictors.base import BasePredictor, Unsupported, require_finite
-from predictors.kit.features import normal_scores
+from predictors.base import Unsupported
 from predictors.kit.graph_statistics import graph_statistics
-from predictors.kit.neural import along_curve, quantile_curve, standardiser
 from predictors.kit.padded import SMALL
 from predictors.kit.path_statistics import path_statistics
 from predictors.kit.proxies import scale_of, scaled
+from predictors.kit.score_process import ScoreProcess
 
 STEPS = 60  # of the search for the kernel's scales
 JITTER = 1e-5
 
 
-class Predictor(BasePredictor):
+class Predictor(ScoreProcess):
     """Matérn kernel (nu = 1.5) over blocks of features, each with a length of its own: paths, GRAF's statistics, and
     zero-cost proxies where the label has ``proxies: true``.
 
@@ -35,47 +34,38 @@ class Predictor(BasePredictor):
     takes_proxies: ClassVar[bool] = True
 
     @dataclass(frozen=True)
-    class Config:
-        """``spread``: standard deviation of the logarithm of a length or the variance before any label. ``most``:
-        labels learned from, drawn at random where there are more; time grows with their cube."""
+    class Config(ScoreProcess.Config):
+        """``spread``: standard deviation of the logarithm of a length or the variance before any label."""
 
         spread: float = 0.5
-        most: int = 2000
 
     def fit(self, train: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         if train.attrs.shape[1] or int(train.n_nodes.max()) > SMALL:
             raise Unsupported(f"it takes cells of at most {SMALL} nodes")
-        if len(y) > self.config.most:
-            draw = torch.Generator().manual_seed(self.seed)
-            kept = torch.randperm(len(y), generator=draw)[: self.config.most].sort().values
-            train, y = train[kept], y[kept]
-        mean, std = standardiser(self.task, y)
-        z = ((y.log() if self.task == "cost" else y).double() - mean) / std
-        target = z if self.task == "cost" else normal_scores(z)
+        super().fit(train, y, val, y_val)
+
+    def learn(self, train: Graphs, target: Tensor) -> list[Tensor]:
         if "proxies" in self.needs:
             self.notes["proxies"] = scale_of(train)
         raw = self._raw(train)
         self.tensors = {}
         for i, part in enumerate(raw):
-            spread = part.std(0, correction=0)
-            self.tensors |= {f"mean_{i}": part.mean(0), f"spread_{i}": spread}
-        blocks = self._blocks(train)
-        theta = most_probable([torch.cdist(b, b).square() for b in blocks], target, self.config.spread)
-        kernel = covariance([torch.cdist(b, b).square() for b in blocks], theta)
-        noise = (theta[-1].exp() + JITTER) * torch.eye(len(y), dtype=torch.float64)
+            self.tensors |= {f"mean_{i}": part.mean(0), f"spread_{i}": part.std(0, correction=0)}
+        blocks = self._standardised(raw)
+        squares = [torch.cdist(block, block).square() for block in blocks]
+        theta = most_probable(squares, target, self.config.spread)
+        noise = (theta[-1].exp() + JITTER) * torch.eye(len(target), dtype=torch.float64)
         self.tensors |= {f"x_{i}": block for i, block in enumerate(blocks)}
-        self.tensors |= {"theta": theta, "weight": torch.linalg.solve(kernel + noise, target)}
-        self.notes["scale"] = [std, mean]
-        if self.task == "accuracy":
-            self.tensors |= dict(zip(("from", "to"), quantile_curve(self._mean(train), z), strict=True))
+        self.tensors |= {"theta": theta, "weight": torch.linalg.solve(covariance(squares, theta) + noise, target)}
+        return blocks
 
-    def predict(self, graphs: Graphs) -> Tensor:
-        first, inverse = graphs.distinct()
-        z = self._mean(graphs[first])
-        std, mean = self.notes["scale"]
-        if self.task == "cost":
-            return require_finite((std * z + mean).exp(), "a prediction")[inverse]
-        return (std * along_curve(z, self.tensors["from"], self.tensors["to"]) + mean)[inverse]
+    def features(self, graphs: Graphs) -> list[Tensor]:
+        """Standardised blocks, (n, F) each."""
+        return self._standardised(self._raw(graphs))
+
+    def mean(self, features: list[Tensor]) -> Tensor:
+        squares = [torch.cdist(block, self.tensors[f"x_{i}"]).square() for i, block in enumerate(features)]
+        return covariance(squares, self.tensors["theta"]) @ self.tensors["weight"]
 
     @property
     def n_params(self) -> int:
@@ -87,21 +77,15 @@ class Predictor(BasePredictor):
         blocks = [path_statistics(graphs), graph_statistics(graphs)]
         return blocks + ([scaled(graphs, self.notes["proxies"]).double()] if "proxies" in self.needs else [])
 
-    def _blocks(self, graphs: Graphs) -> list[Tensor]:
-        """`_raw`, standardised; features that no training network varies in are left out."""
+    def _standardised(self, raw: list[Tensor]) -> list[Tensor]:
+        """Blocks as the process sees them; features that no training network varies in are left out."""
         blocks = []
-        for i, part in enumerate(self._raw(graphs)):
+        for i, part in enumerate(raw):
             mean, spread = self.tensors[f"mean_{i}"], self.tensors[f"spread_{i}"]
             varies = spread > 1e-9
             part = (part - mean)[:, varies] / spread[varies]
             blocks.append(part / max(1.0, 2.0 * part.shape[1]) ** 0.5)
         return blocks
-
-    def _mean(self, graphs: Graphs) -> Tensor:
-        """Mean of the process, (n,)."""
-        blocks = self._blocks(graphs)
-        squares = [torch.cdist(b, self.tensors[f"x_{i}"]).square() for i, b in enumerate(blocks)]
-        return covariance(squares, self.tensors["theta"]) @ self.tensors["weight"]
 
 
 def covariance(squares: list[Tensor], theta: Tensor) -> Tensor:
