@@ -69,13 +69,7 @@ class Prediction:
     measured: Measured | None = None
 
 
-def warnings_of(
-    prediction: Prediction,
-    unseen: Sequence[str],
-    predicted_ms: float,
-    fastest_ms: float,
-    coverage: Sequence[float] = (),
-) -> Iterator[str]:
+def warnings_of(prediction: Prediction, unseen: Sequence[str], predicted_ms: float, fastest_ms: float) -> Iterator[str]:
     """Why a prediction is in doubt: a network far from the measured ones, `unseen` operations, less than the floor
     (`predicted_ms` is what the predictor said), far less than the fastest measured network takes."""
     if prediction.far:
