@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pipeline.core.errors import BenchError
-from pipeline.core.memory import bounded_memory
+from pipeline.core.memory import resident_bytes
 
 MAX_BYTES = 64 * 2**20  # no source pickle is near this size
-GROWTH, LEAST_MEMORY = 16, 64 * 2**20  # memory that the object may take: so many times the pickle, and bytes at least
+GROWTH, LEAST_MEMORY = 16, 64 * 2**20  # memory that the object may take: so many times the pickle, and bytes more
+LOOK_EVERY = 4096  # reads: an opcode is one, and takes no more memory than a few hundred bytes beside what it reads
 MAX_COLLISIONS = 16  # keys of a dictionary whose hash another key has; among real ones there are next to none
 INTEGERS = (pickle.INT, pickle.LONG, pickle.LONG1, pickle.LONG4)  # opcodes of those that may be long
 MAX_TEXT, MAX_INTEGERS = 1000, 16  # in a key
@@ -44,11 +45,26 @@ def _bounded(read: Callable) -> Callable:
     return bounded
 
 
+class _Counted(io.BytesIO):
+    """A pickle, read opcode by opcode. A limit that the system keeps would be one for all threads, and slow near it."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.reads = 0
+        self.most = resident_bytes() + LEAST_MEMORY + GROWTH * len(content)
+
+    def read(self, size: int = -1) -> bytes:
+        self.reads += 1
+        if self.reads % LOOK_EVERY == 0 and resident_bytes() > self.most:
+            raise pickle.UnpicklingError("its object takes memory out of proportion to the file")
+        return super().read(size)
+
+
 class _Unpickler(pickle._Unpickler):  # the one written in Python: of the one in C no step can be checked
-    def __init__(self, file: io.BytesIO, allowed: Allowed) -> None:
-        super().__init__(file)
+    def __init__(self, content: bytes, allowed: Allowed) -> None:
+        super().__init__(_Counted(content))
         self._allowed = allowed
-        self._hashes: dict[int, tuple[dict, set[int]]] = {}  # of the keys of each dictionary, by its id
+        self._hashes: dict[int, tuple[dict, set[int]]] = {}  # of the keys of each large dictionary, by its id
 
     def find_class(self, module: str, name: str) -> Callable:
         if (module, name) not in self._allowed:
@@ -62,14 +78,17 @@ class _Unpickler(pickle._Unpickler):  # the one written in Python: of the one in
         """Put keys and values, in turn, into a dictionary. Keys that all collide would take hours."""
         if type(target) is not dict or len(items) % 2:
             raise pickle.UnpicklingError("keys without a dictionary or a value")
-        hashes = self._hashes.setdefault(id(target), (target, set()))[1]
         for key, value in zip(items[::2], items[1::2], strict=True):
             if not _is_key(key):
                 raise pickle.UnpicklingError("a key is neither a short text nor an integer, nor a few integers")
-            hashes.add(hash(key))
             target[key] = value
-            if len(target) > len(hashes) + MAX_COLLISIONS:
-                raise pickle.UnpicklingError("the keys of a dictionary collide")
+            if len(target) > MAX_COLLISIONS:
+                if id(target) not in self._hashes:
+                    self._hashes[id(target)] = target, set(map(hash, target))
+                hashes = self._hashes[id(target)][1]
+                hashes.add(hash(key))
+                if len(target) > len(hashes) + MAX_COLLISIONS:
+                    raise pickle.UnpicklingError("the keys of a dictionary collide")
 
     def _dict(self) -> None:
         items = self.pop_mark()
@@ -90,16 +109,20 @@ class _Unpickler(pickle._Unpickler):  # the one written in Python: of the one in
             raise pickle.UnpicklingError("it changes something else than an object of its own")
         self.stack[-1].__setstate__(state)
 
+    def _frame(self) -> None:
+        self.read(8)  # the size of what follows; read like the rest, and not in one piece
+
     def _refuse(self) -> None:
-        raise pickle.UnpicklingError("it holds a set")
+        raise pickle.UnpicklingError("it holds a set or an array of bytes")
 
     dispatch = pickle._Unpickler.dispatch | {
         pickle.DICT[0]: _dict,
         pickle.SETITEM[0]: _set_item,
         pickle.SETITEMS[0]: _set_items,
         pickle.BUILD[0]: _build,
+        pickle.FRAME[0]: _frame,
         **{code[0]: _bounded(pickle._Unpickler.dispatch[code[0]]) for code in INTEGERS},
-        **dict.fromkeys(b"".join((pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET)), _refuse),
+        **dict.fromkeys(b"".join((pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET, pickle.BYTEARRAY8)), _refuse),
     }
 
 
@@ -118,10 +141,7 @@ def loads(content: bytes, allowed: Allowed, where: Path | str) -> object:
     if len(content) > MAX_BYTES:
         raise BenchError(f"{where}: pickle of {len(content)} bytes refused, limit {MAX_BYTES}; fetch the file again")
     try:
-        with bounded_memory(str(where), LEAST_MEMORY + GROWTH * len(content)):
-            return _Unpickler(io.BytesIO(content), allowed).load()
-    except BenchError:
-        raise
+        return _Unpickler(content, allowed).load()
     except Exception as error:  # a damaged pickle can raise nearly anything
         reason = str(error) or type(error).__name__
         raise BenchError(f"{where}: pickle refused: {reason}; do not open this file, fetch it again") from error

@@ -8,8 +8,9 @@ import time
 import pytest
 
 from pipeline.core.errors import BenchError
-from pipeline.core.memory import bounded_memory
+from pipeline.core.memory import resident_bytes
 from pipeline.fetch import unpickle, unpickle_numpy
+from tests.helpers.bounded_memory import bounded_memory
 
 HEAD = b"\x80\x04"  # of protocol 4
 MODULUS = 2**61 - 1  # of the hashes of numbers
@@ -55,6 +56,7 @@ REFUSED = {
     "no dictionary": (b"](K\x00Nu", "keys without a dictionary or a value"),
     "keys for a constructor": (b"cm\nmapping\n" + written(([(1, 2)],)) + b"R", "takes 0 positional arguments"),
     "a set": (written({1, 2}), "it holds a set"),
+    "half a gigabyte of zeros": (b"\x96" + (2**29).to_bytes(8, "little"), "an array of bytes"),
     "a frozen set": (written(frozenset({1, 2})), "it holds a set"),
     "attributes of a function": (b"cm\nmapping\n" + ONE_ATTRIBUTE, "it changes something else than an object"),
     "attributes of a class": (b"cm\nC\n" + ONE_ATTRIBUTE, "it changes something else than an object"),
@@ -73,7 +75,7 @@ def test_is_refused_in_a_second(name, monkeypatch):
     monkeypatch.setattr(unpickle, "hash", lambda key: 0 if type(key) is tuple else hash(key), raising=False)
     content, says = REFUSED[name]
     start = time.process_time()
-    with bounded_memory("the test", 2**27), pytest.raises(BenchError) as caught:
+    with bounded_memory(2**27), pytest.raises(BenchError) as caught:
         unpickle.loads(HEAD + content + b".", ALLOWED, "x")
     message = str(caught.value)
     assert message.startswith("x: pickle refused: ") and says in message
@@ -87,3 +89,33 @@ def test_keys_of_real_files_are_read():
     start = time.process_time()
     assert unpickle.loads(pickle.dumps(value, 4), {}, "x") == value
     assert time.process_time() - start < 1
+
+
+@pytest.mark.hostile("pickles")
+@pytest.mark.parametrize("frame", [b"", pickle.FRAME + (2**21 + 2).to_bytes(8, "little")])
+def test_memory_out_of_proportion_is_refused(frame, monkeypatch):
+    """Two million empty dictionaries, in a frame or in none."""
+    monkeypatch.setattr(unpickle, "LEAST_MEMORY", 0)
+    before = resident_bytes()
+    with pytest.raises(BenchError, match="x: pickle refused: its object takes memory out of proportion"):
+        unpickle.loads(HEAD + frame + b"(" + b"}" * 2**21 + b"l.", {}, "x")
+    assert resident_bytes() < before + 2**27
+
+
+class Held:
+    """An object with attributes."""
+
+    def __init__(self, **attributes: object) -> None:
+        self.__dict__.update(attributes)
+
+
+def test_a_file_of_many_objects_is_read():
+    """As that of analognas201: 15,625 objects with 14 attributes, of which eight are objects with two."""
+
+    def architecture(i: int) -> Held:
+        drifts = {f"drift_{k}": Held(value=i + k / 7, uncertainty=i / 7) for k in range(8)}
+        return Held(**{f"accuracy_{k}": i + k / 9 for k in range(6)}, **drifts)
+
+    content = pickle.dumps({(i, i): architecture(i) for i in range(15_625)}, 4)
+    found = unpickle.loads(content, {(__name__, "Held"): unpickle.Record}, "x")
+    assert len(found) == 15_625 and found[7, 7].drift_3.uncertainty == 1

@@ -1,0 +1,26 @@
+"""Ctrl-C, twice: the first lets Snakemake end its jobs, the second ends the run at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+STATUS = 130  # of what an interrupt ended
+
+
+def end_at_the_second() -> None:
+    """Have a second interrupt end this process where it stands, in place of a traceback of Snakemake's.
+
+    Nothing is lost by it: jobs end with the run that started them, and the next run removes half-written files.
+    """
+    signal.signal(signal.SIGINT, _first)
+
+
+def _first(*_: object) -> None:
+    signal.signal(signal.SIGINT, _second)
+    raise KeyboardInterrupt
+
+
+def _second(*_: object) -> None:
+    os.write(2, b"interrupted twice: ended at once\n")
+    os._exit(STATUS)
