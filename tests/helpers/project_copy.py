@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import polars as pl
 import yaml
@@ -28,6 +29,7 @@ GRID = {
     "tasks": [{"dataset": "synthetic201", "protocol": "direct", "target": "test_acc", "budgets": [60]}],
     "predictors": {"mean": {}, "op_counts": {}},
 }
+LOCALLY = ("snakemake", "--cores", "2")
 NOTHING = "Nothing to be done"
 TINY_PREDICTOR = '''"""Predicts the number of nodes."""
 import torch
@@ -130,19 +132,25 @@ HOW: dict[str, Callable[[subprocess.Popen, Path], None]] = {
 }
 
 
-def kill(folder: Path, reached: Callable[[], bool], how: str = "group killed") -> tuple[bool, str]:
-    """Start a run, interrupt it once `reached()` in a way of HOW, and wait until it has ended.
+def kill(
+    folder: Path,
+    reached: Callable[[], bool],
+    how: str | Callable[[subprocess.Popen, Path], None] = "group killed",
+    command: tuple[str, ...] = LOCALLY,
+    extra: Mapping[str, str] = MappingProxyType({}),
+) -> tuple[bool, str]:
+    """Start a run, interrupt it once `reached()` in a way of HOW or another, and wait until it has ended.
 
-    False when it had ended by itself; and what it said.
+    False when it had ended by itself; and what it said. `extra`: of its environment.
     """
     temporary = folder / "logs" / "tmp"  # a killed process can't remove its temporary files
     temporary.mkdir(parents=True, exist_ok=True)
     said = folder / "logs" / "interrupted.log"
     with said.open("wb") as log:
         process = subprocess.Popen(
-            ["snakemake", "--cores", "2"],
+            command,
             cwd=folder,
-            env={**environment(), "TMPDIR": str(temporary)},
+            env={**environment(), "TMPDIR": str(temporary), **extra},
             start_new_session=True,
             stdout=log,
             stderr=log,
@@ -151,7 +159,7 @@ def kill(folder: Path, reached: Callable[[], bool], how: str = "group killed") -
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=0.01)
             return False, said.read_text(errors="replace")
-    HOW[how](process, folder)
+    (HOW[how] if isinstance(how, str) else how)(process, folder)
     process.wait()
     return True, said.read_text(errors="replace")
 

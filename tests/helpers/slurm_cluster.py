@@ -9,6 +9,7 @@ No accounting and no control groups, as containers lack both; it needs root, as 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import secrets
 import shutil
@@ -22,6 +23,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+RUN = (
+    *(sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm", "--slurm-no-account"),
+    *("--slurm-init-seconds-before-status-checks", "3"),
+)  # the documented command, in a hurry
 TOOLS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
 WHERE = f"{os.environ['PATH']}{os.pathsep}/usr/sbin{os.pathsep}/sbin"
 NODE = "bench"
@@ -58,6 +63,8 @@ PartitionName=main Nodes={node} Default=YES MaxTime=INFINITE State=UP
 
 def missing() -> str:
     """Why there can be no cluster here; empty where there can."""
+    if not importlib.util.find_spec("snakemake_executor_plugin_slurm"):
+        return "the extra [slurm] is not installed"
     absent = [tool for tool in TOOLS if not shutil.which(tool, path=WHERE)]
     if absent:
         return f"no {absent[0]}: a Slurm needs Debian's slurm-wlm and munge"
@@ -76,7 +83,7 @@ class Cluster:
     @property
     def environment(self) -> dict[str, str]:
         """What every command that talks to it has in its environment."""
-        path = f"{self.folder / 'bin'}{os.pathsep}{WHERE}"
+        path = os.pathsep.join([str(self.folder / "bin"), str(Path(sys.executable).parent), WHERE])
         return {"PATH": path, "SLURM_CONF": str(self.folder / "slurm.conf")}
 
     def run(self, *command: str) -> str:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,7 +13,6 @@ from pipeline.config.strict_yaml import read_yaml
 from pipeline.core.paths import ROOT
 from tests.helpers import slurm_cluster
 from tests.helpers.project_copy import (
-    BIN,
     GRID,
     NOTHING,
     TINY_PREDICTOR,
@@ -29,16 +25,9 @@ from tests.helpers.project_copy import (
     snakemake,
 )
 
-WHY_NOT = slurm_cluster.missing() or (
-    "" if importlib.util.find_spec("snakemake_executor_plugin_slurm") else "the extra [slurm] is not installed"
-)
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)]
-PROFILE = [
-    "--workflow-profile",
-    "profiles/slurm",
-    "--slurm-no-account",
-    "--slurm-init-seconds-before-status-checks",
-    "3",
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(slurm_cluster.missing()), reason=slurm_cluster.missing()),
 ]
 RAISES = TINY_PREDICTOR.replace("self.tensors", "raise RuntimeError('no luck'); self.tensors", 1)
 WAITS = TINY_PREDICTOR.replace(
@@ -62,12 +51,10 @@ def cluster():
 
 def start(cluster, folder: Path) -> subprocess.Popen:
     """The documented command; its output is collected."""
-    env = {**environment(), **cluster.environment}
-    env |= {"PATH": f"{BIN}{os.pathsep}{env['PATH']}"}
     return subprocess.Popen(
-        [sys.executable, "-m", "snakemake", *PROFILE],
+        slurm_cluster.RUN,
         cwd=folder,
-        env=env,
+        env={**environment(), **cluster.environment},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
