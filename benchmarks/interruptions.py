@@ -42,7 +42,7 @@ from tests.helpers.project_copy import (
 Way = Callable[[subprocess.Popen, Path], None]
 BOARD = "while the board is drawn"
 SHARES = 0.15, 0.5  # of an undisturbed run; before, Snakemake is imported and does what it likes
-SLURM_SHARES = 1.0, 6.0  # the same on Slurm, where each cell starts Snakemake once more
+SLURM_SHARES = 0.5, 2.5  # the same on Slurm, where each cell starts Snakemake once more
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ one thread and the system took its core away meanwhile, a run counts with the pr
 from __future__ import annotations
 
 import gc
+import math
 import os
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ except ImportError:  # not on Windows: switches are not counted there
 
 STATUSES = ("ok", "crashed", "timeout", "out_of_memory", "unsupported")
 BUSY = 0.15  # cores that others may take before a timing is marked
+SPINS, TURNS = 10, 2000  # tries of a loop of so many turns, 0.03 ms each: what they take least tells the core's clock
 LOOK_EVERY = 16  # runs between two looks at the quartiles, once there are as many
 
 
@@ -49,7 +51,8 @@ class Timing:
     Median, quartiles and minimum (ms) of `repeats` runs, of which `q1_ms` is what counts; `wall_ms` is the median by
     the clock on the wall alone. `error`: half of the median's 95 % interval over the median (McGill, Tukey and Larsen
     1978). `others`: how many cores other processes took meanwhile; `switched`: share of the runs in which the system
-    took the core away; None where not known.
+    took the core away; None where not known. `core_ms`: what a fixed loop took least just after the runs; it changes
+    with the clock of the core alone.
     """
 
     status: str
@@ -63,6 +66,7 @@ class Timing:
     error: float | None = None
     others: float | None = None
     switched: float | None = None
+    core_ms: float | None = None
 
     @property
     def busy(self) -> bool:
@@ -99,7 +103,8 @@ def measure(
             gc.enable()
     q1, median, q3 = (float(value) for value in np.percentile(times, (25, 50, 75)) * 1e3)
     least, wall, error = float(times.min() * 1e3), float(np.median(walls) * 1e3), relative_error(times)
-    return Timing("ok", "", median, q1, q3, least, wall, len(times), error, load.others(), switched)
+    others = load.others()
+    return Timing("ok", "", median, q1, q3, least, wall, len(times), error, others, switched, core_ms(clock))
 
 
 def _runs(run, settings: Settings, clock, processor) -> tuple[np.ndarray, np.ndarray, float | None]:
@@ -122,6 +127,17 @@ def _runs(run, settings: Settings, clock, processor) -> tuple[np.ndarray, np.nda
         known = spent >= settings.least_s and relative_error(np.array(times)) <= settings.error
         if known or spent >= settings.limit_s:
             return np.array(times), np.array(walls), round(interrupted / n, 3) if resource else None
+
+
+def core_ms(clock: Callable[[], float] = time.perf_counter) -> float:
+    """Milliseconds of a fixed loop, the least of some tries: how slow the core is by itself."""
+    least = math.inf
+    for _ in range(SPINS):
+        start = clock()
+        for _ in range(TURNS):
+            pass
+        least = min(least, clock() - start)
+    return 1e3 * least
 
 
 def _switches() -> int:

@@ -181,7 +181,7 @@ def test_whatever_happens_to_a_worker_costs_one_network(tmp_path):
     }
     assert found["crash"].message.startswith("SIGSEGV") and found["exit"].message.startswith("exit status 3")
     assert found["hang"].message == "took longer than 5 s" and found["raise"].message == "division by zero"
-    assert found["quick-4"].median_ms == pytest.approx(10.0, rel=0.5)
+    assert found["quick-4"].median_ms > 9  # it takes 10, or more on a busy machine
 
 
 def test_a_worker_that_does_not_start_is_no_fault_of_the_networks(tmp_path):

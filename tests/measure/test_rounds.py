@@ -11,8 +11,8 @@ from pipeline.measure.run import _is_due
 from pipeline.measure.timing import Settings, measure
 
 
-def row(ms, others=0.0, status="ok"):
-    return {"status": status, "q1_ms": ms, "others": others, "message": ""}
+def row(ms, others=0.0, status="ok", core_ms=None):
+    return {"status": status, "q1_ms": ms, "others": others, "message": "", "core_ms": core_ms}
 
 
 FAILED = row(None, None, "crashed")
@@ -43,12 +43,26 @@ def test_two_quiet_rounds_that_agree_settle_a_network(rows, settled, latency_ms)
     assert found["settled"] == (settled and latency_ms is not None) and found["rounds"] == len(rows)
 
 
+def test_rounds_at_another_clock_of_the_core_settle_nothing():
+    """Two rounds of a slowed core agree; the run's other networks know that it is slow."""
+    slow, quick = (
+        [row(12.0, core_ms=0.036), row(12.1, core_ms=0.036)],
+        [row(10.0, core_ms=0.03), row(10.1, core_ms=0.03)],
+    )
+    usual = rounds.usual_core_ms([*quick, *slow, *quick])
+    assert usual == 0.03 and rounds.usual_core_ms([row(1.0), {"status": "ok"}]) is None
+    assert rounds.settled(slow) and not rounds.settled(slow, usual) and _is_due(slow, 2, usual)
+    assert rounds.settled(slow + quick, usual) and rounds.combine(slow + quick, usual)["latency_ms"] == pytest.approx(
+        10.05
+    )
+
+
 def test_a_network_is_timed_twice_and_again_until_it_is_settled():
     good, bad = [row(10.0), row(10.1)], [row(10.0), row(14.0)]
-    assert _is_due([], 0) and _is_due(good[:1], 1) and not _is_due(good[:1], 0)
-    assert not _is_due(good, 2) and _is_due(bad, 2) and not _is_due(bad, 1)
-    assert not _is_due([FAILED], 1)
-    assert rounds.ROUNDS == 2 and _is_due([*bad, row(20.0)], 3) and not _is_due([*bad, row(14.1)], 3)
+    assert _is_due([], 0, None) and _is_due(good[:1], 1, None) and not _is_due(good[:1], 0, None)
+    assert not _is_due(good, 2, None) and _is_due(bad, 2, None) and not _is_due(bad, 1, None)
+    assert not _is_due([FAILED], 1, None)
+    assert rounds.ROUNDS == 2 and _is_due([*bad, row(20.0)], 3, None) and not _is_due([*bad, row(14.1)], 3, None)
 
 
 def test_a_run_on_one_thread_counts_with_the_time_it_had_the_core(monkeypatch):
