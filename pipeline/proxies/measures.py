@@ -16,11 +16,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.proxies import blocks
 from pipeline.proxies.networks import CLASSES, Network, Skeleton, fan_in, flops, weights
 
 STEP = 0.01  # of the images, for zen (Zen-NAS, section 4.1, alpha)
 CONSTANT = 1e-5  # for jacob_cov, k of its released code
-NAMES = ("synflow", "naswot", "jacob_cov", "grad_norm", "snip", "zen", "l2_norm", "params", "flops")
+NAMES = (
+    "synflow", "naswot", "jacob_cov", "grad_norm", "snip", "zen", "l2_norm", "params", "flops",
+    "expressivity", "progressivity", "trainability", "meco",
+)  # fmt: skip
 
 
 def proxies(network: Network, skeleton: Skeleton, seed: int) -> tuple[dict[str, float], dict[str, float]]:
@@ -35,7 +39,7 @@ def proxies(network: Network, skeleton: Skeleton, seed: int) -> tuple[dict[str, 
     classes = torch.randint(CLASSES, (skeleton.batch,), generator=draw)
     found, seconds, clock = {}, {}, Clock()
     images.requires_grad_()
-    with recorded(network) as (signs, inputs):
+    with recorded(network) as (signs, inputs), blocks.outputs(network) as (by_block, by_layer):
         features = network.features(images)
     logits = network.classifier(features.mean((2, 3)))
     forward = clock.lap()
@@ -44,6 +48,14 @@ def proxies(network: Network, skeleton: Skeleton, seed: int) -> tuple[dict[str, 
     jacobian = torch.autograd.grad(logits.sum(), images, retain_graph=True, allow_unused=True)[0]
     found["jacob_cov"] = jacob_cov(torch.zeros(shape) if jacobian is None else jacobian)
     seconds["jacob_cov"] = forward + clock.lap()
+    entropies = blocks.entropies(by_block)
+    found["expressivity"] = blocks.expressivity(entropies)
+    found["progressivity"] = blocks.progressivity(entropies)
+    seconds["expressivity"] = seconds["progressivity"] = forward + clock.lap()
+    found["trainability"] = blocks.trainability(by_block, draw)
+    seconds["trainability"] = forward + clock.lap()
+    found["meco"] = blocks.meco(by_layer)
+    seconds["meco"] = forward + clock.lap()
     layers = weights(network)
     gradients = torch.autograd.grad(F.cross_entropy(logits, classes), layers, allow_unused=True)
     pairs = [(w.detach(), torch.zeros_like(w) if g is None else g) for w, g in zip(layers, gradients, strict=True)]

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from dataclasses import replace
+
+import pytest
 import torch
 
 from pipeline.spaces import cells
@@ -45,21 +50,61 @@ def test_cells_of_one_function_have_the_same_statistics():
     assert torch.equal(one, other)
 
 
-def test_the_covariance_is_a_matern_kernel_of_blocks():
-    """Distances 3 and 4 along lengths 1 and 1 are 5 together; variance 2."""
-    theta = torch.tensor([0.0, 0.0, 2.0, 0.0], dtype=torch.float64)
-    theta[2] = torch.log(theta[2])
-    r = torch.tensor(5.0 * 3**0.5, dtype=torch.float64)
-    found = covariance([torch.tensor([[9.0]]).double(), torch.tensor([[16.0]]).double()], theta)
-    torch.testing.assert_close(found, (2 * (1 + r) * (-r).exp()).view(1, 1))
+def test_the_covariance_is_a_matern_and_a_linear_kernel_of_blocks():
+    """From the origin, at 3 and 4 along lengths 1 and 2: 3 and 2 there. Variances 5 and 2; noise is not in it."""
+    theta = torch.tensor([1.0, 2.0, 5.0, 2.0, 9.0], dtype=torch.float64).log()
+    block = torch.tensor([0, 1])
+    ends = torch.tensor([[0.0, 0.0], [3.0, 4.0]], dtype=torch.float64)
+    r = math.sqrt(3 * (3**2 + 2**2))
+    found = covariance(ends, ends, block, theta)
+    apart = 2 * (1 + r) * math.exp(-r)
+    torch.testing.assert_close(found, torch.tensor([[2.0, apart], [apart, 2 + 5 * 13]]).double())
 
 
 def test_a_block_that_tells_nothing_gets_a_longer_length():
     draw = torch.Generator().manual_seed(0)
-    useful, useless = torch.randn(40, 1, generator=draw).double(), torch.randn(40, 1, generator=draw).double()
-    squares = [torch.cdist(x, x).square() for x in (useful, useless)]
-    theta = most_probable(squares, normal_scores(useful[:, 0].sin()), spread=1.0)
+    x = torch.randn(40, 3, generator=draw).double()
+    block = torch.tensor([0, 1, 1])
+    theta = most_probable(x, block, normal_scores(x[:, 0].sin()), spread=1.0)
     assert theta[1] > theta[0] + 0.5
+
+
+def test_features_are_ranks_among_known_networks_and_blocks_weigh_the_same():
+    """Any increasing function of a proxy tells the same; the known networks are all, where proxies are given."""
+    graphs = small_space(90)
+    labels = synthetic_labels(graphs, "accuracy")
+
+    def fitted(proxy):
+        seen = replace(graphs, proxy_names=("one",), proxies=proxy[:, None])
+        predictor = Predictor({"proxies": True})
+        predictor.unlabelled = seen
+        predictor.fit(seen[:40], labels[:40])
+        return predictor, seen
+
+    proxy = torch.randn(90, generator=torch.Generator().manual_seed(0))
+    (one, seen), (other, bent) = fitted(proxy), fitted(proxy.exp() ** 3)
+    assert torch.equal(one.features(seen), other.features(bent))
+    assert torch.equal(one.predict(seen), other.predict(bent))
+    known = one.features(seen[seen.distinct()[0]])
+    torch.testing.assert_close(known.mean(0), torch.zeros(known.shape[1]).double())
+    for block in one.tensors["block"].unique():
+        assert known[:, one.tensors["block"] == block].square().mean(0).sum().item() == pytest.approx(0.5)
+
+
+def test_a_cell_without_a_path_is_known_to_be_worst():
+    """No training network is like it, and labels are noise. A cost is not known before it is measured."""
+    graphs = graphs_of(
+        *(cells.cell_201(ops) for ops in itertools.product(cells.OPS_201, repeat=6) if "none" not in ops)
+    )
+    graphs = graphs[torch.arange(0, len(graphs), 50)]
+    seen = replace(graphs, proxy_names=("one",), proxies=torch.zeros(len(graphs), 1))
+    known = replace(graphs_of(EMPTY, TWO_WAYS), proxy_names=("one",), proxies=torch.zeros(2, 1))
+    labels = 90 + torch.randn(len(graphs), generator=torch.Generator().manual_seed(0)).double()
+    for task, last in (("accuracy", True), ("cost", False)):
+        predictor = Predictor({"proxies": True}, task)
+        predictor.unlabelled = known
+        predictor.fit(seen, labels)
+        assert (predictor.predict(known)[0] < predictor.predict(seen).min()).item() == last
 
 
 def test_it_orders_new_cells():
