@@ -17,7 +17,7 @@ from tqdm import tqdm
 from pipeline.core.errors import BenchError, run_cli
 from pipeline.measure import families
 from pipeline.predict.model import PREDICTOR, load, measure
-from pipeline.predict.prediction import Prediction
+from pipeline.predict.prediction import GRADES, Prediction
 from pipeline.report.format import markdown
 
 HEADER = ["Network", "Predicted, ms", "90 % interval", "Measured, ms", "Error, %", "Inside"]
@@ -27,7 +27,7 @@ def row(prediction: Prediction) -> list[str]:
     """The cells of a line of the table."""
     real = prediction.measured
     return [
-        f"{Path(prediction.model).stem}{' (far)' if prediction.far else ''}",
+        f"{Path(prediction.model).stem}{' (far off)' if prediction.grade == GRADES[-1] else ''}",
         f"{prediction.latency_ms:.2f}",
         f"{prediction.low_ms:.2f} to {prediction.high_ms:.2f}",
         f"{real.latency_ms:.2f}",

@@ -130,6 +130,17 @@ def cells_to_save(grid: Grid, known: dict[str, datasets.Dataset]) -> list[CellSp
     return list(best.values())
 
 
+def left_out_cells(grid: Grid, saved: CellSpec) -> list[CellSpec]:
+    """The cells that are as a saved one but leave a family out of training."""
+    same = (saved.dataset, saved.target, saved.device, saved.variant, saved.seed, saved.sources)
+    return [
+        cell
+        for cell in grid.cells
+        if cell.protocol == "leave_one_family_out"
+        and (cell.dataset, cell.target, cell.device, cell.variant, cell.seed, cell.sources) == same
+    ]
+
+
 def _task_cells(
     where: str, file: GridFile, task: Task, labels: dict[str, dict], known_datasets: dict[str, datasets.Dataset]
 ) -> Iterator[CellSpec]:

@@ -140,7 +140,7 @@ def _list(args: argparse.Namespace, models: Path) -> int:
     entries = entries if args.models else [*saved.shipped(), *entries]
     if args.json:
         keys = ("predictor", "device", "dataset", "dataset_version", "target", "n_train", "status", "message")
-        more = ("calibration", "tested", "lineages", "batch_sizes", "licence")
+        more = ("calibration", "tested", "left_out", "lineages", "batch_sizes", "licence")
         rows = [
             {"folder": str(e.folder), **{k: e.about[k] for k in keys}, **{k: e.about.get(k) for k in more}}
             for e in entries

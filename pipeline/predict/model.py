@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,17 +12,17 @@ from typing import TYPE_CHECKING
 
 from pipeline.core.errors import BenchError
 from pipeline.predict.chips import PER_IMAGE, meaning
-from pipeline.predict.prediction import Measured, Neighbour, Prediction, warnings_of
+from pipeline.predict.prediction import Expected, Measured, Neighbour, Prediction, warnings_of
 
 if TYPE_CHECKING:
     import numpy as np
 
     from pipeline.core.graphs import Graphs
     from pipeline.onnx.graph import OnnxGraph
+    from pipeline.predict.interval import Errors
     from pipeline.predict.saved import Entry
 
 LEVEL, NEAREST, PREDICTOR = 0.9, 5, "nn_former"
-LEAST_TRIAL = 20  # networks of a lineage that was left out, for a percentage of them to mean something
 
 
 class Model:
@@ -73,13 +74,14 @@ class Model:
         that can't be had, or operations that the predictor can't take.
         """
         from pipeline.onnx.graph import INPUT, OnnxGraph
-        from pipeline.predict import interval, one_network
+        from pipeline.predict import one_network
 
-        factor = interval.factor(self.networks.scores, level)
+        errors = self.networks.errors
         graph = source if isinstance(source, OnnxGraph) else self.read(source, name, batch_size, dims)
         form, order, distance = self._nearer_form(graph, max(1, nearest))
         graphs, vocab = self._as_graphs(form)
         predicted = one_network.predict(self._predictor, graphs, vocab)
+        factor = math.exp(errors.half_widths(distance[0], level))
         value = max(predicted, self.networks.floor.of(sum(op != INPUT for op in form.ops)))
         prediction = Prediction(
             model=graph.name,
@@ -92,27 +94,22 @@ class Model:
             level=level,
             low_ms=value / factor,
             high_ms=value * factor,
-            held_out=len(self.networks.scores),
+            held_out=len(errors.held_out),
             batch_size=graph.batch_size,
             flops=float(graph.flops.sum()),
             macs=float(graph.macs.sum()),
             params=float(graph.params.sum()),
             memory_bytes=float(graph.memory_bytes.sum()),
             distance=float(distance[0]),
-            far_above=self.networks.far,
-            far=bool(distance[0] > self.networks.far),
+            grade=errors.grade(distance[0]),
+            expected=_expected(errors, distance[0]),
             nearest=tuple(self._neighbour(i, d) for i, d in zip(order, distance, strict=True))[:nearest],
-            left_out=self._left_out(),
             notes=graph.notes,
             warnings=(),
         )
         unseen = sorted(set(form.ops).difference(self.networks.ops))
         fastest = float(self.networks.values.min())
         return replace(prediction, warnings=tuple(warnings_of(prediction, unseen, predicted, fastest)))
-
-    def _left_out(self) -> dict[str, float]:
-        trials = self.about.get("lineages", {})
-        return {name: trial["coverage"] for name, trial in trials.items() if trial["n"] >= LEAST_TRIAL}
 
     def node_times(self, graph: OnnxGraph, total_ms: float, as_written: bool = False) -> tuple[OnnxGraph, np.ndarray]:
         """The form of a network that is predicted, and what each of its nodes takes of `total_ms`, (n,) milliseconds.
@@ -166,6 +163,13 @@ class Model:
     def _neighbour(self, i: int, distance: float) -> Neighbour:
         known = self.networks
         return Neighbour(known.names[i], known.families[i], float(known.values[i]), float(distance))
+
+
+def _expected(errors: Errors, distance: float) -> Expected | None:
+    if not len(errors.left_out):
+        return None
+    over = 100 * float(errors.chance(distance)[0])
+    return Expected(100 * errors.error_at(distance, 0.5), 100 * errors.error_at(distance, 0.9), over)
 
 
 def load(

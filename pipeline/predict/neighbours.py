@@ -14,7 +14,6 @@ import numpy as np
 
 SIZES = ("flops", "params", "memory_bytes", "nodes", "edges", "depth", "batch_size", "input_elements")
 LEAST_SPREAD = 0.1  # of a column: values within a tenth of each other count as near even if training has but one value
-FAR = 0.99  # quantile of the training networks' own distances to their nearest
 CHUNK = 512
 
 
@@ -77,17 +76,11 @@ class Neighbours:
         order = np.argsort(distance, kind="stable")[:k]
         return order, distance[order]
 
-    def far(self) -> float:
-        """The distance beyond which a network lies far from these: a quantile of theirs, each to the nearest other.
-
-        0 for fewer than two networks.
-        """
-        z = (self.rows - self.mean) / self.spread
-        n, square = len(z), np.square(z).sum(1)
-        nearest = np.full(n, np.inf)
-        for start in range(0, n, CHUNK):
-            chunk = slice(start, start + CHUNK)
-            distance = square[chunk, None] + square - 2 * z[chunk] @ z.T
-            distance[np.arange(len(distance)), np.arange(start, start + len(distance))] = np.inf
-            nearest[chunk] = distance.min(1)
-        return float(np.quantile(np.sqrt(nearest.clip(min=0) / z.shape[1]), FAR)) if n > 1 else 0.0
+    def distances(self, rows: np.ndarray) -> np.ndarray:
+        """From each of many networks (k, F) to its nearest training network, (k,)."""
+        own, asked = (np.asarray(part - self.mean) / self.spread for part in (self.rows, rows))
+        square, found = np.square(own).sum(1), []
+        for start in range(0, len(asked), CHUNK):
+            chunk = asked[start : start + CHUNK]
+            found.append((np.square(chunk).sum(1)[:, None] + square - 2 * chunk @ own.T).min(1))
+        return np.sqrt(np.concatenate([np.empty(0), *found]).clip(min=0) / own.shape[1])

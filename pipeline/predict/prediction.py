@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+GRADES = ("like those trained on", "somewhat off", "far off")  # by distance: pipeline.predict.interval
 FAR_BELOW = 0.5  # of the fastest measured network: less is no longer like any of them
 
 
@@ -17,6 +17,16 @@ class Neighbour:
     family: str
     latency_ms: float
     distance: float
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Errors of networks of lineages that were left out of training, at one distance: in percent, alike up and down,
+    the median and what nine tenths stay below; the percentage of networks whose error is over 25 %."""
+
+    median_error_percent: float
+    error_90_percent: float
+    over_25_percent: float
 
 
 @dataclass(frozen=True)
@@ -38,10 +48,9 @@ class Measured:
 class Prediction:
     """`latency_ms` lies between `low_ms` and `high_ms` with probability `level` for networks drawn as the `held_out`
     ones. `meaning`: what the milliseconds are of; `batch_timed`: where they are of an image, the median number of
-    images in a timed step. Costs are of the whole batch. `far`: the network is further from the nearest training
-    network (`distance`) than all but a hundredth of these are from each other (`far_above`). `left_out`: of each
-    lineage left out for a trial, the percentage of its networks that such intervals of `level` 0.9 held. `notes`: sizes
-    that were assumed."""
+    images in a timed step. Costs are of the whole batch. `distance`: to the nearest training network; `grade`: one of
+    GRADES; `expected`: what errors are at such a distance, None where no lineage was left out to tell.
+    `notes`: sizes that were assumed."""
 
     model: str
     device: str
@@ -60,10 +69,9 @@ class Prediction:
     params: float
     memory_bytes: float
     distance: float
-    far_above: float
-    far: bool
+    grade: str
+    expected: Expected | None
     nearest: tuple[Neighbour, ...]
-    left_out: dict[str, float]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     measured: Measured | None = None
@@ -72,12 +80,9 @@ class Prediction:
 def warnings_of(prediction: Prediction, unseen: Sequence[str], predicted_ms: float, fastest_ms: float) -> Iterator[str]:
     """Why a prediction is in doubt: a network far from the measured ones, `unseen` operations, less than the floor
     (`predicted_ms` is what the predictor said), far less than the fastest measured network takes."""
-    if prediction.far:
-        yield (
-            f"the network lies far from all that {prediction.predictor} was trained on: {prediction.distance:.2f} from "
-            f"the nearest, where 99 of 100 training networks are within {prediction.far_above:.2f}; "
-            "do not trust the interval"
-        )
+    if prediction.grade == GRADES[-1]:
+        likely = "reckon with an error over 25 %" if prediction.expected else "nothing is known of errors so far off"
+        yield f"the network lies far off what {prediction.predictor} was trained on; {likely}"
     if unseen:
         yield f"operations that no training network has: {', '.join(unseen)}"
     if predicted_ms < prediction.latency_ms:
@@ -89,15 +94,24 @@ def warnings_of(prediction: Prediction, unseen: Sequence[str], predicted_ms: flo
         yield f"the fastest network that was measured takes {fastest_ms:.2g} ms; nothing is known of faster ones"
 
 
-def trial(answers: Sequence[Prediction]) -> list[str]:
-    """What intervals are worth on networks of a kind that training had none of; nothing where it was not tried."""
-    held = [percent for one in answers for percent in one.left_out.values()]
-    if not held:
-        return []
-    return [
-        "Intervals are for networks like those trained on; of lineages left out for a trial, those of 90 % "
-        f"held {statistics.mean(held):.0f} % of the networks ({min(held):.0f} to {max(held):.0f} %)."
-    ]
+def expected_words(answers: Sequence[Prediction]) -> str:
+    """What errors are at the distances of some predictions; "" where no lineage was left out to tell."""
+    expected = [one.expected for one in answers if one.expected]
+    if not expected:
+        return ""
+    median, ninety, over = (
+        _span([getattr(one, key) for one in expected])
+        for key in ("median_error_percent", "error_90_percent", "over_25_percent")
+    )
+    return (
+        f"at such a distance, networks of lineages left out of training were off by {median} % in the median and nine "
+        f"in ten by {ninety} % at most; {over} % of them by over 25 %"
+    )
+
+
+def _span(values: Sequence[float]) -> str:
+    least, most = (f"{value:.0f}" for value in (min(values), max(values)))
+    return least if least == most else f"{least} to {most}"
 
 
 def report(prediction: Prediction) -> str:
@@ -112,7 +126,8 @@ def report(prediction: Prediction) -> str:
         width = max(len(n.name) for n in prediction.nearest)
         lines.append("nearest measured networks:")
         lines += [f"  {n.name:{width}}  {n.latency_ms:9.4g} ms  distance {n.distance:.2f}" for n in prediction.nearest]
-    lines += trial([prediction])
+    words = expected_words([prediction])
+    lines += [f"{prediction.grade} (distance {prediction.distance:.2f}){': ' + words if words else ''}"]
     lines += [f"note: {note}" for note in prediction.notes]
     lines += [f"warning: {warning}" for warning in prediction.warnings]
     measured = prediction.measured

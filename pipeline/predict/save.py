@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,61 +14,65 @@ from pipeline.core import io, schema
 from pipeline.core.errors import BenchError, run_cli
 from pipeline.core.graphs import Graphs
 from pipeline.onnx.graph import INPUT
-from pipeline.predict import floor, interval, neighbours, one_network, saved
-from pipeline.score import metrics
+from pipeline.predict import floor, lineages, neighbours, one_network, saved
+from pipeline.predict.interval import Errors
 from pipeline.train import command
 from pipeline.train.cell import Trained, described, write
 from pipeline.train.supervise import Tell, supervise, write_empty
 
 
-def networks_of(cell: Trained) -> tuple[saved.Networks, dict]:
-    """The measured networks of a trained cell, and how well the held-out ones were predicted.
+def networks_of(cell: Trained, left_out: Sequence[Path] = ()) -> tuple[saved.Networks, dict]:
+    """The measured networks of a trained cell, and how well the held-out ones were predicted, and those of lineages
+    left out, of which `left_out` are predictions files (`lineages.from_files`).
 
     Raises:
-        BenchError: the graphs are no ONNX networks, or no held-out network has a label.
+        BenchError: the graphs are no ONNX networks, no held-out network has a label, or a file is of another cell.
     """
     graphs, device = cell.graphs, cell.about["device"]
     if "memory_bytes" not in graphs.attr_names:
         raise BenchError(f"{cell.about['dataset']}: not a data set of ONNX networks; only their predictors are saved")
     own = schema.sound(cell.tables.targets).filter(target=cell.about["target"], device=device)
     value = dict(own.select("graph_id", "value").iter_rows())
-    learned = cell.labels.rows.tail(cell.labels.n_train)["graph_id"].to_list()
-    held_out = [graph for graph in cell.labels.test.tolist() if graph in value and graph not in set(learned)]
-    if not held_out:
+    learned = cell.labels.rows.tail(cell.labels.n_train)["graph_id"].to_numpy()
+    held_out = np.array([g for g in cell.labels.test.tolist() if g in value and g not in set(learned.tolist())])
+    if not len(held_out):
         raise BenchError(f"{cell.about['dataset']}: no held-out network has a label on {device}; add networks")
-    true = np.array([value[graph] for graph in held_out])
-    values = np.array([value[graph] for graph in learned])
+    values = np.array([value[graph] for graph in learned.tolist()])
     operations = _operations(graphs)
-    least = floor.fit(operations[learned], values)
-    predicted = np.maximum(cell.prediction.numpy()[held_out], least.of(operations[held_out]))
-    learned_graphs = [graphs[graph : graph + 1] for graph in learned]
-    ops = tuple(sorted({graphs.vocab[op] for graph in learned_graphs for op in graph.op.tolist()}))
-    table = np.stack([row_of(graph, ops) for graph in learned_graphs])
+    floor_of = floor.fit(operations[learned], values)
+    least = np.broadcast_to(floor_of.of(operations), len(graphs))
+    ops = tuple(
+        sorted({graphs.vocab[op] for graph in learned.tolist() for op in graphs[graph : graph + 1].op.tolist()})
+    )
+    wanted = sorted(value) if left_out else [*learned.tolist(), *held_out.tolist()]
+    rows = np.full((len(graphs), len(neighbours.columns(ops))), np.nan)
+    for graph in wanted:
+        rows[graph] = row_of(graphs[graph : graph + 1], ops)
+    known = lineages.asked(held_out, np.maximum(cell.prediction.numpy(), least), value, rows, learned)
+    trials = lineages.from_files(left_out, cell, value, rows, least, learned, (held_out, known))
     names, families = cell.tables.frame["name"].to_list(), cell.tables.frame["family"].to_list()
     networks = saved.Networks(
-        rows=table,
+        rows=rows[learned],
         values=values,
-        scores=interval.scores(predicted, true),
-        names=tuple(names[graph] for graph in learned),
-        families=tuple(families[graph] or "" for graph in learned),
-        far=neighbours.Neighbours.from_rows(table).far(),
+        errors=Errors(known.pairs, lineages.pairs(trials)),
+        names=tuple(names[graph] for graph in learned.tolist()),
+        families=tuple(families[graph] or "" for graph in learned.tolist()),
         ops=ops,
-        floor=least,
+        floor=floor_of,
     )
-    calibration = {"n": len(held_out), "mape": metrics.mape(predicted, true), "acc10": metrics.acc10(predicted, true)}
-    return networks, calibration
+    return networks, {"calibration": known.accuracy, **lineages.checked(trials)}
 
 
-def save(folder: Path, cell: Trained) -> None:
-    """Write the model of a cell; where its status is not ok, only a note of that."""
+def save(folder: Path, cell: Trained, left_out: Sequence[Path] = ()) -> None:
+    """Write the model of a cell; where its status is not ok, only a note of that. `left_out`: as for `networks_of`."""
     about = {**cell.about, "vocab": list(cell.graphs.vocab), "attr_names": list(cell.graphs.attr_names)}
     with io.atomic_folder(folder) as temporary:
         if cell.prediction is None:
             return saved.write(temporary, about, None)
-        networks, calibration = networks_of(cell)
+        networks, found = networks_of(cell, left_out)
         only_known = one_network.needs_known_operations(cell.predictor, cell.graphs[:1])
         cell.predictor.save(temporary)
-        saved.write(temporary, {**about, "calibration": calibration, "known_operations_only": only_known}, networks)
+        saved.write(temporary, {**about, **found, "known_operations_only": only_known}, networks)
 
 
 def _operations(graphs: Graphs) -> np.ndarray:
@@ -92,14 +97,14 @@ def row_of(graph: Graphs, ops: tuple[str, ...]) -> np.ndarray:
     )
 
 
-def save_or_say_why_not(folder: Path, cell: Trained) -> Trained:
+def save_or_say_why_not(folder: Path, cell: Trained, left_out: Sequence[Path] = ()) -> Trained:
     """`save`; where the predictor's own code fails at it, the cell ends as an error instead. Returns the cell.
 
     Raises:
         BenchError: the folder can't be written, or the data are not of networks.
     """
     try:
-        save(folder, cell)
+        save(folder, cell, left_out)
     except BenchError:
         raise
     except Exception as error:
@@ -121,12 +126,15 @@ def main() -> int:
     parser = command.parser("python -m pipeline.predict.save")
     parser.description = __doc__
     parser.add_argument("--model", type=Path, help="folder of the model to write (default: results/models/<cell>)")
+    parser.add_argument(
+        "--left-out", nargs="*", default=[], type=Path, help="predictions of the same cell without one family each"
+    )
     args = parser.parse_args()
     folder = args.model or saved.MODELS / command.spec_of(args).id
     out = command.predictions_file(args)
 
     def work(tell: Tell) -> None:
-        cell = save_or_say_why_not(folder, command.train(args, tell))
+        cell = save_or_say_why_not(folder, command.train(args, tell), args.left_out)
         write(out, cell)
         command.report(out, cell.about)
 

@@ -18,8 +18,8 @@ from safetensors.numpy import load_file, save_file
 
 from pipeline.core.errors import BenchError, one_line
 from pipeline.core.paths import ROOT
-from pipeline.predict import interval
 from pipeline.predict.floor import Floor
+from pipeline.predict.interval import Errors, Pairs
 from pipeline.predict.neighbours import Neighbours, columns
 
 MODELS = ROOT / "results" / "models"
@@ -33,17 +33,15 @@ TEXTS = ("status", "message", "dataset", "dataset_version", "target", "device", 
 class Networks:
     """What a model knows of measured networks: n it was trained on, m held out.
 
-    `rows`: (n, F) of `pipeline.predict.neighbours`; `values`: (n,) labels; `scores`: (m,) of
-    `pipeline.predict.interval`; `names` and `families` (n); `far`: see `Neighbours.far`; `ops`: operations
-    with a column of their own; `floor`: under any network's latency.
+    `rows`: (n, F) of `pipeline.predict.neighbours`; `values`: (n,) labels; `errors`: of the m, and of lineages left
+    out; `names` and `families` (n); `ops`: operations with a column of their own; `floor`: under any network's latency.
     """
 
     rows: np.ndarray
     values: np.ndarray
-    scores: np.ndarray
+    errors: Errors
     names: tuple[str, ...]
     families: tuple[str, ...]
-    far: float
     ops: tuple[str, ...]
     floor: Floor = Floor()
 
@@ -68,8 +66,9 @@ class Entry:
         if self.status != "ok":
             return f"{head}  {self.status}: {one_line(self.message)}"
         mape, acc10, n = (self.calibration[key] for key in ("mape", "acc10", "n"))
-        tested = self.about.get("tested")
-        held = f", 90 % interval holds {tested['coverage']:.0f} % of {tested['n']} of them" if tested else ""
+        tested, left_out = (self.about.get(key) for key in ("tested", "left_out"))
+        held = f", 90 % interval holds {tested['coverage']:.0f} % of them" if tested else ""
+        held += f", {left_out['coverage']:.0f} % of lineages left out" if left_out else ""
         return f"{head}  MAPE {mape:5.1f} %  Acc(10%) {acc10:5.1f} % on {n} held-out networks{held}"
 
 
@@ -79,13 +78,18 @@ def write(folder: Path, about: dict, networks: Networks | None) -> None:
         arrays = {
             "rows": networks.rows.astype(np.float32),
             "values": networks.values.astype(np.float64),
-            "scores": networks.scores.astype(np.float64),
+            **error_arrays(networks.errors),
         }
         save_file(arrays, folder / NETWORKS)
-        lists = {"names": networks.names, "families": networks.families, "far": networks.far, "ops": networks.ops}
+        lists = {"names": networks.names, "families": networks.families, "ops": networks.ops}
         lists["floor"] = asdict(networks.floor)
         about = {**about, "networks": lists}
     (folder / ABOUT).write_text(json.dumps(about, indent=1))
+
+
+def error_arrays(errors: Errors) -> dict[str, np.ndarray]:
+    """As they are written."""
+    return {"held_out": errors.held_out.table, "left_out": errors.left_out.table.astype(np.float32)}
 
 
 def entries(models: Path = MODELS) -> tuple[list[Entry], list[str]]:
@@ -152,26 +156,22 @@ def read_networks(entry: Entry) -> tuple[Networks, Neighbours]:
         lists, arrays = entry.networks, load_file(path)
         if lists.get("shared"):
             lists, arrays = _joined(entry.folder.parent, lists, arrays)
+        errors = Errors(Pairs.checked(arrays["held_out"]), Pairs.checked(arrays["left_out"]))
         networks = Networks(
-            arrays["rows"], arrays["values"], arrays["scores"], tuple(lists["names"]), tuple(lists["families"]),
-            float(lists["far"]), tuple(lists["ops"]), Floor(**lists.get("floor", {})),
+            arrays["rows"], arrays["values"], errors, tuple(lists["names"]), tuple(lists["families"]),
+            tuple(lists["ops"]), Floor(**lists.get("floor", {})),
         )  # fmt: skip
         n, width = networks.rows.shape
         fits = networks.values.shape == (n,) and len(networks.names) == len(networks.families) == n > 0
-        if not fits or networks.scores.ndim != 1 or width != len(columns(networks.ops)):
+        if not fits or not len(errors.held_out) or width != len(columns(networks.ops)):
             raise ValueError("its tables do not fit together")
         if not all(isinstance(word, str) for word in (*networks.names, *networks.families, *networks.ops)):
             raise ValueError("a name is no text")
         floor = np.array([networks.floor.call_ms, networks.floor.operation_ms], dtype=np.float64)
-        numbers = (networks.rows, networks.values, networks.far, floor)
-        if (
-            not all(np.isfinite(part).all() for part in numbers)
-            or (networks.values <= 0).any()
-            or networks.far < 0
-            or (floor < 0).any()
-        ):
+        numbers = (networks.rows, networks.values, floor)
+        finite = all(np.isfinite(part).all() for part in numbers)
+        if not finite or (networks.values <= 0).any() or (floor < 0).any():
             raise ValueError("a number is not finite or not positive")
-        interval.check(networks.scores)
     except (
         OSError,
         SafetensorError,
@@ -207,8 +207,9 @@ def _entry(path: Path) -> Entry:
             if not all(isinstance(word, str) for word in (*about["vocab"], *about["attr_names"])):
                 raise ValueError("a key has the wrong type")
             numbers = [about["calibration"][key] for key in ("mape", "acc10", "n")]
+            numbers += [about[key]["coverage"] for key in ("tested", "left_out") if key in about]
             if not all(type(number) in (int, float) and 0 <= number < math.inf for number in numbers):
-                raise ValueError("its calibration has no finite numbers")
+                raise ValueError("a figure of its errors is no finite number")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BenchError(f"{path}: not readable ({error}); make it again: snakemake models --cores 2") from error
     return Entry(path.parent, about)

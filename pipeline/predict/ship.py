@@ -2,9 +2,9 @@
 
     snakemake shipped --cores 1
 
-Each learns the labels of seed 0's pool. The held-out networks, in the order of the split, are dealt out in turn: the
-even ones give the scores of intervals, the odd ones say how many such intervals hold. For four lineages the same is
-done without them, and their networks say what the intervals are worth on networks of a kind that was never seen.
+Each learns the labels of seed 0's pool; the held-out networks give the offset of intervals. To say how many intervals
+hold, these networks are dealt out in turn, in the order of the split, and each half gets those that the other makes.
+The same is trained without every lineage: how its networks are predicted gives the slope of intervals with distance.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import math
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -25,13 +26,14 @@ from pipeline.config.grid import SHARED_LABELS
 from pipeline.config.strict_yaml import read_yaml
 from pipeline.core import io, schema
 from pipeline.core.errors import BenchError, run_cli
-from pipeline.predict import interval, neighbours, one_network, save, saved
+from pipeline.predict import lineages, one_network, save, saved
 from pipeline.predict.floor import Floor
+from pipeline.predict.interval import Errors, Pairs
 from pipeline.predict.lean_trees import lean_trees
-from pipeline.score import metrics
+from pipeline.predict.lineages import LeftOut, Predicted
 from pipeline.train.cell import Tables, Trained, train
 
-DATASET, TARGET, LABEL, LEVEL = "timm_latency", "image_ms", "gbdt-table", 0.9
+DATASET, TARGET, LABEL = "timm_latency", "image_ms", "gbdt-table"
 CHIPS = (
     "i7_12700h_fp32_nchw_dynamo_pt240",
     "i9_10940x_fp32_nchw_dynamo_pt240",
@@ -44,7 +46,7 @@ CHIPS = (
     "jetson_nano_cpu_fp32_ort",
     "jetson_nano_gpu_fp32_ort",
 )
-LEFT_OUT = ("convnext", "efficientnet", "resnet", "vit")
+LEAST = 20  # labelled networks of a lineage that is left out
 LICENCE = "labels: Apache-2.0 (timm's benchmark tables, clsbench)"
 EXAMPLES = 3  # networks whose prediction is written down, so that a test can ask again
 
@@ -59,8 +61,8 @@ def ship(tables: Tables, out: Path, provenance: dict, chips: tuple[str, ...] = C
                 rows, lists = _all_networks(cell)
                 save_file({"rows": rows}, folder / saved.NETWORKS)
                 (folder / saved.SHARED).write_text(json.dumps(lists))
-            about, networks = _described(cell, rows, lists)
-            about |= {"lineages": _lineages(tables, cell, rows), **provenance}
+            about, networks = _described(cell, rows, lists, without_each(cell, rows))
+            about |= provenance
             _write(folder / chip, cell, about, networks)
             print(_line(about), flush=True)
 
@@ -91,73 +93,70 @@ def labels_of(tables: Tables, chip: str) -> dict[int, float]:
     return dict(own.select("graph_id", "value").iter_rows())
 
 
-def halves(cell: Trained, labels: dict[int, float]) -> tuple[list[int], list[int]]:
-    """Held-out networks that have a label, dealt out in turn: those that make intervals, those that test them."""
-    held_out = [graph for graph in cell.labels.test.tolist() if graph in labels]
-    return held_out[::2], held_out[1::2]
+def held_out(cell: Trained, labels: Mapping[int, float], rows: np.ndarray) -> tuple[np.ndarray, Predicted]:
+    """The held-out networks with a label, in the order of the split, and how they are predicted."""
+    graphs = np.array([graph for graph in cell.labels.test.tolist() if graph in labels])
+    return graphs, _asked(cell, graphs, labels, rows)
 
 
-def errors(cell: Trained, labels: dict[int, float], networks: list[int], factor: float) -> dict:
-    """How well some networks are predicted, in percent; `coverage`: whose label is within `factor`."""
-    predicted = cell.prediction.numpy()[networks]
-    true = np.array([labels[graph] for graph in networks])
-    inside = np.abs(np.log(true / predicted)) <= math.log(factor)
-    found = {"n": len(networks), "mape": metrics.mape(predicted, true), "acc10": metrics.acc10(predicted, true)}
-    return {**found, "coverage": 100 * float(inside.mean())}
+def without_each(cell: Trained, rows: np.ndarray) -> list[LeftOut]:
+    """The same predictor without each lineage of at least LEAST labelled networks, asked about that lineage."""
+    tables, labels = cell.tables, labels_of(cell.tables, cell.about["device"])
+    family = tables.frame["family"].to_list()
+    counts = Counter(family[graph] for graph in labels)
+    found = []
+    for lineage in sorted(name for name, count in counts.items() if count >= LEAST):
+        members = np.array([graph for graph in labels if family[graph] == lineage])
+        others = tables.targets.filter(~pl.col("graph_id").is_in(members))
+        without = trained(replace(tables, targets=others), cell.about["device"])
+        learnable = np.isin(members, cell.labels.rows["graph_id"].to_numpy())
+        _, known = held_out(without, labels_of(without.tables, cell.about["device"]), rows)
+        found.append(LeftOut(lineage, _asked(without, members, labels, rows), learnable, known))
+    return found
 
 
-def _scores(cell: Trained, labels: dict[int, float], networks: list[int]) -> np.ndarray:
-    return interval.scores(cell.prediction.numpy()[networks], np.array([labels[graph] for graph in networks]))
+def _asked(cell: Trained, graphs: np.ndarray, labels: Mapping[int, float], rows: np.ndarray) -> Predicted:
+    learned = cell.labels.rows["graph_id"].to_numpy()
+    return lineages.asked(graphs, cell.prediction.numpy(), labels, rows, learned)
 
 
-def _described(cell: Trained, rows: np.ndarray, lists: dict) -> tuple[dict, saved.Networks]:
+def _each_half_by_the_other(known: Predicted, left_out: Pairs) -> dict:
+    """`Predicted.held` of the held-out networks: the even ones by intervals that the odd ones make, and so back."""
+    widths = np.empty(len(known.true))
+    for tested, making in ((0, 1), (1, 0)):
+        errors = Errors(known.part(slice(making, None, 2)).pairs, left_out)
+        widths[tested::2] = errors.half_widths(known.distance[tested::2], lineages.LEVEL)
+    return known.held(widths)
+
+
+def _described(cell: Trained, rows: np.ndarray, lists: dict, trials: list[LeftOut]) -> tuple[dict, saved.Networks]:
     labels = labels_of(cell.tables, cell.about["device"])
-    calibrating, testing = halves(cell, labels)
+    graphs, known = held_out(cell, labels, rows)
     learned = cell.labels.rows["graph_id"].to_list()
-    scores = _scores(cell, labels, calibrating)
+    left_out = lineages.pairs(trials)
     networks = saved.Networks(
         rows=rows[learned],
         values=np.array([labels[graph] for graph in learned]),
-        scores=scores,
+        errors=Errors(known.pairs, left_out),
         names=tuple(lists["names"][graph] for graph in learned),
         families=tuple(lists["families"][graph] for graph in learned),
-        far=neighbours.Neighbours.from_rows(rows[learned]).far(),
         ops=lists["ops"],
         floor=Floor(),  # a share of a step's time has no least
     )
-    factor = interval.factor(scores, LEVEL)
-    both = errors(cell, labels, [*calibrating, *testing], factor)
     own = schema.sound(cell.tables.targets).filter(target=TARGET, device=cell.about["device"])["batch_size"]
     about = {
         **cell.about,
         "vocab": list(cell.graphs.vocab),
         "attr_names": list(cell.graphs.attr_names),
         "known_operations_only": one_network.needs_known_operations(cell.predictor, cell.graphs[:1]),
-        "calibration": {key: both[key] for key in ("n", "mape", "acc10")},
-        "tested": errors(cell, labels, testing, factor),
+        "calibration": known.accuracy,
+        "tested": {**known.accuracy, **_each_half_by_the_other(known, left_out)},
+        **lineages.checked(trials),
         "batch_sizes": {"median": int(own.median()), "least": int(own.min()), "most": int(own.max())},
-        "examples": {lists["names"][graph]: float(cell.prediction[graph]) for graph in testing[:EXAMPLES]},
+        "examples": {lists["names"][graph]: float(cell.prediction[graph]) for graph in graphs[:EXAMPLES].tolist()},
         "learned": learned,
     }
     return about, networks
-
-
-def _lineages(tables: Tables, cell: Trained, rows: np.ndarray) -> dict[str, dict]:
-    """`errors` on each lineage of `LEFT_OUT`, of a predictor and intervals that never saw it; `far`: how many of its
-    networks, in percent, are called far."""
-    chip, found = cell.about["device"], {}
-    labels, family = labels_of(tables, chip), tables.frame["family"].to_list()
-    for lineage in LEFT_OUT:
-        members = [graph for graph in labels if family[graph] == lineage]
-        others = tables.targets.filter(~pl.col("graph_id").is_in(members))
-        without = trained(replace(tables, targets=others), chip)
-        calibrating, _ = halves(without, labels_of(without.tables, chip))
-        factor = interval.factor(_scores(without, labels, calibrating), LEVEL)
-        space = neighbours.Neighbours.from_rows(rows[without.labels.rows["graph_id"].to_list()])
-        least = space.far()
-        far = np.mean([space.nearest(rows[graph], 1)[1][0] > least for graph in members])
-        found[lineage] = {**errors(without, labels, members, factor), "far": 100 * float(far)}
-    return found
 
 
 def _write(folder: Path, cell: Trained, about: dict, networks: saved.Networks) -> None:
@@ -167,17 +166,19 @@ def _write(folder: Path, cell: Trained, about: dict, networks: saved.Networks) -
     (folder / one_network.ZIPPED).write_bytes(gzip.compress(plain.read_bytes(), mtime=0))
     plain.unlink()
     index = np.array(about.pop("learned"), dtype=np.int32)
-    save_file({"index": index, "values": networks.values, "scores": networks.scores}, folder / saved.NETWORKS)
-    about["networks"] = {"shared": True, "far": networks.far, "floor": asdict(networks.floor)}
+    arrays = {"index": index, "values": networks.values, **saved.error_arrays(networks.errors)}
+    save_file(arrays, folder / saved.NETWORKS)
+    about["networks"] = {"shared": True, "floor": asdict(networks.floor)}
     (folder / saved.ABOUT).write_text(json.dumps(about, indent=1))
 
 
 def _line(about: dict) -> str:
-    tested = about["tested"]
-    left_out = (f"{name} {one['coverage']:.0f} % ({one['far']:.0f} % far)" for name, one in about["lineages"].items())
+    tested, left_out = about["tested"], about["left_out"]
+    each = ", ".join(f"{name} {one['coverage']:.0f} %" for name, one in about["lineages"].items())
     return (
         f"{about['device']}: {about['n_train']} labels, MAPE {tested['mape']:.1f} %, Acc(10%) {tested['acc10']:.1f} %, "
-        f"interval holds {tested['coverage']:.1f} % of {tested['n']}; of lineages left out: {', '.join(left_out)}"
+        f"interval holds {tested['coverage']:.1f} % of {tested['n']}; lineages left out {left_out['coverage']:.1f} %, "
+        f"each by the others: {each}"
     )
 
 

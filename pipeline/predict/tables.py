@@ -6,11 +6,11 @@ import csv
 import io
 from collections.abc import Sequence
 
-from pipeline.predict.prediction import Prediction, trial
+from pipeline.predict.prediction import GRADES, Prediction, expected_words
 
 COLUMNS = (
-    "model", "device", "latency_ms", "low_ms", "high_ms", "level", "batch_timed", "far", "distance", "far_above",
-    "predictor", "dataset", "meaning", "warnings",
+    "model", "device", "latency_ms", "low_ms", "high_ms", "level", "batch_timed", "distance", "grade",
+    "median_error_percent", "error_90_percent", "over_25_percent", "predictor", "dataset", "meaning", "warnings",
 )  # fmt: skip
 KEY = "A device is chip_precision_layout_running_torch: amp is mixed precision, dynamo compiled, pt291 torch 2.9.1."
 
@@ -25,8 +25,9 @@ def by_device(answers: Sequence[Prediction]) -> str:
     for one in answers:
         interval = f"{one.low_ms:.4g} to {one.high_ms:.4g}"
         line = f"{one.device:{width}}  {one.batch_timed or 1:11,}  {one.latency_ms:9.4g}  {interval:20}"
-        lines.append(f"{line}  far" if one.far else line.rstrip())
-    lines += [KEY, *trial(answers), *(f"note: {note}" for note in first.notes)]
+        lines.append(f"{line}  {one.grade}" if one.grade != GRADES[0] else line.rstrip())
+    words = expected_words(answers)
+    lines += [KEY, *([f"{words[0].upper()}{words[1:]}."] if words else []), *(f"note: {note}" for note in first.notes)]
     for warning in dict.fromkeys(warning for one in answers for warning in one.warnings):
         where = [one.device for one in answers if warning in one.warnings]
         lines.append(
@@ -41,7 +42,8 @@ def as_csv(answers: Sequence[Prediction]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for one in answers:
-        writer.writerow("; ".join(one.warnings) if key == "warnings" else getattr(one, key) for key in COLUMNS)
+        known = {**vars(one), **(vars(one.expected) if one.expected else {}), "warnings": "; ".join(one.warnings)}
+        writer.writerow(known.get(key) for key in COLUMNS)
     return text.getvalue().rstrip("\n")
 
 
@@ -59,7 +61,7 @@ def compared(first: Sequence[Prediction], second: Sequence[Prediction]) -> str:
     ]
     for a, b in zip(first, second, strict=True):
         where = "overlap" if overlap(a, b) else "apart"
-        far = "  far" if a.far or b.far else ""
+        far = "  far off" if GRADES[-1] in (a.grade, b.grade) else ""
         ratio = b.latency_ms / a.latency_ms
         lines.append(f"{a.device:{width}}  {a.latency_ms:9.4g}  {b.latency_ms:9.4g}  {ratio:5.3g}  {where}{far}")
     slower = sum(not overlap(a, b) and a.latency_ms < b.latency_ms for a, b in zip(first, second, strict=True))
@@ -82,7 +84,7 @@ def comparison(first: Sequence[Prediction], second: Sequence[Prediction]) -> lis
             "second_ms": b.latency_ms,
             "ratio": b.latency_ms / a.latency_ms,
             "intervals_overlap": overlap(a, b),
-            "far": a.far or b.far,
+            "grades": [a.grade, b.grade],
         }
         for a, b in zip(first, second, strict=True)
     ]

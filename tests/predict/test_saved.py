@@ -14,7 +14,7 @@ import pytest
 from pipeline.core import io
 from pipeline.core.errors import BenchError
 from pipeline.plan.run_lock import take_over
-from pipeline.predict import interval, model, saved
+from pipeline.predict import model, saved
 from pipeline.predict import save as saving
 from pipeline.predict.floor import Floor
 from tests.helpers.saved_fixtures import asked, cli, save, write_tables
@@ -157,6 +157,8 @@ def test_one_broken_model_leaves_the_others_in_the_list(kept, tmp_path, content)
         {"calibration": {"mape": "5", "acc10": 1.0, "n": 5}},
         {"calibration": {"mape": 5.0, "acc10": float("inf"), "n": 5}},
         {"calibration": []},
+        {"left_out": {"coverage": "90"}},
+        {"tested": {}},
         {"vocab": [1, 2]},
         {"attr_names": [None]},
         {"n_train": True},
@@ -173,9 +175,12 @@ def test_a_model_that_says_what_cannot_be_is_not_listed(kept, tmp_path, changes)
 @pytest.mark.parametrize(
     ("part", "change"),
     [
-        ("scores", lambda values: values * float("nan")),
-        ("scores", lambda values: -values),
-        ("scores", lambda values: values[::-1]),
+        ("held_out", lambda values: values * float("nan")),
+        ("held_out", lambda values: -values),
+        ("held_out", lambda values: values[:2]),
+        ("held_out", lambda values: values[:, :0]),
+        ("left_out", lambda values: np.ones((3, 4), dtype=np.float32) * float("nan")),
+        ("left_out", lambda values: np.ones(4, dtype=np.float32)),
         ("rows", lambda values: values * float("nan")),
         ("rows", lambda values: values[:, 1:]),
         ("values", lambda values: -values),
@@ -192,6 +197,16 @@ def test_measured_networks_that_cannot_be_are_refused(kept, tmp_path, part, chan
         asked(tmp_path)
 
 
+def test_a_model_of_an_older_version_is_one_line(kept, tmp_path):
+    copied(kept, tmp_path / "older")
+    path = tmp_path / "older" / saved.NETWORKS
+    arrays = saved.load_file(path)
+    arrays["scores"] = np.sort(arrays.pop("held_out")[1])
+    saved.save_file(arrays, path)
+    with pytest.raises(BenchError, match=r"networks\.safetensors: not readable \('held_out'\); make it again"):
+        asked(tmp_path)
+
+
 @pytest.mark.hostile("saved models")
 @pytest.mark.parametrize("text", ["[1]", "{}", "[" * 100_000, '{"predictor": "flops", "config": 5, "task": 1}'])
 @pytest.mark.parametrize("name", ["model.json", "ensemble.json"])
@@ -201,12 +216,3 @@ def test_a_predictor_that_cannot_be_read_is_one_line(kept, tmp_path, name, text)
     with pytest.raises(BenchError, match="train it again|holds a None") as caught:
         asked(tmp_path)
     assert "\n" not in str(caught.value)
-
-
-def test_a_cost_predicted_at_zero_is_off_by_no_finite_factor():
-    scores = interval.scores(np.array([1.0, 0.0, -1.0, 2.0]), np.array([1.0, 1.0, 1.0, 1.0]))
-    assert scores.tolist() == [0.0, pytest.approx(math.log(2)), math.inf, math.inf]
-    interval.check(scores)
-    assert interval.factor(scores, 0.4) == pytest.approx(2.0)
-    with pytest.raises(BenchError, match="predicted at 0 or below; give a lower one"):
-        interval.factor(scores, 0.6)

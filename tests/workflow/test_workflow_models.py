@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from pipeline.config import datasets
-from pipeline.config.grid import cells_to_save, load_grid
+from pipeline.config.grid import cells_to_save, left_out_cells, load_grid
 from pipeline.core.paths import ROOT
+from pipeline.predict import saved
 from tests.helpers.onnx_networks import networks
 from tests.helpers.project_copy import copy_project, predictions, run, snakemake
 
@@ -89,6 +90,9 @@ def test_one_model_for_each_predictor_and_device(finished):
     rows = [row for row in json.loads(predict(finished, "--list", "--json")) if row["device"] in ("fast", "slow")]
     found = sorted((row["device"], row["predictor"], row["n_train"], row["calibration"]["n"]) for row in rows)
     assert found == [(device, label, 24, 16) for device in ("fast", "slow") for label in ("flops", "nn_former")]
+    folders = {(row["device"], row["predictor"]): Path(row["folder"]) for row in rows}
+    left_out = {key: saved.load_file(folder / saved.NETWORKS)["left_out"] for key, folder in folders.items()}
+    assert {key for key, table in left_out.items() if table.shape[1]} == {("fast", "flops")}
     assert "Nothing to be done" in snakemake(finished).stdout
 
 
@@ -124,6 +128,8 @@ def test_which_cells_are_cells_to_save(finished, monkeypatch):
         ("slow", "flops", "n24", 0),
         ("slow", "nn_former", "n24", 0),
     ]
+    grid = load_grid("config/benchmark.yaml")
+    assert [[str(c.budget) for c in left_out_cells(grid, cell)] for cell in cells] == [["without-vit"], [], [], []]
     nnlqp = load_grid(ROOT / "config/full/nnlqp.yaml")
     found = cells_to_save(nnlqp, known)
     assert {c.dataset for c in found} == {"nnlqp_unseen"} and {str(c.budget) for c in found} == {"stage"}

@@ -8,7 +8,7 @@ from glob import glob
 from pathlib import Path
 
 from pipeline.config import datasets, search_grid
-from pipeline.config.grid import DEFAULT_GRID, cells_to_save, load_grid
+from pipeline.config.grid import DEFAULT_GRID, cells_to_save, left_out_cells, load_grid
 from pipeline.core.errors import BenchError, one_line
 from pipeline.core.parent import RUN
 from pipeline.plan import interrupts

@@ -1,5 +1,6 @@
 # Saved predictors of latency, for pipeline.predict: of each label and device of the grid, the cell with the most labels.
-# Such a cell is trained here and not by train_cell: its predictions and its model come from one run.
+# Such a cell is trained here and not by train_cell: its predictions and its model come from one run. Where the grid leaves
+# lineages out too, those cells' predictions tell how errors grow with distance.
 MODEL_CELLS = [cell.id for cell in cells_to_save(GRID, DATASETS)]
 MODELS = [f"results/models/{cell}" for cell in MODEL_CELLS]
 
@@ -13,6 +14,7 @@ rule model:
             f"data/parquet/{cell_of(wildcards).dataset}/", "graphs.parquet", "targets.parquet"
         ),
         split=lambda wildcards: f"data/splits/{cell_of(wildcards).dataset}/{cell_of(wildcards).seed}.parquet",
+        left_out=lambda wildcards: [cell.path for cell in left_out_cells(GRID, cell_of(wildcards))],
     output:
         predictions="results/predictions/{cell}.parquet",
         model=directory("results/models/{cell}"),
@@ -37,7 +39,8 @@ rule model:
     shell:
         "python -IS pipeline/train/ask_warm.py pipeline.predict.save {params.cell:q}"
         " --torch-device {resources.torch_device:q} --timeout {resources.timeout_s:q}"
-        " --out {output.predictions:q} --model {output.model:q} 2> {log:q}"
+        " --out {output.predictions:q} --model {output.model:q} --left-out {input.left_out:q}"
+        " 2> {log:q}"
 
 
 # Saved predictors of the grid: python -m pipeline.predict --list
