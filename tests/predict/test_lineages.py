@@ -100,6 +100,19 @@ def test_a_saved_predictor_knows_its_lineages(kept):
     )
 
 
+def test_what_checks_a_lineage_is_of_the_others(kept, monkeypatch):
+    _, whole, files = kept
+    seen = []
+    monkeypatch.setattr(lineages, "checked", lambda left_out: seen.extend(left_out) or {})
+    saving.networks_of(whole, files)
+    family = whole.tables.frame["family"].to_list()
+    held_out = [family[graph] for graph in whole.labels.test.tolist()]
+    for one in seen:
+        assert len(one.networks.true) == family.count(one.lineage)
+        assert (~one.learnable).sum() == held_out.count(one.lineage) > 0
+        assert len(one.held_out.true) == len(held_out) - held_out.count(one.lineage)
+
+
 def test_a_network_further_off_has_a_wider_interval(kept):
     model = asked(kept[0] / "models")
     content = networks(N)[4][1]
