@@ -30,9 +30,9 @@ def by_device(answers: Sequence[Prediction]) -> str:
     lines += [KEY, *([f"{words[0].upper()}{words[1:]}."] if words else []), *(f"note: {note}" for note in first.notes)]
     for warning in dict.fromkeys(warning for one in answers for warning in one.warnings):
         where = [one.device for one in answers if warning in one.warnings]
-        lines.append(
-            f"warning: {warning}" if len(where) == len(answers) else f"warning ({', '.join(where)}): {warning}"
-        )
+        others = [one.device for one in answers if one.device not in where]
+        platforms = f" ({', '.join(where)})" if len(where) <= len(others) else f" (all but {', '.join(others)})"
+        lines.append(f"warning{platforms if others else ''}: {warning}")
     return "\n".join(lines)
 
 
