@@ -24,9 +24,12 @@ from pipeline.core.errors import BenchError
 from pipeline.core.names import LABEL
 
 LONGEST = 80  # characters of a value that a message shows
+MAX_MIRROR = 4000  # characters of a path
+TAKEN = ("kept", "models", "predictions", "search", "searches")  # folders of results/ that are no board of a grid
 Count = Annotated[StrictInt, Field(ge=1)]
-Label = Annotated[StrictStr, Field(pattern=rf"\A{LABEL.pattern}\z")]
-Names = Annotated[list[StrictStr], Field(min_length=1)]
+Word = Annotated[StrictStr, Field(max_length=LONGEST)]  # part of the path of a file
+Label = Annotated[Word, Field(pattern=rf"\A{LABEL.pattern}\z")]
+Names = Annotated[list[Word], Field(min_length=1)]
 Protocol = Literal[
     "direct", "tnasp", "gates", "in_domain", "leave_one_family_out", *FEW_SHOT, "transfer_platform", "multi_platform"
 ]
@@ -73,9 +76,9 @@ class Task(Strict):
     the others alone where both have them. `faulty`: labels marked as faulty are trained and scored on too.
     """
 
-    dataset: StrictStr
+    dataset: Word
     protocol: Protocol
-    target: StrictStr
+    target: Word
     budgets: Annotated[list[Annotated[Budget, BeforeValidator(_budget)]], Field(min_length=1)]
     devices: Names = ["any"]
     sources: SourceDevices | None = None
@@ -91,13 +94,13 @@ class GridFile(Strict):
     seed by seed.
     """
 
-    grid: Annotated[StrictStr, Field(pattern=r"\A[a-z][a-z0-9_]*\z")]
+    grid: Annotated[Word, Field(pattern=r"\A[a-z][a-z0-9_]*\z")]
     seeds: Count
     tasks: Annotated[list[Task], Field(min_length=1)]
     predictors: Annotated[dict[Label, dict[StrictStr, Any]] | list[Label], Field(min_length=1)] | None = None
     torch_device: Literal["auto", "cpu", "cuda"] = "auto"
     timeout_s: Annotated[StrictInt, Field(ge=1, le=MAX_TIMEOUT_S)] = 3600
-    mirror: StrictStr | None = None
+    mirror: Annotated[StrictStr, Field(max_length=MAX_MIRROR)] | None = None
     pairs: tuple[tuple[Label, Label], ...] = ()
 
     def labels(self, path: str | Path, variants_path: Path) -> dict[str, dict[str, Any]]:
@@ -130,7 +133,7 @@ def read(path: str | Path) -> GridFile:
         grid = GridFile.model_validate(raw)
     except ValidationError as error:
         raise BenchError(f"{path}: {_deepest_mistake(error)}") from None
-    if grid.grid in ("predictions", "models"):
+    if grid.grid in TAKEN:
         raise BenchError(f"{path}: grid: results/{grid.grid}/ holds something else; choose another name")
     return grid
 
@@ -145,7 +148,7 @@ def _deepest_mistake(error: ValidationError) -> str:
     if mistake["type"] == "extra_forbidden":
         where, _, key = where.rpartition(".")
         model = SourceDevices if where.endswith("sources") else Task if where else GridFile
-        what = f"unknown key {key}; known keys: {', '.join(model.model_fields)}"
+        what = f"unknown key {key[:LONGEST]}; known keys: {', '.join(model.model_fields)}"
     elif mistake["type"] == "missing":
         what = "this key is missing; add it"
     elif mistake["type"] == "model_type":

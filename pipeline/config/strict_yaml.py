@@ -18,6 +18,7 @@ MAX_BYTES = 2**18  # the largest file of config/ has 15 kB
 MAX_VALUES = 20_000  # aliases count as what they stand for
 MAX_DEPTH = 30
 MAX_NUMBER = 40  # characters
+LONGEST = 200  # characters of a message of the YAML reader, which may quote the file
 PLAIN = frozenset(f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map"))
 
 
@@ -103,9 +104,9 @@ def read_yaml(path: str | Path, remedy: str = "restore the file") -> object:
         return yaml.load(text, Loader=_StrictLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        raise BenchError(f"{path}: line {line}: {error.problem}; correct the YAML") from error
+        raise BenchError(f"{path}: line {line}: {str(error.problem)[:LONGEST]}; correct the YAML") from error
     except (yaml.YAMLError, ValueError, TypeError, LookupError) as error:
-        raise BenchError(f"{path}: not YAML: {' '.join(str(error).split())}; correct the file") from error
+        raise BenchError(f"{path}: not YAML: {' '.join(str(error).split())[:LONGEST]}; correct the file") from error
 
 
 def _read(path: Path, remedy: str) -> str:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
@@ -31,7 +32,7 @@ MAX_UNKNOWN_BYTES = 2**35  # of a file whose size is not in config/datasets.yaml
 
 def fetch(dataset: datasets.Dataset, out: Path, mirror: Path | None = None) -> None:
     """Put all source files of `dataset` into the folder `out`. Raises BenchError naming the first that can't be had."""
-    if mirror is not None and not mirror.is_dir():
+    if mirror is not None and not _is(Path.is_dir, mirror):
         raise BenchError(f"{mirror}: the mirror is not a folder; correct `mirror` or BENCH_MIRROR, or leave it out")
     with io.os_errors(out, "write"):
         out.mkdir(parents=True, exist_ok=True)
@@ -47,9 +48,9 @@ def fetch_file(file: RawFile, out: Path, mirror: Path | None = None, wait_s: flo
     path = out / file.path
     if file.sha256 is None:
         _refuse_unknown(file, path, mirror, wait_s)
-    if path.is_file() and path.stat().st_size == file.bytes and io.file_sha256(path) == file.sha256:
+    if _is(Path.is_file, path) and path.stat().st_size == file.bytes and io.file_sha256(path) == file.sha256:
         return
-    if mirror and file.mirror and (mirror / file.mirror).is_file():
+    if mirror and file.mirror and _is(Path.is_file, mirror / file.mirror):
         _from_mirror(mirror / file.mirror, path, file)
         return
     reasons = []
@@ -71,9 +72,9 @@ def fetch_file(file: RawFile, out: Path, mirror: Path | None = None, wait_s: flo
 def _refuse_unknown(file: RawFile, path: Path, mirror: Path | None, wait_s: float) -> NoReturn:
     """Find a file that has no pinned hash yet, or download it, and raise BenchError saying its size and SHA-256."""
     copy, reasons = path, []
-    if mirror and file.mirror and (mirror / file.mirror).is_file():
+    if mirror and file.mirror and _is(Path.is_file, mirror / file.mirror):
         copy = mirror / file.mirror
-    for url in () if copy.is_file() else file.urls:
+    for url in () if _is(Path.is_file, copy) else file.urls:
         try:
             copy = download_unknown(url, path, MAX_UNKNOWN_BYTES, wait_s)
             break
@@ -85,6 +86,12 @@ def _refuse_unknown(file: RawFile, path: Path, mirror: Path | None, wait_s: floa
         f"{copy}: not verified: config/datasets.yaml has no sha256 of {file.path}; this copy has bytes: "
         f'{copy.stat().st_size}, sha256: "{io.file_sha256(copy)}"; pin them there if you trust it, and run again'
     )
+
+
+def _is(kind: Callable[[Path], bool], path: Path) -> bool:
+    """Whether a path is a file or a folder. Raises BenchError where it is too long, or in a folder that is closed."""
+    with io.os_errors(path, "read"):
+        return kind(path)
 
 
 def _shown(url: str) -> str:

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pipeline.core.errors import BenchError
+from pipeline.core.errors import BenchError, one_line
 from pipeline.core.memory import resident_bytes
 
 MAX_BYTES = 64 * 2**20  # no source pickle is near this size
@@ -16,6 +16,7 @@ LOOK_EVERY = 4096  # reads: an opcode is one, and takes no more memory than a fe
 MAX_COLLISIONS = 16  # keys of a dictionary whose hash another key has; among real ones there are next to none
 INTEGERS = (pickle.INT, pickle.LONG, pickle.LONG1, pickle.LONG4)  # opcodes of those that may be long
 MAX_TEXT, MAX_INTEGERS = 1000, 16  # in a key
+LONGEST = 200  # characters of a reason, which may quote the file
 
 Allowed = Mapping[tuple[str, str], Callable]
 
@@ -143,7 +144,7 @@ def loads(content: bytes, allowed: Allowed, where: Path | str) -> object:
     try:
         return _Unpickler(content, allowed).load()
     except Exception as error:  # a damaged pickle can raise nearly anything
-        reason = str(error) or type(error).__name__
+        reason = one_line(error)[:LONGEST] or type(error).__name__
         raise BenchError(f"{where}: pickle refused: {reason}; do not open this file, fetch it again") from error
 
 

@@ -186,12 +186,13 @@ def check_meta(path: Path, meta: dict, cell: CellSpec, data: Data) -> None:
 
 
 def _is_plain(name: str, value: object) -> bool:
-    """Whether a value of a predictions file's metadata is of its kind; what was not measured is None."""
+    """Whether a value of a predictions file's metadata is of its kind: None where not measured, no half a character."""
     if name in COUNTS:
         return type(value) is int and 0 <= value <= MAX_COUNT
     if name in score_table.RUN_METRICS:
         return value is None or (type(value) in (int, float) and abs(value) < MAX_MEASURED)  # NaN is not
-    return isinstance(value, str) or (value is None and name in PROVENANCE)
+    text = isinstance(value, str) and (name == "message" or value == value.encode(errors="ignore").decode())
+    return text or (value is None and name in PROVENANCE)
 
 
 def read_predictions(path: Path, n_graphs: int, status: str) -> np.ndarray | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.config import overrides
 from pipeline.config.cell_spec import CellSpec
-from pipeline.core.errors import BenchError
+from pipeline.core.errors import BenchError, one_line
 from pipeline.train.supervise import Tell, silent, supervise, write_empty
 
 if TYPE_CHECKING:
@@ -45,6 +45,10 @@ def spec_of(args: argparse.Namespace) -> CellSpec:
         raise BenchError(f"--overrides: {args.overrides[:80]} is no mapping of settings; mend it")
     if len(args.budget) > overrides.MAX_WORD or not 0 <= args.seed <= overrides.MAX_SEED:
         raise BenchError("budget or --seed: out of bounds; see docs/protocols.md")
+    if wrong := [word for word in (spec.dataset, spec.target, spec.device) if "/" in word or word in ("", ".", "..")]:
+        raise BenchError(
+            f"{wrong[0]!r} can be no name of a data set, target or device: it is the name of a folder; mend it"
+        )
     overrides.check("--overrides", spec.settings)
     return spec
 
@@ -74,7 +78,8 @@ def checkpoint_file(out: Path) -> Path:
 def report(path: Path, about: dict) -> None:
     """Say on the terminal that a cell did not end well."""
     if about["status"] != "ok":
-        print(f"{path}: {about['status']}: {about['message']}")
+        said = one_line(f"{path}: {about['status']}: {about['message']}")
+        print(said.encode(errors="backslashreplace").decode())  # it may name a file whose name is no text
 
 
 def main() -> int:

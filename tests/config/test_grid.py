@@ -160,6 +160,15 @@ def test_shipped_grids_count():
         (changed(predictors=["nn_former-no_such"]), "nn_former-no_such is not in"),
         (changed(predictors={"nn_former-latency": {}}), "predictors.nn_former-latency: defined in"),
         (changed(budgets=["0.1-val250"]), "0.1 is 30 labels and 250 for validation, the pool of synthetic201 has 240"),
+        (changed(predictors={"mean": {"a": "x" * 200_000}}), "settings of 200,009 characters, over 20,000; give fewer"),
+        (changed(predictors={f"mean-{'x' * 300}": {}}), "string should have at most 80 characters"),
+        (changed(grid="x" * 300), "string should have at most 80 characters"),
+        (changed(grid="kept"), "results/kept/ holds something else; choose another name"),
+        (changed(grid="search"), "results/search/ holds something else"),
+        (changed(mirror="x" * 5000), "string should have at most 4000 characters"),
+        (changed(dataset="x" * 5000), "string should have at most 80 characters"),
+        (changed(**{"x" * 5000: 1}), "unknown key xxx"),
+        ("!" * 10_000, "correct the YAML"),
         (changed(timeout_s=0), "timeout_s"),
         (changed(timeout_s=10**30), "timeout_s"),
         (changed(grid="../elsewhere"), "grid"),
@@ -177,7 +186,7 @@ def test_a_mistake_is_one_line_that_names_the_file(write, config, says):
         load_grid(path)
     message = str(caught.value)
     assert message.startswith(f"{path}: ")
-    assert says in message
+    assert says in message and len(message) < 2000
     assert len(message.splitlines()) == 1
 
 

@@ -148,6 +148,13 @@ def test_a_wrong_file_in_the_mirror_is_named_not_skipped(server, tmp_path, conte
     assert not out.exists() or os.listdir(out) == []
 
 
+@pytest.mark.hostile("names")
+@pytest.mark.parametrize("name", ["x" * 300, "x/" * 3000])
+def test_a_mirror_whose_name_no_folder_can_have_is_one_line(tmp_path, name):
+    with pytest.raises(BenchError, match="cannot read: File name too long; check the path"):
+        fetch.fetch(datasets.get("synthetic201"), tmp_path / "out", tmp_path / name)
+
+
 def test_a_missing_mirror_folder_is_an_error(tmp_path):
     with pytest.raises(BenchError, match="nowhere: the mirror is not a folder"):
         fetch.fetch(datasets.get("synthetic201"), tmp_path / "out", tmp_path / "nowhere")

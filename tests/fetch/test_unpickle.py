@@ -65,6 +65,14 @@ def test_other_names_are_refused(module, name):
         unpickle.loads(global_pickle(module, name), unpickle_numpy.ALLOWED, "x.pkl")
 
 
+@pytest.mark.hostile("pickles")
+@pytest.mark.parametrize("name", ["x" * 10**6, "a\nb"])
+def test_a_name_that_no_line_holds_is_refused_in_one(name):
+    with pytest.raises(BenchError, match="it names") as caught:
+        unpickle.loads(b"\x80\x04" + pickle.dumps(name, 4)[2:-1] + b"\x8c\x01x\x93.", {}, "x")
+    assert len(str(caught.value)) < 400 and "\n" not in str(caught.value)
+
+
 def test_a_record_takes_attributes_only():
     allowed = {("m", "C"): unpickle.Record}
     head = b"\x80\x04cm\nC\n)\x81"

@@ -165,6 +165,7 @@ def test_a_file_of_another_configuration_is_refused(data):
     [
         ("n_val", None), ("n_val", "0"), ("n_source", -1), ("n_val", 10**400), ("config_hash", 7), ("message", ["x"]),
         ("fit_cpu_s", "fast"), ("n_params", [7]), ("host_cpu", {"a": 1}), ("finished_at", 5),
+        ("host_cpu", "\udcff"), ("config_hash", "\ud800"),
     ],
 )  # fmt: skip
 def test_metadata_of_another_kind_is_one_line(data, name, wrong):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pipeline.core.errors import BenchError
@@ -24,6 +26,7 @@ def test_a_cell_is_read():
         ('{"ensemble": true}', "True is no whole number"),
         ('{"lr": NaN}', "--overrides.lr: nan is not finite"),
         ('{"lr": [1, Infinity]}', "is not finite"),
+        ('{"a": {"b": [NaN]}}', "--overrides.a: .* is not finite"),
         ("[1]", "no mapping of settings"),
         ("[" * 100_000, "not such JSON"),
         ("9" * 5_000, "not such JSON"),
@@ -40,6 +43,15 @@ def test_settings_that_cannot_be_are_one_line(overrides, says):
 def test_a_seed_that_tables_cannot_hold_is_one_line(options):
     with pytest.raises(BenchError, match="out of bounds"):
         spec(*options)
+
+
+@pytest.mark.hostile("names")
+@pytest.mark.parametrize("words", [("../../x", "a", "b"), ("a", "..", "b"), ("a", "b", "c/../../d"), ("a", "", "b")])
+def test_a_name_that_leaves_the_folder_of_predictions_is_one_line(words):
+    dataset, target, device = words
+    args = command.parser().parse_args([dataset, target, "mean", "n9", "--device", device])
+    with pytest.raises(BenchError, match="can be no name of a data set, target or device"):
+        command.predictions_file(args)
 
 
 def test_a_budget_too_long_for_a_folder_is_one_line():
@@ -62,3 +74,10 @@ def test_every_command_of_a_cell_refuses_it_in_one_line(tmp_path, module, option
     done = run_module(module, *words, cwd=tmp_path)
     (said,) = done.stderr.splitlines()
     assert done.returncode == 1 and said.startswith("error: ") and not list(tmp_path.iterdir())
+
+
+@pytest.mark.hostile("names")
+def test_a_message_that_names_a_file_without_text_is_said(capsys):
+    """The terminal would not take it, and the cell, which is written, would end as a failed job."""
+    command.report(Path("out"), {"status": "error", "message": "FileNotFoundError: \udcff\nx"})
+    assert capsys.readouterr().out == "out: error: FileNotFoundError: \\udcff x\n"
