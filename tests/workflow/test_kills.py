@@ -85,6 +85,13 @@ def test_one_run_at_a_time(copy):
     assert NOTHING in snakemake(copy, "train").stdout
 
 
+def test_an_interrupt_while_the_run_is_planned_is_one_word(copy):
+    """Of its own files Snakemake would show a traceback."""
+    said = copy / "logs/interrupted.log"
+    stopped, output = kill(copy, lambda: "Building DAG" in said.read_text(), "interrupt")
+    assert stopped and "Traceback" not in output and output.endswith("\ninterrupted\n")
+
+
 @pytest.mark.parametrize("how", [how for how in HOW if how not in GO_ON])
 def test_nothing_stays_behind_after_any_kill(copy, how):
     slow = fitting("import os, pathlib, time; pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(SECONDS)")

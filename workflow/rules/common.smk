@@ -1,4 +1,9 @@
 # The grid of this run and what follows from it.
+from pipeline.plan import interrupts
+
+if workflow.is_main_process:
+    interrupts.end_at_once()
+
 import os
 import re
 import shlex
@@ -11,7 +16,6 @@ from pipeline.config import datasets, search_grid
 from pipeline.config.grid import DEFAULT_GRID, cells_to_save, left_out_cells, load_grid
 from pipeline.core.errors import BenchError, one_line
 from pipeline.core.parent import RUN
-from pipeline.plan import interrupts
 from pipeline.plan.code_keys import code_key, predictor_key
 from pipeline.plan.run_lock import refuse_left_jobs, take_over
 from pipeline.plan.warm_imports import modules_of
@@ -122,9 +126,11 @@ onstart:
     except BenchError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         sys.exit(1)
+    if workflow.is_main_process:
+        interrupts.as_usual()
     if workflow.is_main_process and workflow.local_exec:
         # The rate limit has a timer for each finished job that renews itself for ever; a long time span only makes the
         # run wait for the last of them. Jobs on this machine need no limit.
         workflow.scheduler.job_rate_limiter = None
-        interrupts.end_at_the_second()  # on a cluster, Snakemake must live to cancel its jobs
+        interrupts.end_at_the_second()
         warm_server = warm.start(modules_of(GRID, saves=bool(MODELS)))
