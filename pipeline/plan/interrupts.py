@@ -1,5 +1,7 @@
-"""Ctrl-C: before there are jobs it ends the run at once; later the first lets Snakemake end its jobs, the second does not
-wait for them. Never with a traceback of Snakemake's."""
+"""Ctrl-C, without a traceback of Snakemake's.
+
+Before there are jobs it ends the run at once; later the first lets Snakemake end its jobs, the second does not wait.
+"""
 
 from __future__ import annotations
 

@@ -26,6 +26,13 @@ PATIENCE_S = 5.0  # for a process to end
 WRITTEN = ("data", "results")
 
 
+def require_folders(folder: Path | str = ".") -> None:
+    """Raises BenchError when a file, or a link to nowhere, is in the place of a folder that a run writes to."""
+    for path in (Path(folder) / name for name in (*WRITTEN, "logs")):
+        if os.path.lexists(path) and not os.path.isdir(path):
+            raise BenchError(f"{path}: not a folder; move it away, and run again")
+
+
 def refuse_left_jobs(folder: Path | str = ".") -> None:
     """Raises BenchError when jobs of an ended run wait or work in `folder` on a Slurm: their cells would run twice.
 

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.core.errors import BenchError
 from pipeline.core.parent import RUN
-from pipeline.plan.run_lock import LOCK, refuse_left_jobs, take_over
+from pipeline.plan.run_lock import LOCK, refuse_left_jobs, require_folders, take_over
 
 NOBODY = 65534
 
@@ -62,6 +62,20 @@ def test_what_cannot_be_a_lock_is_one_clear_line(tmp_path):
     (tmp_path / LOCK).mkdir(parents=True)
     with pytest.raises(BenchError, match=r"bench\.lock: cannot write: Is a directory"):
         take_over(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["data", "results", "logs"])
+def test_what_is_in_the_place_of_a_folder_is_one_clear_line(tmp_path, name):
+    require_folders(tmp_path)
+    (tmp_path / name).write_text("")
+    with pytest.raises(BenchError, match=f"{name}: not a folder; move it away"):
+        require_folders(tmp_path)
+    (tmp_path / name).unlink()
+    (tmp_path / name).symlink_to("nowhere")
+    with pytest.raises(BenchError, match=f"{name}: not a folder"):
+        require_folders(tmp_path)
+    (tmp_path / "nowhere").mkdir()
+    require_folders(tmp_path)
 
 
 def test_a_lock_that_is_a_link_leaves_its_target_as_it_is(tmp_path):

@@ -17,7 +17,7 @@ from pipeline.config.grid import DEFAULT_GRID, cells_to_save, left_out_cells, lo
 from pipeline.core.errors import BenchError, one_line
 from pipeline.core.parent import RUN
 from pipeline.plan.code_keys import code_key, predictor_key
-from pipeline.plan.run_lock import refuse_left_jobs, take_over
+from pipeline.plan.run_lock import refuse_left_jobs, require_folders, take_over
 from pipeline.plan.warm_imports import modules_of
 from pipeline.train import warm
 
@@ -34,6 +34,7 @@ try:
     if set("{}") & set(GRID.path):
         raise BenchError(f"{GRID.path}: Snakemake takes braces in a path for a wildcard; rename it")
     DATASETS = datasets.load()
+    require_folders()
 except BenchError as error:
     print(f"error: {one_line(error)}", file=sys.stderr)
     sys.exit(1)
