@@ -14,22 +14,26 @@ from predictors.base import BasePredictor, require_finite
 from predictors.kit.cells import require_cells
 from predictors.kit.device_process import posterior_weights
 from predictors.kit.devices import above_zero, column_scale, device_table, ridge, without_tails
-from predictors.kit.groups import chain_length, entries_in_parts, feature_groups
+from predictors.kit.groups import chain_length, entries_in_parts, feature_groups, folded
 
 # Mean and deviation of the logarithm of a group's variance, labels being standardised.
 PRIOR = {
-    "sources": (0.0, 1.5), "place": (-2.0, 1.5), "kind": (-2.0, 1.5), "counts": (-2.0, 1.5), "live": (-6.0, 4.0),
-    "skip": (-2.0, 1.5), "costs": (-1.0, 1.5), "detail": (-5.0, 1.5), "common": (-3.0, 1.5), "noise": (-3.0, 1.5),
+    "sources": (1.0, 1.5), "place": (-2.0, 1.5), "kind": (-2.0, 1.5), "counts": (-3.0, 1.5), "live": (-6.0, 4.0),
+    "skip": (-2.0, 1.5), "costs": (0.0, 1.5), "detail": (-5.0, 1.5), "common": (-3.0, 1.5), "folded": (-2.0, 1.5),
+    "noise": (-3.0, 1.5),
 }  # fmt: skip
+WIDE = ("common", "folded", "noise")  # groups that the sources' likeness does not narrow
 LIKE_OTHERS = 0.9  # what the sources' mean weighs before any label
 SPREAD_LABELS = 3.0  # labels' worth of the sources' relative deviation
-NARROWEST = 1.5  # exponent of the share that sources leave of one another, at most
+LOOKS = 3  # at the labels, of which those that the others don't expect get more noise
+NARROWEST = 0.75  # exponent of the share that sources leave of one another, at most
 
 
 class Predictor(BasePredictor):
     """A cost on the new device is a weighed sum of what ridge regressions say of the source devices, of parts of what
-    they say (chains: early and late blocks, kinds of blocks), and of features of the graph. What each group weighs is
-    not known: it is averaged over, by the likelihood of the labels under a prior that is the same for all data sets.
+    they say (chains: early and late blocks, kinds of blocks; other graphs: their mean where operations that lie on no
+    path from input to output cost nothing), and of features of the graph. What each group weighs is not known: it is
+    averaged over, by the likelihood of the labels under a prior that is the same for all data sets.
     Labels are learned as they are, without a logarithm, as costs are close to sums.
 
     Without a label of the new device the mean of the standardised sources answers, and labels move away from there:
@@ -65,15 +69,19 @@ class Predictor(BasePredictor):
             factor = torch.cat([_factor(group) for group in groups.values()])
             weight = _regressions(features * factor, (sources - mean) / spread)
             self.tensors["sources"] = factor[:, None] * weight
+            said = features @ self.tensors["sources"]
             if self.notes["length"]:
-                parts = entries_in_parts(groups["detail"], features @ self.tensors["sources"], self.notes["length"])
+                parts = entries_in_parts(groups["detail"], said, self.notes["length"])
                 self.tensors["parts"] = torch.cat([torch.zeros(sum(sizes[:-1]), parts.shape[1]).double(), parts])
                 names, sizes = ["place", "kind", *names], [2 * len(mean), parts.shape[1] - 2 * len(mean), *sizes]
+            else:
+                self.tensors["parts"] = folded(groups, self.tensors["sources"] @ _factor(said))
+                names, sizes = ["folded", *names], [1, *sizes]
             names, sizes = ["sources", *names], [len(mean), *sizes]
         design = self._design(features)
         centre = design.mean(0)
         parts = zip(names, design.split(sizes, 1), strict=True)
-        scale = torch.cat([_factor(x, alike=name in ("place", "kind")) for name, x in parts])
+        scale = torch.cat([_size(name, x) for name, x in parts])
         if len(new):
             shift, unit = _scale(new, mean, spread)
             x = (design - centre) * scale
@@ -104,11 +112,9 @@ class Predictor(BasePredictor):
         if said.shape[1]:
             common = groups["sources"].sum(1) / deviation
             z, groups = z - LIKE_OTHERS * common, {"common": common[:, None], **groups}
-            narrow = [
-                NARROWEST * math.log(_left(said)) * (name not in ("common", "noise")) for name in (*groups, "noise")
-            ]
+            narrow = [NARROWEST * math.log(_left(said)) * (name not in WIDE) for name in (*groups, "noise")]
         prior = [PRIOR[name] for name in (*groups, "noise")]
-        weights, constant = posterior_weights(list(groups.values()), z, prior, self.config.samples, narrow)
+        weights, constant = posterior_weights(list(groups.values()), z, prior, self.config.samples, narrow, LOOKS)
         weight = torch.cat(weights)
         if said.shape[1]:
             along, weight = weight[0], weight[1:]
@@ -138,6 +144,11 @@ def _factor(x: Tensor, alike: bool = False) -> Tensor:
     if alike:
         return torch.full_like(variance, float(variance.sum().clamp(min=1e-18)) ** -0.5) * varies
     return varies / (variance.clamp(min=1e-18) * max(1, int(varies.sum()))).sqrt()
+
+
+def _size(name: str, x: Tensor) -> Tensor:
+    """What the columns of the group ``name``, ``x`` (n, F), are multiplied by, (F,)."""
+    return torch.ones_like(x[0]) if name == "folded" else _factor(x, alike=name in ("place", "kind"))
 
 
 def _left(said: Tensor) -> float:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from pipeline.core.graphs import Graphs
+from predictors.kit.devices import ridge
 from predictors.kit.features import op_counts
 from predictors.kit.graph_statistics import graph_statistics
 from predictors.kit.off_path import reached
@@ -69,3 +70,22 @@ def entries_in_parts(hot: Tensor, said: Tensor, length: int) -> Tensor:
     by_kind = entries[:, :, None] * torch.eye(n_ops, dtype=torch.float64)[:, :, None]
     parts = [entries * place, entries * (place**2 - 1), by_kind.flatten(2)]
     return torch.cat([part.flatten(0, 1) for part in parts], 1)
+
+
+def folded(groups: dict[str, Tensor], weight: Tensor) -> Tensor:
+    """Weights (F, 1) of all columns of ``groups`` that make of a cost what it would be beside what it is.
+
+    The cost is ``weight`` (F,) times the features. By operation counts it becomes a table of entries; the sum of the
+    entries of operations on a path from input to output alone, as a compiler leaves them, less the cost, both divided
+    by their deviations.
+    """
+    said = torch.cat(list(groups.values()), 1) @ weight
+    entries, _ = ridge(groups["counts"], said)
+    sizes = [x.shape[1] for x in groups.values()]
+    beside = dict(zip(groups, (-weight / _deviation(said)).split(sizes), strict=True))
+    beside["live"] = beside["live"] + entries / _deviation(groups["live"] @ entries)
+    return torch.cat(list(beside.values()))[:, None]
+
+
+def _deviation(x: Tensor) -> Tensor:
+    return x.std(correction=0).clamp(min=1e-12)
