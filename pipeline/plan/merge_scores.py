@@ -1,6 +1,6 @@
 """Scores of a grid of which some cells were run again, without running the others:
 
-    snakemake --cores 2 --configfile GRID $(python -m pipeline.plan.merge_scores --grid GRID --missing)
+    snakemake --cores 2 $(python -m pipeline.plan.merge_scores --grid GRID --missing) --configfile GRID
     python -m pipeline.plan.merge_scores --grid GRID
 
 Cells whose predictions are at hand are scored. The rows of the others are taken from results/<grid>/scores.parquet,

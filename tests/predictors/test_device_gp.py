@@ -12,7 +12,8 @@ from pipeline.spaces import blocks, cells
 from predictors import base, device_gp
 from predictors.kit.device_process import posterior_weights
 from predictors.kit.devices import without_tails
-from predictors.kit.groups import chain_length, entries_in_parts, live_counts, place_one_hot
+from predictors.kit.groups import chain_length, entries_in_parts, feature_groups, folded, live_counts, place_one_hot
+from tests.helpers.cell_graphs import graphs_of
 
 META = {"op_vocab": list(blocks.VOCAB_FBNET), "attr_names": [], "out_shape_rank": 0}
 
@@ -113,6 +114,33 @@ def test_the_group_that_explains_the_labels_takes_the_weight():
     (first, second), shift = posterior_weights([useful, useless], (z - z.mean()) / z.std(), [(-2.0, 2.0)] * 3)
     assert first.norm() > 5 * second.norm()
     assert abs(shift) < 0.01
+
+
+def test_a_label_that_the_others_do_not_expect_counts_for_less():
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(20, 1, generator=draw, dtype=torch.float64)
+    z = x[:, 0].clone()
+    z[x[:, 0].argmax()] -= 6  # what else costs most is said to be cheap
+    (once,), _ = posterior_weights([x], z, [(0.0, 1.5), (-3.0, 1.5)])
+    (again,), _ = posterior_weights([x], z, [(0.0, 1.5), (-3.0, 1.5)], looks=3)
+    assert abs(float(again) - 1) < 0.5 * abs(float(once) - 1)
+    (plain,), _ = posterior_weights([x], x[:, 0], [(0.0, 1.5), (-3.0, 1.5)])
+    (same,), _ = posterior_weights([x], x[:, 0], [(0.0, 1.5), (-3.0, 1.5)], looks=3)
+    assert float(same) == pytest.approx(float(plain))
+
+
+def test_folded_cells_cost_what_is_on_a_path():
+    """Costs that are a table of counts, and the same table of the operations on a path, standardised."""
+    rows = torch.randint(5, (90, 6), generator=torch.Generator().manual_seed(0)).tolist()
+    space = graphs_of(*(cells.cell_201([cells.OPS_201[o] for o in row], executed=True) for row in rows))
+    groups = feature_groups(space, 0)
+    entries = torch.arange(groups["counts"].shape[1]).double()
+    weight = torch.cat([entries, torch.zeros(sum(x.shape[1] for x in groups.values()) - len(entries))])
+    beside = (torch.cat(list(groups.values()), 1) @ folded(groups, weight))[:, 0]
+    live, whole = groups["live"] @ entries, groups["counts"] @ entries
+    expected = live / live.std(correction=0) - whole / whole.std(correction=0)
+    assert (live - whole).abs().max() > 1
+    assert torch.corrcoef(torch.stack([beside, expected]))[0, 1] > 0.999
 
 
 def test_more_labels_of_the_new_device_order_unseen_chains_better():
