@@ -80,6 +80,14 @@ def read_networks(folder: Path) -> tuple[pl.DataFrame, dict, pl.DataFrame]:
     return io.read_parquet(path), io.read_meta(path), listing
 
 
+def with_labels(graphs: pl.DataFrame, names: pl.Series) -> pl.DataFrame:
+    """Those of `graphs` that `names` has, numbered, with their lineage as family."""
+    graphs = graphs.filter(pl.col("name").is_in(names.implode()))
+    return graphs.with_columns(
+        graph_id=pl.int_range(graphs.height, dtype=pl.UInt32), family=pl.Series(lineages(graphs["family"]))
+    )
+
+
 def lineages(modules: pl.Series) -> list[str]:
     """The lineage of each module. Raises BenchError naming one that has none."""
     unknown = sorted(set(modules) - LINEAGE_OF.keys())

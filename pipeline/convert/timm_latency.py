@@ -42,11 +42,7 @@ def read(raw: Path, networks: Path = _timm.NETWORKS) -> tuple[pl.DataFrame, pl.D
     labels += [clsbench(raw / file, *about, graphs) for file, about in CLSBENCH.items()]
     columns = ("name", "device", "batch_size", "step_ms")
     rows = pl.concat([part.select(columns) for part in labels])
-    graphs = graphs.filter(pl.col("name").is_in(rows["name"].implode()))
-    graphs = graphs.with_columns(
-        graph_id=pl.int_range(graphs.height, dtype=pl.UInt32),
-        family=pl.Series(_timm.lineages(graphs["family"])),
-    )
+    graphs = _timm.with_labels(graphs, rows["name"])
     rows = rows.join(graphs.select("name", "graph_id"), on="name")
     targets = [
         rows.select(

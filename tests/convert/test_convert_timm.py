@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from pipeline.config import datasets
-from pipeline.convert import _timm, nnlqp, timm_latency
+from pipeline.convert import _timm, nnlqp, timm_imagenet, timm_latency
 from pipeline.core import io
 from pipeline.core.errors import BenchError
 from pipeline.export import table
@@ -118,3 +118,15 @@ def test_both_tables_are_of_the_data_set(raw, tmp_path):
 def test_the_graphs_are_missed_in_one_line(tmp_path):
     with pytest.raises(BenchError, match=r"networks\.csv: no such file"):
         timm_latency.read(tmp_path, tmp_path)
+
+
+def test_the_best_of_weights_trained_on_imagenet_1k_alone_counts(raw):
+    lines = [
+        "a.first_in1k,224,70.0", "a.second_in1k,224,71.5", "a.third_in22k_ft_in1k,224,80.0", "a,224,79.0",
+        "b.clip_ft_in1k,224,81.0", "c.in1k,224,60.0", "c.in1k,288,61.0", "z.in1k,224,90.0",
+    ]  # fmt: skip
+    (raw / timm_imagenet.FILE).write_text("\n".join(["model,img_size,top1", *lines]) + "\n")
+    graphs, targets, _ = timm_imagenet.read(raw, raw)
+    assert graphs["name"].to_list() == ["a@224", "c@288"] and graphs["family"].to_list() == ["resnet", "vit"]
+    assert targets.select("graph_id", "value").rows() == [(0, 71.5), (1, 61.0)]
+    assert targets["target"].unique().to_list() == ["top1_acc"]

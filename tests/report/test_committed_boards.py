@@ -30,6 +30,7 @@ BOARDS = [
     "rates",
     "recipes",
     "timm",
+    "imagenet",
     "transfer",
 ]
 CELL = ["dataset", "protocol", "target", "device", "predictor", "budget", "seed"]

@@ -1,10 +1,14 @@
 # Canonical tables.
 # After a change of the fetcher or a converter, `snakemake data` first: if the tables come out the same, nothing is trained
 # again. (The mark of fetched files is not ancient(): Snakemake 9 then runs a fetch alone and calls the grid complete.)
+KEPT_GRAPHS = {"timm_imagenet": "timm_latency"}  # by the data set whose folder they have
+
+
 rule convert:
     input:
         "data/raw/{dataset}/.fetched",
-        lambda wildcards: glob(f"data/kept/{wildcards.dataset}/networks.*"),  # graphs that come with the clone
+        # Graphs that come with the clone.
+        lambda wildcards: glob(f"data/kept/{KEPT_GRAPHS.get(wildcards.dataset, wildcards.dataset)}/networks.*"),
     output:
         graphs="data/parquet/{dataset}/graphs.parquet",
         targets="data/parquet/{dataset}/targets.parquet",
