@@ -19,7 +19,8 @@ class Predictor(Trees):
     @dataclass(frozen=True)
     class Config:
         """``max_nodes``: nodes beyond it are left out of the flattened part. ``table``: costs are learned as multiples
-        of NN-Former's table of costs (`kit.cost_table`), whose parts are features too."""
+        of NN-Former's table of costs (`kit.cost_table`), whose parts are features too. ``sizes``: FLOPs, MACs,
+        parameters and numbers of nodes and edges are features too, as logarithms."""
 
         rounds: int = 500
         learning_rate: float = 0.05
@@ -30,6 +31,7 @@ class Predictor(Trees):
         l2: float = 1.0
         max_nodes: int = 8
         table: bool = False
+        sizes: bool = False
 
     def fit(self, train: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         if self.config.table and self.task == "cost":
@@ -45,4 +47,7 @@ class Predictor(Trees):
         features = [flat_cells(graphs, self.config.max_nodes), op_counts(graphs)]
         if "table" in self.notes:
             features.append(cost_table.parts(self.notes["table"], graphs))
+        if self.config.sizes:
+            sizes = (graphs.flops, graphs.macs, graphs.params, graphs.n_nodes, graphs.edge_ptr.diff())
+            features.append(torch.stack([size.double() for size in sizes], 1).log1p())
         return torch.cat(features, 1)

@@ -99,7 +99,7 @@ class Table:
         # Few-shot papers report Spearman's correlation.
         self.metric = "spearman" if self.protocol in FEW_SHOT else "acc10" if self.is_cost else "kendall_tau"
         # Papers score accuracy on the whole space, training cells included (GATES does not), cost on what was held out.
-        self.split = "test" if self.is_cost or self.protocol == "gates" else "all"
+        self.split = "test" if self.is_cost or self.protocol in ("gates", "in_domain") else "all"
         self._stats: dict[tuple, Stat] = {}
         self._seeds: dict[tuple, set[int]] = {}  # that the grid asks for, by (predictor, budget, device)
         for cell in cells:
