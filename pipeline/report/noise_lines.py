@@ -20,6 +20,8 @@ def noise_lines(table: Table, noise: list[Noise]) -> list[str]:
     parts += _recorded(table, any(n.kind not in (ADDITIVE, FAULTY) for n in of_table))
     what = "Noise floor" if table.is_cost else "Noise ceiling"
     lines = ["", f"{what}, how well labels agree with themselves: {'; '.join(parts)}."] if parts else []
+    few = [n for n in of_table if n.kind == BUSY and n not in doubtful(of_table)]
+    lines += [f"On {code(n.device)}, {_busy(n)}." for n in few]
     return lines + _faulty([n for n in of_table if n.kind == FAULTY])
 
 
@@ -32,15 +34,21 @@ def doubts(noise: Sequence[Noise]) -> list[str]:
         kinds = {n.kind: n for n in found if (n.dataset, n.scored_on, n.device) == place}
         parts = []
         if SECOND in kinds:
-            parts.append(f"{kinds[SECOND].values['mape']:.1f} % apart when measured again")
+            apart = f"{kinds[SECOND].values['mape']:.1f} % apart when measured again"
+            parts.append(f"labels are {apart}, so that no error below that can be told from the machine's own")
         if BUSY in kinds:
-            parts.append(f"{kinds[BUSY].n:,} of them timed beside other work and never twice alike")
+            parts.append(_busy(kinds[BUSY]))
         dataset, scored_on, device = place
         lines.append(
-            f"Labels in doubt: {code(scored_on)} of {code(dataset)} on {code(device)} are {', '.join(parts)}. "
-            "No error below that can be told from the machine's own; time again on a quiet machine."
+            f"Labels in doubt: of {code(scored_on)} of {code(dataset)} on {code(device)}, {'; '.join(parts)}. "
+            "Time again on a quiet machine."
         )
     return lines
+
+
+def _busy(n: Noise) -> str:
+    were = f"label ({n.values['share']:.1f} %) was" if n.n == 1 else f"labels ({n.values['share']:.1f} %) were"
+    return f"{n.n:,} {were} timed beside other work and never twice alike"
 
 
 def _faulty(counts: list[Noise]) -> list[str]:

@@ -30,6 +30,7 @@ ADDITIVE = "additive"  # `n` networks held out of the fit; `values` has r2 too
 FAULTY = "faulty"  # no agreement: `n` labels cannot be and are left out, `share` percent of all
 BUSY = "busy"  # no agreement: `n` labels, `share` percent, were timed beside other work, and never twice alike
 HIGH_FLOOR = 5.0  # MAPE of a second measurement, %, from which on boards open with a warning
+MANY_BUSY = 5.0  # share of BUSY labels, %, from which on they do
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,10 @@ def floor(
 
 
 def doubtful(noise: Sequence[Noise]) -> list[Noise]:
-    """Second measurements that disagree by more than HIGH_FLOOR on average, and counts of BUSY labels."""
-    return [n for n in noise if n.kind == BUSY or n.kind == SECOND and n.values.get("mape", 0.0) > HIGH_FLOOR]
+    """Second measurements that disagree by more than HIGH_FLOOR on average, and counts of over MANY_BUSY labels."""
+    most = {SECOND: ("mape", HIGH_FLOOR), BUSY: ("share", MANY_BUSY)}
+    limits = ((n, *most[n.kind]) for n in noise if n.kind in most)
+    return [n for n, name, limit in limits if n.values.get(name, 0.0) > limit]
 
 
 def dump(noise: list[Noise]) -> list[dict]:

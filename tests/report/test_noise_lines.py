@@ -64,11 +64,13 @@ def test_labels_left_out_are_counted():
 def test_a_board_opens_with_labels_in_doubt():
     """Before every answer and number, on the Markdown and the HTML board; a good floor says nothing."""
     bad = replace(FLOOR, values={**FLOOR.values, "mape": 29.0})
-    busy = Noise(DATASET, "lat_ms", "phone", BUSY, 12, {"share": 4.0})
-    said = "on `phone` are 29.0 % apart when measured again, 12 of them timed beside other work and never twice alike."
+    busy = Noise(DATASET, "lat_ms", "phone", BUSY, 12, {"share": 6.0})
+    said = "own; 12 labels (6.0 %) were timed beside other work and never twice alike. Time again"
     made = content([bad, busy])
     text = page.page(made)
     assert said in text.partition("## Summary")[0].partition("**What is")[0]
     assert "29.0 % apart when measured again" in html.page(made, csv_rows.rows(made.scores)).partition("<table")[0]
     assert "Labels in doubt" not in page.page(content([FLOOR]))
     assert parse(dump([bad, busy])) == [bad, busy]
+    few = page.page(content([replace(busy, n=1, values={"share": 0.4})]))
+    assert "Labels in doubt" not in few and "On `phone`, 1 label (0.4 %) was timed beside" in few
