@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from pipeline.config.budget import Kind
 from pipeline.config.nasflat import NASFLAT
 from pipeline.core.names import focus_first, is_focus
@@ -96,12 +94,15 @@ def rank_text(rank: stats.Interval | float) -> str:
 
 def _accuracy_columns(tables: list[Table]) -> list[Column]:
     """Tau at each size that accuracy tables have, averaged over those that have it."""
-    by_budget: dict[tuple[Kind, Decimal], list[tuple[Table, Size]]] = {}
+    by_budget: dict[tuple[Kind, str], list[tuple[Table, Size]]] = {}
     for table in tables:
         for size in table.sizes:
-            by_budget.setdefault((size.budget.kind, Decimal(size.budget.amount)), []).append((table, size))
+            by_budget.setdefault((size.budget.kind, size.budget.amount), []).append((table, size))
     columns = []
-    for (kind, amount), tasks in sorted(by_budget.items(), key=lambda item: (item[0][0] is Kind.COUNT, item[0][1])):
+    kinds = list(Kind)  # numbers within a kind in their order
+    for (kind, amount), tasks in sorted(
+        by_budget.items(), key=lambda item: (kinds.index(item[0][0]), min(size.n_train for _, size in item[1]))
+    ):
         budgets = list(dict.fromkeys(labels(size) for _, size in tasks))
         heading = f"τ, {percent(amount)}" if kind is Kind.FRACTION else "τ"
         heading += f"<br>{' or '.join(budgets)} labels"

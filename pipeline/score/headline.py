@@ -115,7 +115,8 @@ def headline(
 
 def _budgets(tables: list[Table]) -> list[str]:
     """The budgets whose best is named: 1 % and 5 % of the labels, and every number of labels, fewest first."""
-    counts = {size.n_train: str(size.budget) for t in tables for size in t.sizes if size.budget.kind is Kind.COUNT}
+    sizes = [size for table in tables for size in table.sizes if size.budget.kind in (Kind.COUNT, Kind.WHOLE)]
+    counts = {size.n_train: str(size.budget) for size in sizes}
     return [*FRACTIONS, *(counts[n] for n in sorted(counts))]
 
 

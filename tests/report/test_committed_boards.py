@@ -22,6 +22,7 @@ BOARDS = [
     "ablation",
     "benchmark",
     "devices",
+    "imagenet",
     "nasbench101",
     "nasbench201",
     "networks",
@@ -29,12 +30,12 @@ BOARDS = [
     "published",
     "rates",
     "recipes",
+    "siblings_accuracy",
     "timm",
-    "imagenet",
     "transfer",
 ]
 CELL = ["dataset", "protocol", "target", "device", "predictor", "budget", "seed"]
-T = {2: 12.706205, 3: 4.302653, 5: 2.776445}  # 97.5 % quantile of Student's t by the number of seeds
+T = {2: 12.706205, 3: 4.302653, 5: 2.776445, 10: 2.262157}  # 97.5 % quantile of Student's t by the number of seeds
 
 
 @cache
