@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -32,6 +33,7 @@ FUSED = {  # operations of com.microsoft: what they do beside the one named is l
 BIAS_BYTES = 4  # of an element
 
 
+@lru_cache(maxsize=1)  # each of several predictors asks
 def as_run(graph: OnnxGraph) -> OnnxGraph:
     """`graph` without Dropout, Identity, foldable batch normalisations, Sums of two and fused names."""
     n = len(graph.ops)

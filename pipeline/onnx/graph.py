@@ -42,7 +42,7 @@ _BYTES = {  # of one element; 4 where not listed
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OnnxGraph:
     """A network as a graph of operations in topological order, n nodes, its data inputs first (operation `Input`).
 

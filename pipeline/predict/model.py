@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
     from pipeline.predict.saved import Entry
 
 LEVEL, NEAREST, PREDICTOR = 0.9, 5, "nn_former"
+
+
+@lru_cache(maxsize=2)  # the two forms of a network, for each of several predictors
+def _row(graph: OnnxGraph, known_ops: tuple[str, ...]) -> np.ndarray:
+    from pipeline.predict import neighbours
+
+    costs = tuple(float(cost.sum()) for cost in (graph.flops, graph.params, graph.memory_bytes))
+    return neighbours.row(graph.ops, graph.src, graph.dst, graph.out_shapes[0][0], costs, known_ops)
 
 
 class Model:
@@ -133,7 +142,7 @@ class Model:
         positions of its `k` nearest and their distances."""
         from pipeline.onnx.as_run import as_run
 
-        forms = [(form, *self._space.nearest(self._row(form), k)) for form in (as_run(graph), graph)]
+        forms = [(form, *self._space.nearest(_row(form, self.networks.ops), k)) for form in (as_run(graph), graph)]
         return min(forms, key=lambda candidate: candidate[2][0])  # a tie: as run
 
     def _as_graphs(self, form: OnnxGraph) -> tuple[Graphs, tuple[str, ...] | None]:
@@ -143,7 +152,8 @@ class Model:
         """
         from pipeline.predict import one_network
 
-        graphs = one_network.as_graphs(form, self.about["vocab"], self.about["attr_names"], self.about["device"])
+        graphs = one_network.as_graphs(form, tuple(self.about["vocab"]), tuple(self.about["attr_names"]))
+        graphs = replace(graphs, platforms=(self.about["device"],))
         if not self.about["known_operations_only"]:
             return graphs, None
         unknown = graphs.vocab[len(self.about["vocab"]) :]
@@ -153,12 +163,6 @@ class Model:
                 f"{', '.join(unknown)}; use another predictor, such as {PREDICTOR}"
             )
         return graphs, tuple(self.about["vocab"])
-
-    def _row(self, graph: OnnxGraph) -> np.ndarray:
-        from pipeline.predict import neighbours
-
-        costs = tuple(float(cost.sum()) for cost in (graph.flops, graph.params, graph.memory_bytes))
-        return neighbours.row(graph.ops, graph.src, graph.dst, graph.out_shapes[0][0], costs, self.networks.ops)
 
     def _neighbour(self, i: int, distance: float) -> Neighbour:
         known = self.networks

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +55,10 @@ def _load_zipped(kind: type[BasePredictor], folder: Path) -> BasePredictor:
         return kind.load(Path(plain))
 
 
-def as_graphs(network: OnnxGraph, vocab: Sequence[str], attr_names: Sequence[str], device: str) -> Graphs:
-    """``network`` as one graph over the columns of a data set; operations outside ``vocab`` are added behind it."""
+@lru_cache(maxsize=2)  # the two forms of a network, for each of several predictors
+def as_graphs(network: OnnxGraph, vocab: tuple[str, ...], attr_names: tuple[str, ...]) -> Graphs:
+    """``network`` as one graph over the columns of a data set, on a platform without a name; operations outside
+    ``vocab`` are added behind it."""
     unseen = sorted(set(network.ops).difference(vocab))
     vocab = (*vocab, *unseen)
     nodes, edges = len(network.ops), len(network.src)
@@ -65,8 +68,8 @@ def as_graphs(network: OnnxGraph, vocab: Sequence[str], attr_names: Sequence[str
 
     return Graphs(
         vocab=vocab,
-        attr_names=tuple(attr_names),
-        platforms=(device,),
+        attr_names=attr_names,
+        platforms=("",),
         platform=torch.zeros(1, dtype=torch.long),
         graph_id=torch.zeros(1, dtype=torch.long),
         iso=torch.zeros(1, dtype=torch.long),

@@ -19,6 +19,7 @@ from pipeline.core.paths import ROOT
 from pipeline.onnx.graph import read_graph
 from pipeline.predict import command, model, neighbours, prediction, saved
 from pipeline.predict.floor import Floor
+from pipeline.predict.model import _row
 from tests.helpers.onnx_networks import Builder, networks, vit
 from tests.helpers.saved_fixtures import DATASET, DEVICE, N, asked, cli, save, write_tables
 
@@ -131,7 +132,7 @@ def test_a_network_as_trained_is_asked_about_in_the_nearer_form(cells):
         model = asked(cells[0] / "models", label)
         with_norm = model.predict(small(True))
         assert with_norm.flops > model.predict(small(False)).flops
-        row = model._row(read_graph(small(False)))
+        row = _row(read_graph(small(False)), model.networks.ops)
         model._space = neighbours.Neighbours.from_rows(np.stack([row, row + 1]))
         model.networks = replace(model.networks, rows=np.stack([row, row + 1]))
         as_run = model.predict(small(True), nearest=1)
