@@ -100,7 +100,7 @@ def page(boards: dict[str, Scores], tuned: Tuned) -> str:
     real = {name: scores for name, scores in boards.items() if not scores.synthetic}
     shown, notes = real or boards, Notes()
     compared = {name: scores for name, scores in shown.items() if _compares_predictors(scores)}
-    compared = dict(sorted(compared.items(), key=lambda board: bool(_in_sight(board[1].tables, tuned))))
+    compared = dict(sorted(compared.items(), key=lambda board: _place(board[1], tuned)))
     figures = next(iter(shown.values())).figures if shown else []
     lines = ["# Leaderboard", "", *INTRODUCTION.splitlines(), ""]
     if not real:
@@ -119,6 +119,11 @@ def _compares_predictors(scores: Scores) -> bool:
     labels = {label for table in scores.tables for label in table.predictors}
     predictors = {predictor_of(label) for label in labels}
     return len(predictors) > 1 and 2 * len(labels & predictors) >= len(labels)
+
+
+def _place(scores: Scores, tuned: Tuned) -> tuple[bool, int]:
+    """Where a board stands: those on whose labels no settings were chosen first, then those of most predictors."""
+    return bool(_in_sight(scores.tables, tuned)), -max((len(_representatives(t)) for t in scores.tables), default=0)
 
 
 def _in_sight(tables: list[Table], tuned: Tuned) -> list[str]:
