@@ -40,4 +40,4 @@ def test_the_last_word_counts():
     """What the workflow does on a cluster: while it plans it is ended at once, then Snakemake hears of it."""
     code = CODE.format(handler="end_at_once", times=0) + CODE.format(handler="as_usual", times=1)
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=True)
-    assert done.stdout == "heard\n" and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert done.stdout == "heard\n"
