@@ -86,8 +86,7 @@ def on_slurm(moments: random.Random) -> Iterator[Runs]:
             "Slurm: daemon of the node killed": kill_node,
             "Slurm: interrupt": lambda process, folder: process.send_signal(signal.SIGINT),
         }
-        extra = {**environment(), **cluster.environment}
-        yield Runs(slurm_cluster.RUN, extra, ways, SLURM_SHARES, settle)
+        yield Runs(slurm_cluster.RUN, cluster.environment, ways, SLURM_SHARES, settle)
 
 
 def main() -> int:

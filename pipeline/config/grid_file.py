@@ -24,10 +24,11 @@ from pipeline.core.errors import BenchError
 from pipeline.core.names import LABEL
 
 LONGEST = 80  # characters of a value that a message shows
+MAX_NAME = 80  # characters of a name: it is part of the path of a file
 MAX_MIRROR = 4000  # characters of a path
 TAKEN = ("kept", "models", "predictions", "search", "searches")  # folders of results/ that are no board of a grid
 Count = Annotated[StrictInt, Field(ge=1)]
-Word = Annotated[StrictStr, Field(max_length=LONGEST)]  # part of the path of a file
+Word = Annotated[StrictStr, Field(max_length=MAX_NAME)]
 Label = Annotated[Word, Field(pattern=rf"\A{LABEL.pattern}\z")]
 Names = Annotated[list[Word], Field(min_length=1)]
 Protocol = Literal[

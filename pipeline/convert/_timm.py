@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
+from pipeline.config import datasets
 from pipeline.convert import _common
 from pipeline.core import io
 from pipeline.core.errors import BenchError
@@ -86,6 +87,13 @@ def with_labels(graphs: pl.DataFrame, names: pl.Series) -> pl.DataFrame:
     return graphs.with_columns(
         graph_id=pl.int_range(graphs.height, dtype=pl.UInt32), family=pl.Series(lineages(graphs["family"]))
     )
+
+
+def expect_networks(name: str, graphs: pl.DataFrame) -> None:
+    """Known facts of the data set `name`: how many networks, and of which lineages."""
+    dataset = datasets.get(name)
+    _common.expect(name, "number of graphs", graphs.height, dataset.n_graphs)
+    _common.expect(name, "lineages", set(graphs["family"]), set(dataset.families))
 
 
 def lineages(modules: pl.Series) -> list[str]:

@@ -16,23 +16,9 @@ FILE = "results-imagenet.csv"
 BEST = ("volo_d3_448@448", 86.514)
 # What a tag says of other training data: other sets of images, or a teacher or a start that has seen them.
 OTHER_DATA = [
-    *(
-        "in12k",
-        "in21k",
-        "in22k",
-        "ig1b",
-        "yfcc",
-        "laion",
-        "jft",
-        "webli",
-        "openai",
-        "datacomp",
-        "merged",
-        "m30m",
-        "m38m",
-    ),
-    *("lvd", "wit", "cc12m", "seer", "swag", "clip", "ssld"),
-]
+    "in12k", "in21k", "in22k", "ig1b", "yfcc", "laion", "jft", "webli", "openai", "datacomp", "merged", "m30m", "m38m",
+    "lvd", "wit", "cc12m", "seer", "swag", "clip", "ssld",
+]  # fmt: skip
 
 
 def convert(raw: Path, out: Path) -> None:
@@ -63,9 +49,7 @@ def read(raw: Path, networks: Path = _timm.NETWORKS) -> tuple[pl.DataFrame, pl.D
 
 def sanity(graphs: pl.DataFrame, targets: pl.DataFrame) -> None:
     """Known facts: how many architectures, the lineages, the best, and a row of the table."""
-    dataset = datasets.get(NAME)
-    _common.expect(NAME, "number of graphs", graphs.height, dataset.n_graphs)
-    _common.expect(NAME, "lineages", set(graphs["family"]), set(dataset.families))
+    _timm.expect_networks(NAME, graphs)
     value = dict(zip(graphs["name"], _common.values_of(targets, TARGET), strict=True))
     best = max(value, key=value.get)
     _common.expect(NAME, "best architecture", best, BEST[0])

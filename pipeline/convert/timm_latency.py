@@ -73,13 +73,13 @@ def clsbench(path: Path, device: str, unit_ms: float, graphs: pl.DataFrame) -> p
 
 def sanity(graphs: pl.DataFrame, targets: pl.DataFrame) -> None:
     """Known facts: how many graphs and, on two platforms, labels; the lineages, and the devices of each target."""
-    dataset = datasets.get(NAME)
-    _common.expect(NAME, "number of graphs", graphs.height, dataset.n_graphs)
+    _timm.expect_networks(NAME, graphs)
     for device, least in LEAST.items():
         _common.expect(NAME, f"{least} labels on {device}", targets.filter(device=device).height >= 2 * least, True)
-    _common.expect(NAME, "lineages", set(graphs["family"]), set(dataset.families))
     devices = {name: set(found) for name, found in targets.group_by("target").agg("device").iter_rows()}
-    _common.expect(NAME, "targets and devices", devices, {name: set(d) for name, d in dataset.targets.items()})
+    _common.expect(
+        NAME, "targets and devices", devices, {name: set(d) for name, d in datasets.get(NAME).targets.items()}
+    )
 
 
 def _check_costs(graphs: pl.DataFrame, listing: pl.DataFrame, tables: dict[Path, pl.DataFrame]) -> None:
