@@ -1,4 +1,4 @@
-"""Networks generated and timed on this machine to canonical Parquet; also for measured_1000.
+"""Networks generated and timed on this machine to canonical Parquet; also for `measured_*`.
 
 Source: `networks/` and `networks.csv` of data/raw/<name> (`pipeline.measure.networks`), and a table of timings for each
 platform, timed/<platform>.parquet beside the output (`pipeline.measure.run`). A network that some platform could not
