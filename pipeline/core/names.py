@@ -11,6 +11,7 @@ from pipeline.core.paths import ROOT
 
 FOCUS = "nn_former"  # the predictor that this benchmark is about
 AS_PUBLISHED = ("paper", "released")  # its variants whose names begin so keep to the paper or to its released code
+NO_SIBLINGS = "no_siblings"  # a variant so named, or ending so, lacks masks of siblings and nothing else
 RECIPES = ("paper", "common", "pretrained")  # variants so named, or ending so, are trained by such a recipe
 ENTRY_POINTS = "nn_former_bench.predictors"
 LABEL = re.compile(r"[a-z][a-z0-9_]*(-[a-z0-9_]+)?")
@@ -57,6 +58,12 @@ def recipe_of(label: str) -> tuple[str, str] | None:
             if "-" in label and architecture != label:
                 return architecture, recipe
     return (label, "pretrained") if is_focus(label) and not is_as_published(label) else None
+
+
+def lacks_siblings_alone(label: str, other: str) -> bool:
+    """True where ``label`` is ``other`` without its masks of siblings: `nn_former-latency_no_siblings` and
+    `nn_former-latency`."""
+    return label in (f"{other}-{NO_SIBLINGS}", f"{other}_{NO_SIBLINGS}")
 
 
 def focus_first(labels: Iterable[str]) -> list[str]:

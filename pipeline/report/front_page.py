@@ -37,6 +37,7 @@ from pipeline.report.questions import (
     QUESTIONS,
     RECIPE,
     REPRODUCES,
+    SIBLINGS,
     TRANSFER,
     answers,
     in_markdown,
@@ -57,6 +58,7 @@ Tuned = dict[str, list[str]]  # see pipeline.config.tuned_on
 OF_PREDICTORS = (BEST, CHEAPEST, FAMILY)  # a search of settings says nothing of which predictor is best
 NO_ANSWER = {
     RECIPE: "no board has several predictors by several recipes yet, so none says",
+    SIBLINGS: "no board compares NN-Former with and without masks of siblings yet",
     TRANSFER: "no board has its tasks yet, so none says",
 }
 

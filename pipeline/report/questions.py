@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pipeline.config.budget import Budget, Kind
 from pipeline.core.names import RECIPES
-from pipeline.report.format import compact, joined, number, percent
+from pipeline.report.format import TITLES, compact, joined, number, percent, plain
 from pipeline.score.headline import Best, Headline, UnseenFamily, Verdicts
+from pipeline.score.pairs import Pair
 from pipeline.score.published import VERDICTS
 from pipeline.score.ranking import Compared
 from pipeline.score.recipes import Gain, TwoWay
-from pipeline.score.stats import Interval
+from pipeline.score.stats import LEVEL, Interval
 from pipeline.score.tables import Size, Table
 from pipeline.score.transfer import Task
 
@@ -17,11 +18,12 @@ QUESTIONS = (
     "What is best, at which label budget?",
     "Which is the cheapest within one interval of the best?",
     "Is it the architecture or the recipe?",
+    "Do siblings matter?",
     "Which predicts the latency of an unseen family best?",
     "Do NN-Former's published figures reproduce?",
     "Is NASFLAT beaten at transfer to new devices?",
 )
-BEST, CHEAPEST, RECIPE, FAMILY, REPRODUCES, TRANSFER = QUESTIONS
+BEST, CHEAPEST, RECIPE, SIBLINGS, FAMILY, REPRODUCES, TRANSFER = QUESTIONS
 SYNTHETIC = "**SYNTHETIC LABELS, no result:** "
 WORDS = {"agrees": "reproduced", "above": "above", "below": "below", "unsure": "without an interval"}  # of VERDICTS
 RECIPE_WORDS = dict(
@@ -38,6 +40,7 @@ def answers(headline: Headline) -> dict[str, list[str]]:
         BEST: [_best(word, best) for word, best in headline.best.items()],
         CHEAPEST: [_cheapest(word, best) for word, best in headline.best.items()],
         RECIPE: [_recipes(two_way) for two_way in headline.two_ways],
+        SIBLINGS: [_siblings(pair) for pair in headline.siblings],
         FAMILY: [_unseen_family(family)] if family else [],
         REPRODUCES: [_reproduces(label, verdicts) for label, verdicts in headline.verdicts.items()],
         TRANSFER: [_transfer(n, headline.transfer) for n in _numbers_of_labels(headline.transfer)],
@@ -145,6 +148,23 @@ def _recipes(two_way: TwoWay) -> str:
         more = f"{RECIPE_WORDS[gain.first]} gives {gain_text(gain, metric)} over {RECIPE_WORDS[gain.second]}"
         parts.append(f"{more}, mean of {len(two_way.architectures)} architectures")
     return f"{two_way.table.dataset}, {two_way.size.n_train:,} labels: {', '.join(parts)}"
+
+
+def _siblings(pair: Pair) -> str:
+    """Whether the paired test tells NN-Former with masks of siblings from the same without."""
+    difference, metric = pair.paired.difference, pair.metric
+    told_apart = pair.p_holm < 1 - LEVEL
+    verdict = ("they help" if difference.mean > 0 else "they harm") if told_apart else "no difference seen"
+    families = pair.sizes[0].budget.family
+    size = f"{len(pair.sizes)} families left out" if families else f"{pair.sizes[0].n_train:,} labels"
+    device = f" on {plain(pair.device)}" if len(pair.table.devices) > 1 else ""
+    by, low, high = (number(value, metric, 1) for value in difference)
+    name, unit = TITLES[metric].removesuffix(", %"), " %" if TITLES[metric].endswith("%") else ""
+    return (
+        f"{pair.table.dataset}{device}, {size}: **{verdict}**, {name} of `{pair.a}` "
+        f"{number(pair.of_a.mean, metric)}{unit}, without masks of siblings {number(pair.of_b.mean, metric)}{unit}: "
+        f"better with them by {by} ({low} to {high}, {pair.seeds} seeds)"
+    )
 
 
 def gain_text(gain: Gain, metric: str) -> str:

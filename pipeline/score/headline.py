@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.config.budget import Kind
-from pipeline.core.names import focus_first, is_as_published
+from pipeline.core.names import focus_first, is_as_published, lacks_siblings_alone
 from pipeline.score import stats, transfer
 from pipeline.score.label_noise import Noise
 from pipeline.score.label_noise import floor as noise_floor
+from pipeline.score.pairs import Pair
 from pipeline.score.published import VERDICTS, Comparison, Figure
 from pipeline.score.ranking import Compared, compared_seeds
 from pipeline.score.recipes import TwoWay, two_ways
@@ -81,7 +82,8 @@ class Verdicts:
 class Headline:
     """`best`: by label budget, those that the grid has; `verdicts`: by label of NN-Former as published.
 
-    `two_ways`: architectures by recipes, where the grid has such. `transfer`: NASFLAT's tasks, likewise.
+    `two_ways`: architectures by recipes, where the grid has such. `transfer`: NASFLAT's tasks, likewise. `siblings`:
+    NN-Former with masks of siblings beside the same without, in the main metric of accuracies and MAPE of costs.
     """
 
     synthetic: bool
@@ -90,6 +92,7 @@ class Headline:
     verdicts: dict[str, Verdicts]
     two_ways: list[TwoWay]
     transfer: list[transfer.Task] = field(default_factory=list)
+    siblings: list[Pair] = field(default_factory=list)
 
 
 def headline(
@@ -98,9 +101,10 @@ def headline(
     comparisons: dict[str, list[Comparison]],
     noise: Sequence[Noise],
     figures: Sequence[Figure] = (),
+    pairs: Sequence[Pair] = (),
 ) -> Headline:
     """All of it. `compared_tables` are those that count once (`ranking.independent`); `comparisons`: by table name;
-    `figures`: published ones."""
+    `figures`: published ones; `pairs`: those that the grid wants compared."""
     accuracy = [table for table in compared_tables if not table.is_cost]
     best = {word: best_on(tasks_at(accuracy, word), "kendall_tau") for word in _budgets(accuracy)}
     return Headline(
@@ -110,7 +114,13 @@ def headline(
         verdicts=verdicts(tables, comparisons),
         two_ways=[two_way for table in accuracy for two_way in two_ways(table)],
         transfer=transfer.tasks(tables, figures),
+        siblings=[pair for pair in pairs if _of_siblings(pair) and pair.table in compared_tables],
     )
+
+
+def _of_siblings(pair: Pair) -> bool:
+    main = "mape" if pair.table.is_cost else pair.table.metric
+    return lacks_siblings_alone(pair.b, pair.a) and pair.metric == main
 
 
 def _budgets(tables: list[Table]) -> list[str]:

@@ -60,7 +60,7 @@ class Scores:
     @cached_property
     def headline(self) -> Headline:
         """What the board opens with."""
-        return headline(self.tables, self.compared_tables, self.comparisons, self.noise, self.figures)
+        return headline(self.tables, self.compared_tables, self.comparisons, self.noise, self.figures, self.pairs)
 
     @property
     def synthetic(self) -> bool:

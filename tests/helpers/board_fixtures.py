@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -70,10 +71,11 @@ def table_of(taus: dict, rows: pl.DataFrame | None = None, about: Dataset = ABOU
     return found[0]
 
 
-def scores_of(tables: list[Table], figures: list = (), noise: list = ()) -> Scores:
-    """All that is quoted from some tables."""
+def scores_of(tables: list[Table], figures: list = (), noise: list = (), pairs: list = ()) -> Scores:
+    """All that is quoted from some tables, `pairs` of labels compared."""
     rows = pl.concat([table.rows for table in tables])
-    return Scores(grid_of(RANKED), rows, tables, list(figures), list(noise))
+    grid = replace(grid_of(RANKED), pairs=tuple(pairs))
+    return Scores(grid, rows, tables, list(figures), list(noise))
 
 
 def costs_of(values: dict, protocol: str = "direct", device: str = "phone") -> tuple[pl.DataFrame, dict]:

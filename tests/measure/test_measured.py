@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from pipeline.config import datasets
-from pipeline.convert import measured, measured_1000, nnlqp
+from pipeline.convert import measured, measured_1000, measured_platforms, nnlqp
 from pipeline.core import io, schema
 from pipeline.core.errors import BenchError
 from pipeline.measure import export, families, networks, platforms
@@ -51,7 +51,7 @@ def time(raw, timed, failed=(), forgotten=()):
         io.write_parquet(timed / f"{platform}.parquet", table, {"kind": "timings", "platform": platform})
 
 
-@pytest.mark.parametrize("name", ["measured", "measured_1000"])
+@pytest.mark.parametrize("name", ["measured", "measured_platforms", "measured_1000"])
 def test_what_the_config_says_can_be_made(name):
     about = datasets.get(name)
     assert about.families == tuple(sorted(families.FAMILIES))
@@ -113,7 +113,7 @@ def test_a_network_that_was_not_tried_is_named(raw, tmp_path):
         measured.read(TINY, raw, tmp_path)
 
 
-@pytest.mark.parametrize("sanity", [measured.sanity, measured_1000.sanity])
+@pytest.mark.parametrize("sanity", [measured.sanity, measured_platforms.sanity, measured_1000.sanity])
 def test_known_facts_are_checked(raw, tmp_path, sanity):
     time(raw, tmp_path)
     graphs, targets, _ = measured.read(TINY, raw, tmp_path)

@@ -43,9 +43,9 @@ def board(name: str) -> scores.Scores:
     return scores.load(ROOT / front_page.grid_file(name, ROOT / "config"), RESULTS / name / "scores.parquet")
 
 
-def answers(name: str) -> list[str]:
+def answers(name: str) -> dict[str, str]:
     found = questions.answers(board(name).headline)
-    return ["; ".join(found.get(question, [])) for question in questions.QUESTIONS]
+    return {question: "; ".join(found.get(question, [])) for question in questions.QUESTIONS}
 
 
 def test_there_are_these_boards():
@@ -129,7 +129,7 @@ def test_metrics_json_has_the_numbers_of_the_scores(name):
 @pytest.mark.parametrize("name", BOARDS)
 def test_the_best_and_the_cheapest_follow_from_the_committed_scores(name):
     """Once more, from the rows alone."""
-    rows, (best_said, cheapest_said, *_) = board(name).rows, answers(name)
+    rows, (best_said, cheapest_said, *_) = board(name).rows, answers(name).values()
     costs = [target for target in rows["target"].unique() if is_cost(target)]
     last = pl.col("scored_on") == pl.when(pl.col("protocol") == "tnasp").then(pl.lit("test_acc")).otherwise("target")
     accuracy = rows.filter(last, ~pl.col("target").is_in(costs), metric="kendall_tau", split="all")
@@ -166,17 +166,17 @@ def is_behind(rows: pl.DataFrame, best: str, other: str) -> bool:
 def test_the_best_on_an_unseen_family_follows_from_the_committed_scores(name):
     errors = board(name).rows.filter(protocol="leave_one_family_out", metric="mape", split="test")
     if errors.is_empty():
-        assert answers(name)[3] == ""
+        assert answers(name)[questions.FAMILY] == ""
         return
     whole = errors.group_by("predictor").agg(pl.mean("value"), pl.col("value").null_count().alias("gaps"))
     best, mape, _ = whole.filter(gaps=0).sort("value").row(0)
-    assert answers(name)[3].startswith(f"**`{best}`**, MAPE {mape:.2f}")
+    assert answers(name)[questions.FAMILY].startswith(f"**`{best}`**, MAPE {mape:.2f}")
 
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_whether_nn_former_reproduces_follows_from_the_committed_scores(name):
     """Each published tau of NN-Former beside our interval of each label as published, counted by hand."""
-    rows, answer = board(name).rows, answers(name)[4]
+    rows, answer = board(name).rows, answers(name)[questions.REPRODUCES]
     rows = rows.filter(target="val_acc", scored_on="test_acc", metric="kendall_tau", split="all")
     theirs = pl.read_csv(ROOT / "config" / "published.csv", infer_schema_length=None)
     theirs = theirs.filter(protocol="tnasp", predictor="nn_former", metric="kendall_tau", statistic="mean")

@@ -14,10 +14,10 @@ from tests.helpers.score_fixtures import DATASET, score_rows_of
 FIGURE = published.Figure(DATASET, "direct", 10, "nn_former", "kendall_tau", 0.79, "S", "a review")
 
 
-def texts(table, figures=()):
-    """The answers, their sentences one after the other; "" where the board has none."""
-    answers = questions.answers(scores_of([table], figures).headline)
-    return ["; ".join(answers.get(question, [])) for question in questions.QUESTIONS]
+def texts(table, figures=(), **wanted):
+    """The answers by question, their sentences one after the other; "" where the board has none."""
+    answers = questions.answers(scores_of([table], figures, **wanted).headline)
+    return {question: "; ".join(answers.get(question, [])) for question in questions.QUESTIONS}
 
 
 def with_costs(seconds: dict[str, float]) -> pl.DataFrame:
@@ -29,7 +29,7 @@ def with_costs(seconds: dict[str, float]) -> pl.DataFrame:
 
 def test_the_best_at_each_budget():
     """At 1 % nn_former less gbdt is 0.01, -0.01, 0.03: no test tells them apart. At 5 % it is 0.05 three times."""
-    assert texts(table_of(RANKED))[0] == (
+    assert texts(table_of(RANKED))[questions.BEST] == (
         "1 % (10 labels): none is first: **`nn_former`**, τ 0.810 ± 0.025, and `gbdt` can't be told apart; "
         "5 % (50 labels): none is first by 10 seeds: **`nn_former`**, τ 0.910 ± 0.025, "
         "ahead of the next, `gbdt`, by 0.050 (0.050 to 0.050, "
@@ -39,7 +39,7 @@ def test_the_best_at_each_budget():
 
 def test_budgets_in_numbers_of_labels_have_a_best_too():
     values = {(p, f"n{n}", s): tau + s / 100 for n in (200, 30) for s in (0, 1) for p, tau in (("a", 0.5), ("b", 0.7))}
-    assert texts(table_of(values))[0] == (
+    assert texts(table_of(values))[questions.BEST] == (
         "30 labels: none is first by 10 seeds: **`b`**, τ 0.705 ± 0.064, "
         "ahead of the next, `a`, by 0.200 (0.200 to 0.200, 2 seeds); "
         "200 labels: none is first by 10 seeds: **`b`**, τ 0.705 ± 0.064, "
@@ -49,7 +49,7 @@ def test_budgets_in_numbers_of_labels_have_a_best_too():
 
 def test_a_long_list_of_equals_is_cut():
     values = {(p, "n30", s): 0.5 + s * i / 100 for i, p in enumerate("abcdef") for s in (0, 1, 2)}
-    assert texts(table_of(values))[0] == (
+    assert texts(table_of(values))[questions.BEST] == (
         "30 labels: none is first: **`f`**, τ 0.550 ± 0.124, and `e`, `d`, `c` and 2 more can't be told apart"
     )
 
@@ -57,18 +57,18 @@ def test_a_long_list_of_equals_is_cut():
 def test_the_cheapest_within_one_interval():
     """The paired test decides: at 5 % gbdt is behind in every seed, at 1 % not."""
     rows = with_costs({"nn_former": 20.0, "gbdt": 0.1, "mlp": 0.01})
-    assert texts(table_of(RANKED, rows))[1] == (
+    assert texts(table_of(RANKED, rows))[questions.CHEAPEST] == (
         "1 % (10 labels): **`gbdt`**, τ 0.800, behind by 0.010 (-0.040 to 0.060), 0.1 CPU-s against 20 of `nn_former`; "
         "5 % (50 labels): **`nn_former`** itself, 20 CPU-s, all that cost less are behind"
     )
 
 
 def test_without_such_data_there_is_no_answer():
-    assert texts(table_of({("gbdt", "0.1", 0): 0.5})) == [""] * len(questions.QUESTIONS)
+    assert set(texts(table_of({("gbdt", "0.1", 0): 0.5})).values()) == {""}
 
 
 def test_what_is_incomplete_is_not_best():
-    assert "5 % (50 labels): **`gbdt`**" in texts(table_of(TAUS))[0]
+    assert "5 % (50 labels): **`gbdt`**" in texts(table_of(TAUS))[questions.BEST]
 
 
 def test_an_unseen_family():
@@ -78,13 +78,15 @@ def test_an_unseen_family():
     }
     rows, changes = costs_of(values, "leave_one_family_out")
     about = replace(ABOUT, families=("a", "b", "c"))
-    assert texts(table_of(values, rows, about, **changes))[3] == (
+    assert texts(table_of(values, rows, about, **changes))[questions.FAMILY] == (
         "**`tpu`**, MAPE 9.00 ± 0.00 %, and `nnlp` can't be told apart, mean over families of synthetic_toy "
         "(2 of 3 families)"
     )
     first = {key: value for key, value in values.items() if key[2] == 0}
     rows, changes = costs_of(first, "leave_one_family_out")
-    assert "MAPE 9.00 %, one seed and so no test, mean" in texts(table_of(first, rows, about, **changes))[3]
+    assert (
+        "MAPE 9.00 %, one seed and so no test, mean" in texts(table_of(first, rows, about, **changes))[questions.FAMILY]
+    )
 
 
 PAPER = {("nn_former-paper", f, s): tau for (p, f, s), tau in RANKED.items() if p == "nn_former"}
@@ -101,22 +103,25 @@ PAPER = {("nn_former-paper", f, s): tau for (p, f, s), tau in RANKED.items() if 
 )
 def test_whether_nn_former_reproduces(values, says):
     figures = [replace(FIGURE, value=v, n_train=n) for v, n in zip(values, (10, 50), strict=False)]
-    assert texts(table_of(PAPER), figures)[4] == f"`nn_former-paper`: {says}"
+    assert texts(table_of(PAPER), figures)[questions.REPRODUCES] == f"`nn_former-paper`: {says}"
 
 
 @pytest.mark.parametrize("label", ["nn_former", "nn_former-hard", "gbdt-paper"])
 def test_what_is_not_as_published_reproduces_nothing(label):
     values = {(label, f, s): tau for (_, f, s), tau in PAPER.items()}
-    assert texts(table_of(values), [FIGURE, replace(FIGURE, predictor="gbdt")])[4] == ""
+    assert texts(table_of(values), [FIGURE, replace(FIGURE, predictor="gbdt")])[questions.REPRODUCES] == ""
 
 
 def test_figures_checked_against_the_paper_need_no_warning():
-    says = texts(table_of(PAPER), [replace(FIGURE, confidence="V")])[4]
+    says = texts(table_of(PAPER), [replace(FIGURE, confidence="V")])[questions.REPRODUCES]
     assert says == "`nn_former-paper`: **1 reproduced** of 1 published figure"
 
 
 def test_one_seed_can_t_say():
-    assert "**1 without an interval** of 1" in texts(table_of({("nn_former-released", "0.01", 0): 0.5}), [FIGURE])[4]
+    assert (
+        "**1 without an interval** of 1"
+        in texts(table_of({("nn_former-released", "0.01", 0): 0.5}), [FIGURE])[questions.REPRODUCES]
+    )
 
 
 def test_architecture_and_recipe():
@@ -126,7 +131,7 @@ def test_architecture_and_recipe():
         (f"{p}{'_' if '-' in p else '-'}{recipe}", "n30", s): tau + s / 100
         for recipe, taus in recipes.items() for p, tau in zip(("a", "b-hard"), taus, strict=True) for s in (0, 1)
     } | {("c-common", "n30", s): 0.9 for s in (0, 1)}  # fmt: skip
-    assert texts(table_of(values))[2] == (
+    assert texts(table_of(values))[questions.RECIPE] == (
         "synthetic_toy, 30 labels: by its paper's recipe `a` is ahead of `b-hard` by 0.020 (0.020 to 0.020), "
         "by the common recipe none is first, `a` less `b-hard` is 0.000 (0.000 to 0.000), "
         "by the common recipe with pre-training none is first, `a` less `b-hard` is 0.000 (0.000 to 0.000), "
@@ -145,8 +150,44 @@ def test_architecture_and_recipe():
     ]
 
 
+@pytest.mark.parametrize(
+    ("taus", "verdict", "by"),
+    [
+        ((0.51, 0.52, 0.53), "they help", "0.0100 (0.0100 to 0.0100, 3 seeds)"),
+        ((0.49, 0.50, 0.51), "they harm", "-0.0100 (-0.0100 to -0.0100, 3 seeds)"),
+        ((0.50, 0.52, 0.51), "no difference seen", "0.0000 (-0.0248 to 0.0248, 3 seeds)"),
+    ],
+)
+def test_siblings(taus, verdict, by):
+    """Told from the pair alone that differs in nothing but the masks of siblings, whatever else is compared."""
+    without = dict.fromkeys(("nn_former-hard_no_siblings", "nn_former-hard_global"), (0.50, 0.51, 0.52))
+    values = {(p, "n30", s): tau for p, of in ({"nn_former-hard": taus} | without).items() for s, tau in enumerate(of)}
+    pairs = [("nn_former-hard", other) for other in without]
+    assert texts(table_of(values), pairs=pairs)[questions.SIBLINGS] == (
+        f"synthetic_toy, 30 labels: **{verdict}**, Kendall's τ of `nn_former-hard` {sum(taus) / 3:.3f}, "
+        f"without masks of siblings 0.510: better with them by {by}"
+    )
+    assert texts(table_of(values), pairs=[pair[::-1] for pair in pairs])[questions.SIBLINGS] == ""
+
+
+def test_siblings_and_families_left_out():
+    words = ("without-a", "without-b")
+    values = {
+        (label, word, seed): mape + seed
+        for label, mape in (("nn_former-latency", 9.0), ("nn_former-latency_no_siblings", 12.0))
+        for word in words for seed in (0, 1, 2)
+    }  # fmt: skip
+    rows, changes = costs_of(values, "leave_one_family_out")
+    table = table_of(values, rows, replace(ABOUT, families=("a", "b")), **changes)
+    pair = ("nn_former-latency", "nn_former-latency_no_siblings")
+    assert texts(table, pairs=[pair])[questions.SIBLINGS] == (
+        "synthetic_toy, 2 families left out: **they help**, MAPE of `nn_former-latency` 10.00 %, "
+        "without masks of siblings 13.00 %: better with them by 3.000 (3.000 to 3.000, 3 seeds)"
+    )
+
+
 def test_made_up_labels_are_said_to_be():
-    best, cheapest, *others = texts(table_of(RANKED, about=replace(ABOUT, synthetic=True)))
+    best, cheapest, *others = texts(table_of(RANKED, about=replace(ABOUT, synthetic=True))).values()
     assert "SYNTHETIC" in best and "SYNTHETIC" in cheapest and set(others) == {""}
 
 
