@@ -137,12 +137,9 @@ def _make(about: datasets.Dataset, place: Path, mirror: Path | None) -> None:
 
 
 def _read(about: datasets.Dataset, place: Path) -> Dataset:
-    graphs_file, targets_file = place / "graphs.parquet", place / "targets.parquet"
-    graphs, meta = io.read_parquet(graphs_file), io.read_meta(graphs_file)
-    targets = io.read_parquet(targets_file)
-    schema.check_graphs(graphs, meta, graphs_file)
-    schema.check_targets(targets, graphs.height, targets_file)
-    table_checks.require_same(meta, io.read_meta(targets_file), targets_file)
+    graphs, meta, targets = table_checks.read(place)
     if meta["dataset"] != about.name:
-        raise BenchError(f"{graphs_file}: of data set {meta['dataset']!r}, not {about.name!r}; give another folder")
+        raise BenchError(
+            f"{place / 'graphs.parquet'}: of data set {meta['dataset']!r}, not {about.name!r}; give another folder"
+        )
     return Dataset(about, graphs, targets, meta, place)

@@ -1,4 +1,4 @@
-"""The three tables of a data set as they are read to train or to score: they may have changed since they were written.
+"""The tables of a data set as they are read to train or to score: they may have changed since they were written.
 
 A label that meets another graph than its own is no crash: nothing but such a check tells of it.
 """
@@ -9,22 +9,30 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.core import schema
+from pipeline.core import io, schema
 from pipeline.core.errors import BenchError
 
 SAME = (("dataset", "data set"), ("version", "version"))
 
 
-def check(
-    frame: pl.DataFrame, meta: dict, targets: pl.DataFrame, about_targets: dict, split: pl.DataFrame, data: Path,
-    split_file: Path,
-) -> None:  # fmt: skip
-    """Raise BenchError, naming the file, unless the three tables keep to the rules and belong together."""
-    targets_file = data / "targets.parquet"
-    schema.check_graphs(frame, meta, data / "graphs.parquet")
-    schema.check_targets(targets, frame.height, targets_file)
-    schema.check_split(split, frame.height, split_file)
-    require_same(meta, about_targets, targets_file)
+def read(data: Path) -> tuple[pl.DataFrame, dict, pl.DataFrame]:
+    """graphs.parquet of a folder, its metadata, and targets.parquet.
+
+    Raises BenchError, naming the file, unless they keep to the rules and belong together.
+    """
+    graphs_file, targets_file = data / "graphs.parquet", data / "targets.parquet"
+    graphs, meta, targets = io.read_parquet(graphs_file), io.read_meta(graphs_file), io.read_parquet(targets_file)
+    schema.check_graphs(graphs, meta, graphs_file)
+    schema.check_targets(targets, graphs.height, targets_file)
+    require_same(meta, io.read_meta(targets_file), targets_file)
+    return graphs, meta, targets
+
+
+def read_split(path: Path, n_graphs: int) -> pl.DataFrame:
+    """A split of `n_graphs` graphs. Raises BenchError, naming the file, unless it keeps to the rules."""
+    split = io.read_parquet(path)
+    schema.check_split(split, n_graphs, path)
+    return split
 
 
 def require_same(graphs: dict, targets: dict, where: Path | str) -> None:

@@ -99,9 +99,7 @@ class Data:
 
     def _read_split(self, dataset: str, seed: int) -> pl.DataFrame:
         path = self.root / "splits" / dataset / f"{seed}.parquet"
-        split = io.read_parquet(path)
-        schema.check_split(split, self._checked(dataset).height, path)
-        return split
+        return table_checks.read_split(path, self._checked(dataset).height)
 
     def _labels(self, dataset: str, target: str, device: str, faulty: bool = False) -> Labels:
         rows = (

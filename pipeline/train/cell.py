@@ -42,13 +42,8 @@ class Tables:
 
         Raises BenchError naming the file that is wrong.
         """
-        graphs, targets = data / "graphs.parquet", data / "targets.parquet"
-        tables = cls(
-            io.read_parquet(graphs), io.read_meta(graphs), io.read_parquet(targets), io.read_parquet(split)
-        )  # fmt: skip
-        table_checks.check(
-            tables.frame, tables.meta, tables.targets, io.read_meta(targets), tables.split, data, split
-        )  # fmt: skip
+        frame, meta, targets = table_checks.read(data)
+        tables = cls(frame, meta, targets, table_checks.read_split(split, frame.height))
         if proxies:
             tables = replace(tables, proxies=io.read_parquet(data / "proxies.parquet"))
             schema.check_proxies(tables.proxies, tables.frame.height, data / "proxies.parquet")
