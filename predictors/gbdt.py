@@ -9,12 +9,7 @@ from torch import Tensor
 
 from pipeline.core.graphs import Graphs
 from predictors.kit import cost_table
-from predictors.kit.cells import require_cells
 from predictors.kit.features import flat_cells, op_counts
-from predictors.kit.graph_statistics import graph_statistics
-from predictors.kit.groups import live_counts
-from predictors.kit.off_path import unmarked
-from predictors.kit.path_statistics import path_statistics
 from predictors.kit.trees import Trees
 
 
@@ -25,8 +20,7 @@ class Predictor(Trees):
     class Config:
         """``max_nodes``: nodes beyond it are left out of the flattened part. ``table``: costs are learned as multiples
         of NN-Former's table of costs (`kit.cost_table`), whose parts are features too. ``sizes``: FLOPs, MACs,
-        parameters and numbers of nodes and edges are features too, as logarithms. ``statistics``: so are those of GRAF,
-        those of the paths from input to output, and how often each operation lies on one; of cells."""
+        parameters and numbers of nodes and edges are features too, as logarithms."""
 
         rounds: int = 500
         learning_rate: float = 0.05
@@ -38,7 +32,6 @@ class Predictor(Trees):
         max_nodes: int = 8
         table: bool = False
         sizes: bool = False
-        statistics: bool = False
 
     def fit(self, train: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         if self.config.table and self.task == "cost":
@@ -57,8 +50,4 @@ class Predictor(Trees):
         if self.config.sizes:
             sizes = (graphs.flops, graphs.macs, graphs.params, graphs.n_nodes, graphs.edge_ptr.diff())
             features.append(torch.stack([size.double() for size in sizes], 1).log1p())
-        if self.config.statistics:
-            require_cells(graphs)
-            cells = unmarked(graphs)
-            features += [graph_statistics(cells), path_statistics(cells), live_counts(cells)]
         return torch.cat(features, 1)

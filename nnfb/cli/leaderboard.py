@@ -26,6 +26,8 @@ def run(args: argparse.Namespace) -> int:
     """Run Snakemake here. Raises BenchError outside a clone."""
     if not Path("Snakefile").is_file():
         raise BenchError("no Snakefile here; run this in a clone of the project, where its rules and grids are")
+    if args.grid and not args.grid.is_file():
+        raise BenchError(f"{args.grid}: no such file; give a grid, such as config/smoke.yaml")
     command = [sys.executable, "-m", "snakemake", "--cores", args.cores]
     command += ["--configfile", str(args.grid)] if args.grid else []
     status = subprocess.run(command + (["--dry-run"] if args.dry_run else [])).returncode

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -19,18 +21,34 @@ def one_line(error: object) -> str:
 def run_cli(main: Callable[[], int | None]) -> None:
     """Run ``main`` and exit with its status; a `BenchError` prints as one line on stderr and exits 1.
 
-    A reader that leaves early, such as ``head``, ends the program without a word.
+    A reader that leaves early, such as ``head``, ends the program without a word. Letters that the terminal lacks are
+    spelled out.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = main()
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BenchError as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         status = 1
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
+        _drop_output()
         status = 141
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        _drop_output()
+        print("error: the answer can't be written: no space left on device; free some space", file=sys.stderr)
+        status = 1
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         status = 130
     sys.exit(status or 0)
+
+
+def _drop_output() -> None:
+    """What is still to be written on stdout goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import polars as pl  # a tenth of a second to import; not all who open files need tables
 
 META_KEY = "bench"
-MAX_ROWS = 2**26  # of a table; a file of kilobytes may hold thousands of millions
+MAX_BYTES = 2**30  # of a table's file
+MAX_VALUES = 2**27  # of a table, lists counted by what is in them; a file of kilobytes may hold thousands of millions
 
 
 @contextlib.contextmanager
@@ -93,14 +94,17 @@ def write_parquet(path: Path | str, df: pl.DataFrame, meta: dict | None = None) 
 
 
 def read_parquet(path: Path | str) -> pl.DataFrame:
-    """Read a Parquet file. Raises BenchError naming it where it is missing, truncated, no Parquet or too long."""
+    """Read a Parquet file. Raises BenchError naming it where it is missing, truncated, no Parquet or too large."""
     import polars as pl
+    import pyarrow.parquet as pq
 
-    content = read_bytes(path)
+    content = read_bytes(path, MAX_BYTES)
     try:
-        rows = pl.scan_parquet(io.BytesIO(content)).select(pl.len()).collect().item()  # of the footer
-        if rows > MAX_ROWS:
-            raise BenchError(f"{path}: {rows:,} rows, over {MAX_ROWS:,}; make it again")
+        footer = pq.ParquetFile(io.BytesIO(content)).metadata
+        groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
+        values = sum(group.column(i).num_values for group in groups for i in range(group.num_columns))
+        if values > MAX_VALUES:
+            raise BenchError(f"{path}: {values:,} values, over {MAX_VALUES:,}; make it again")
         return pl.read_parquet(io.BytesIO(content))
     except BenchError:
         raise
@@ -112,7 +116,7 @@ def read_meta(path: Path | str) -> dict:
     """The JSON stored by `write_parquet` under "bench"; {} when there is none. Errors as `read_parquet`."""
     import polars as pl
 
-    content = read_bytes(path)
+    content = read_bytes(path, MAX_BYTES)
     try:
         meta = json.loads(pl.read_parquet_metadata(io.BytesIO(content)).get(META_KEY, "{}"))
     except (Exception, pl.exceptions.PanicException) as error:
@@ -122,12 +126,14 @@ def read_meta(path: Path | str) -> dict:
     return meta
 
 
-def read_bytes(path: Path | str) -> bytes:
-    """What is in a file. Raises BenchError naming it when it can't be read."""
+def read_bytes(path: Path | str, limit: int | None = None) -> bytes:
+    """What is in a file. Raises BenchError naming it when it can't be read, or is of more than `limit` bytes."""
     path = Path(path)
     with os_errors(path, "read"):
         if path.exists() and not path.is_file() and not path.is_dir():
             raise BenchError(f"{path}: not a plain file; remove it")  # a pipe would be waited for
+        if limit is not None and (size := path.stat().st_size) > limit:
+            raise BenchError(f"{path}: {size:,} bytes, over {limit:,}; make it again")
         return path.read_bytes()
 
 

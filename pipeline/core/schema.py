@@ -39,6 +39,7 @@ FAULTY = "faulty"  # a last column of targets, Boolean, where any reading cannot
 SPLITS = pl.Schema({"graph_id": pl.UInt32, "role": pl.String, "rank": pl.UInt32})
 ROLES = ("pool", "test")
 GRAPHS_META = {"dataset": str, "version": str, "op_vocab": list, "attr_names": list, "out_shape_rank": int}
+MAX_RANK = 16  # of a tensor
 NULLABLE = frozenset({"flops", "macs", "params", "stage"})
 
 
@@ -65,6 +66,11 @@ def check_graphs(df: pl.DataFrame, meta: dict, where: Path | str = "graphs") -> 
     for key, kind in GRAPHS_META.items():
         if not isinstance(meta.get(key), kind):
             raise _error(where, f"metadata key {key} is missing or not a {kind.__name__}")
+    for key in ("op_vocab", "attr_names"):
+        if not all(isinstance(word, str) for word in meta[key]) or len(set(meta[key])) < len(meta[key]):
+            raise _error(where, f"metadata key {key} is no list of different words")
+    if not 0 <= meta["out_shape_rank"] <= MAX_RANK:
+        raise _error(where, f"metadata key out_shape_rank is not from 0 to {MAX_RANK}")
     n_nodes, n_edges = pl.col("n_nodes").cast(pl.Int64), pl.col("dst").list.len()
     wrong = {
         "graph_id is not 0, 1, 2, ...": pl.col("graph_id") != pl.int_range(pl.len()),

@@ -23,7 +23,7 @@ SCHEMA = pl.Schema(
         "error": pl.Float64,  # half of the median's 95 % interval, relative
         "others": pl.Float64,  # cores that other processes took
         "switched": pl.Float64,  # share of the runs in which the core was taken away
-        "core_ms": pl.Float64,  # of a fixed loop just after: it tells the core's clock
+        "core_ms": pl.Float64,  # of a fixed loop between the runs: it tells the core's clock
         "finished_at": pl.String,
     }
 )

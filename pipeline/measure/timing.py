@@ -24,8 +24,8 @@ except ImportError:  # not on Windows: switches are not counted there
 
 STATUSES = ("ok", "crashed", "timeout", "out_of_memory", "unsupported")
 BUSY = 0.15  # cores that others may take before a timing is marked
-SPINS, TURNS = 10, 2000  # tries of a loop of so many turns, 0.03 ms each: what they take least tells the core's clock
-LOOK_EVERY = 16  # runs between two looks at the quartiles, once there are as many
+SPINS, TURNS = 3, 2000  # tries of a loop of so many turns, 0.03 ms each: what they take least tells the core's clock
+LOOK_EVERY = 16  # runs between two looks at the quartiles and at the core's clock, once there are as many
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Timing:
     Median, quartiles and minimum (ms) of `repeats` runs, of which `q1_ms` is what counts; `wall_ms` is the median by
     the clock on the wall alone. `error`: half of the median's 95 % interval over the median (McGill, Tukey and Larsen
     1978). `others`: how many cores other processes took meanwhile; `switched`: share of the runs in which the system
-    took the core away; None where not known. `core_ms`: what a fixed loop took least just after the runs; it changes
-    with the clock of the core alone.
+    took the core away; None where not known. `core_ms`: the lower quartile, as of the runs, of a fixed loop between
+    them; it changes with the clock of the core, and with what shares its units unseen.
     """
 
     status: str
@@ -97,20 +97,22 @@ def measure(
     gc.disable()
     load = Load()
     try:
-        times, walls, switched = _runs(run, settings, clock, processor if one_thread else None)
+        times, walls, loops, switched = _runs(run, settings, clock, processor if one_thread else None)
     finally:
         if was_enabled:
             gc.enable()
     q1, median, q3 = (float(value) for value in np.percentile(times, (25, 50, 75)) * 1e3)
     least, wall, error = float(times.min() * 1e3), float(np.median(walls) * 1e3), relative_error(times)
-    others = load.others()
-    return Timing("ok", "", median, q1, q3, least, wall, len(times), error, others, switched, core_ms(clock))
+    core_ms = float(np.percentile(loops, 25) * 1e3)
+    return Timing("ok", "", median, q1, q3, least, wall, len(times), error, load.others(), switched, core_ms)
 
 
-def _runs(run, settings: Settings, clock, processor) -> tuple[np.ndarray, np.ndarray, float | None]:
-    """Times of the runs and by the wall's clock (s), and the share in which the core was taken away."""
+def _runs(run, settings: Settings, clock, processor) -> tuple[np.ndarray, np.ndarray, np.ndarray, float | None]:
+    """Times of the runs, by the wall's clock and of `loop_s` between them (s); the share in which the core was taken
+    away."""
     times: list[float] = []
     walls: list[float] = []
+    loops: list[float] = []
     interrupted = 0
     start = clock()
     while True:
@@ -122,22 +124,26 @@ def _runs(run, settings: Settings, clock, processor) -> tuple[np.ndarray, np.nda
         walls.append(now - before)
         times.append(processor() - worked if taken_away and processor else walls[-1])
         n, spent = len(times), now - start
-        if n < settings.fewest or n > LOOK_EVERY and n % LOOK_EVERY:
+        if n > LOOK_EVERY and n % LOOK_EVERY:
+            continue
+        loops.append(loop_s(clock))
+        if n < settings.fewest:
             continue
         known = spent >= settings.least_s and relative_error(np.array(times)) <= settings.error
         if known or spent >= settings.limit_s:
-            return np.array(times), np.array(walls), round(interrupted / n, 3) if resource else None
+            lost = round(interrupted / n, 3) if resource else None
+            return np.array(times), np.array(walls), np.array(loops), lost
 
 
-def core_ms(clock: Callable[[], float] = time.perf_counter) -> float:
-    """Milliseconds of a fixed loop, the least of some tries: how slow the core is by itself."""
+def loop_s(clock: Callable[[], float] = time.perf_counter) -> float:
+    """Seconds of a fixed loop, the least of some tries: how slow the core is by itself."""
     least = math.inf
     for _ in range(SPINS):
         start = clock()
         for _ in range(TURNS):
             pass
         least = min(least, clock() - start)
-    return 1e3 * least
+    return least
 
 
 def _switches() -> int:

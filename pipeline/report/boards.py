@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from pipeline.core import io
-from pipeline.core.errors import run_cli
+from pipeline.core.errors import BenchError, run_cli
 from pipeline.report import front_page, report
 from pipeline.score import scores as score_numbers
 
@@ -47,6 +47,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write or check the boards that the command line asks for. Raises BenchError; `args` as `arguments` has them."""
     names = [] if args.front_page else front_page.board_names(args.results)
+    if not front_page.board_names(args.results):
+        raise BenchError(f"{args.results}: no board of a grid in config/; run a grid first")
     tasks = [(args.results, name, args.data, args.check) for name in names]
     if args.jobs > 1:  # not by fork, which polars does not survive
         with ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as pool:

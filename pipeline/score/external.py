@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, Validat
 
 from pipeline.config import datasets
 from pipeline.config import grid as grids
+from pipeline.config.overrides import MAX_SEED
 from pipeline.config.strict_yaml import read_yaml
 from pipeline.core import io, schema
 from pipeline.core.errors import BenchError, run_cli
@@ -28,7 +29,11 @@ from pipeline.split import splits
 FILE = "result.yaml"
 OUT = "external.json"  # beside the table of scores
 COLUMNS = ("network", "prediction")
-MAX_BYTES = 2**28  # of one table of predictions
+MAX_BYTES = 2**26  # of one table of predictions
+MAX_SEEDS = 100
+MOST = 2  # rows a network that are read, to name those that stand there twice
+MAX_REASON = 200  # letters of what a reader of tables says
+PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x78\x01", b"\x78\x9c", b"\x78\xda")  # gzip, zstd, zlib: unpacked unasked
 Text = Annotated[StrictStr, Field(min_length=1, max_length=300)]
 Word = Annotated[StrictStr, Field(min_length=1, max_length=80, pattern=r"\A[^/\\\s]+\z")]
 
@@ -37,7 +42,7 @@ class Predictions(BaseModel):
     """A table of predictions and the seed whose split it belongs to."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    seed: Annotated[StrictInt, Field(ge=0)]
+    seed: Annotated[StrictInt, Field(ge=0, le=MAX_SEED)]
     file: Word
 
 
@@ -54,13 +59,13 @@ class Result(BaseModel):
     by: Text
     source: Text
     dataset: Word
-    version: StrictStr
+    version: Word
     target: Word
     device: Word = "any"
     labels: Annotated[StrictInt, Field(ge=1)]
     training_set: Literal["suite", "own"]
     other_labels: Text
-    predictions: Annotated[list[Predictions], Field(min_length=1)]
+    predictions: Annotated[list[Predictions], Field(min_length=1, max_length=MAX_SEEDS)]
 
 
 @dataclass(frozen=True)
@@ -141,26 +146,30 @@ def check(path: Path, tables: Tables) -> Scored:
     scores = {}
     for made in about.predictions:
         file = folder / made.file
-        frame = _ordered(file, _read_table(file, own=about.training_set == "own"), names)
+        frame = _ordered(file, _read_table(file, about.training_set == "own", names.len()), names)
         scores[made.seed] = _scores(file, about, made.seed, frame, tables)
     return Scored(about, names.len(), scores)
 
 
-def _read_table(path: Path, own: bool) -> pl.DataFrame:
-    """A CSV or Parquet file with the columns of `COLUMNS`, and `trained` where the training set is the method's own."""
-    content = io.read_bytes(path)
-    if len(content) > MAX_BYTES:
-        raise BenchError(f"{path}: larger than {MAX_BYTES >> 20} MB; keep to the columns {', '.join(COLUMNS)}")
+def _read_table(path: Path, own: bool, n: int) -> pl.DataFrame:
+    """A CSV or Parquet file of ``n`` networks: the columns of `COLUMNS`, and `trained` where a method has a training
+    set of its own."""
+    content = io.read_bytes(path, MAX_BYTES)
+    if content.startswith(PACKED):
+        raise BenchError(f"{path}: packed; give a plain CSV or Parquet file")
     kinds = {"network": pl.String, "prediction": pl.Float64} | ({"trained": pl.Boolean} if own else {})
     try:
-        parquet = path.suffix == ".parquet"
-        buffer = bytes_io.BytesIO(content)
-        frame = pl.read_parquet(buffer) if parquet else pl.read_csv(buffer, schema_overrides={"network": pl.String})
+        if path.suffix == ".parquet":
+            frame = io.read_parquet(path)
+        else:
+            frame = pl.read_csv(bytes_io.BytesIO(content), schema_overrides={"network": pl.String}, n_rows=MOST * n + 1)
+        if frame.height > MOST * n:
+            raise BenchError(f"{path}: over {MOST * n:,} rows for {n:,} networks; give one a network")
         if sorted(frame.columns) != sorted(kinds):
             raise BenchError(f"{path}: columns are {frame.columns}, expected {list(kinds)}; rename or drop some")
         return frame.select(pl.col(name).cast(kind) for name, kind in kinds.items())
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0][:MAX_REASON]
         raise BenchError(f"{path}: no table of {', '.join(kinds)}: {reason}; see docs/external_results.md") from error
 
 

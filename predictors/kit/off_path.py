@@ -43,14 +43,6 @@ def marked(graphs: Graphs) -> Graphs:
     return replace(graphs, op=graphs.op + len(graphs.vocab) * state, vocab=vocab)
 
 
-def unmarked(graphs: Graphs) -> Graphs:
-    """The cells of which these are `marked`; cells that are not stay as they are."""
-    if not graphs.vocab[-1].endswith(MARKS[-1]):
-        return graphs
-    n_ops = len(graphs.vocab) // len(MARKS)
-    return replace(graphs, op=graphs.op % n_ops, vocab=graphs.vocab[:n_ops])
-
-
 class OffPath(BasePredictor):
     """Any predictor, or an ensemble, that sees cells as `marked`."""
 

@@ -22,14 +22,27 @@ def test_parquet_and_metadata_survive_a_round_trip_with_the_same_bytes(tmp_path)
     assert io.file_sha256(tmp_path / "deep" / "a.parquet") == io.file_sha256(tmp_path / "b.parquet")
 
 
-def test_a_small_file_of_too_many_rows_is_refused_unread(tmp_path, monkeypatch):
-    path = tmp_path / "x.parquet"
-    pl.DataFrame({"a": pl.repeat(0, 10**6, dtype=pl.Int64, eager=True)}).write_parquet(path)
+@pytest.mark.hostile("tables")
+@pytest.mark.parametrize("in_one_list", [False, True])
+def test_a_small_file_of_too_many_values_is_refused_unread(tmp_path, monkeypatch, in_one_list):
+    path, values = tmp_path / "x.parquet", pl.repeat(0, 10**6, dtype=pl.Int64, eager=True).alias("a")
+    (pl.DataFrame({"a": [values]}) if in_one_list else values.to_frame()).write_parquet(path)
     assert path.stat().st_size < 20_000
-    monkeypatch.setattr(io, "MAX_ROWS", 10**6 - 1)
+    monkeypatch.setattr(io, "MAX_VALUES", 10**6 - 1)
     monkeypatch.setattr(pl, "read_parquet", None)
-    with pytest.raises(BenchError, match=r"x\.parquet: 1,000,000 rows, over 999,999; make it again$"):
+    with pytest.raises(BenchError, match=r"x\.parquet: 1,000,000 values, over 999,999; make it again$"):
         io.read_parquet(path)
+
+
+@pytest.mark.hostile("tables")
+@pytest.mark.parametrize("read", [io.read_parquet, io.read_meta])
+def test_a_large_file_is_refused_unread(tmp_path, monkeypatch, read):
+    path = tmp_path / "x.parquet"
+    with path.open("wb") as file:
+        file.truncate(io.MAX_BYTES + 1)
+    monkeypatch.setattr(io.Path, "read_bytes", None)
+    with pytest.raises(BenchError, match=r"x\.parquet: 1,073,741,825 bytes, over 1,073,741,824; make it again$"):
+        read(path)
 
 
 def test_a_file_without_metadata_has_an_empty_one(tmp_path):

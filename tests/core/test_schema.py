@@ -104,6 +104,22 @@ def test_missing_columns_and_metadata_are_refused(graphs):
             schema.check_graphs(graphs, {name: value for name, value in META.items() if name != key})
 
 
+@pytest.mark.hostile("tables")
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("op_vocab", [1, 2, 3, 4, 5, 6], "is no list of different words"),
+        ("op_vocab", [["input"]] * 6, "is no list of different words"),
+        ("op_vocab", ["input"] * 6, "is no list of different words"),
+        ("out_shape_rank", 10**20, "is not from 0 to 16"),
+        ("out_shape_rank", -1, "is not from 0 to 16"),
+    ],
+)
+def test_metadata_that_can_t_be_are_refused(graphs, key, value, says):
+    with pytest.raises(BenchError, match=f"metadata key {key} {says}"):
+        schema.check_graphs(graphs, {**META, key: value})
+
+
 @pytest.mark.parametrize(
     ("row", "match"),
     [

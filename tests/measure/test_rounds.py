@@ -65,6 +65,18 @@ def test_a_network_is_timed_twice_and_again_until_it_is_settled():
     assert rounds.ROUNDS == 2 and _is_due([*bad, row(20.0)], 3, None) and not _is_due([*bad, row(14.1)], 3, None)
 
 
+def test_the_cores_clock_counts_as_the_runs_do(monkeypatch):
+    """A neighbour on the same core slows two loops of three: the lower quartile is that of an undisturbed one."""
+    moments, loops = [0.0], itertools.cycle([5e-5, 5e-5, 3e-5])
+
+    def run_once():
+        moments[0] += 0.01
+
+    monkeypatch.setattr(timing, "loop_s", lambda clock: next(loops))
+    found = measure(run_once, Settings(limit_s=1.0, warm_up_s=0.0), clock=lambda: moments[0])
+    assert found.core_ms == pytest.approx(0.03)
+
+
 def test_a_run_on_one_thread_counts_with_the_time_it_had_the_core(monkeypatch):
     """Half of the runs lose the core for as long as they work; on several threads the wall's clock alone counts."""
     moments, worked, lost, runs = [0.0], [0.0], [0], itertools.count()

@@ -85,6 +85,8 @@ def test_the_statuses_are_those_documented(nnfb, file, tmp_path):
         refused = nnfb(*words, cwd=tmp_path)
         assert refused.returncode == 1 and refused.stderr.startswith("error: "), words
         assert len(refused.stderr.splitlines()) == 1, refused.stderr
+    no_grid = nnfb("leaderboard", "--grid", "nope", cwd=ROOT)
+    assert no_grid.returncode == 1 and no_grid.stderr.startswith("error: nope: no such file")
     some = nnfb("graph", tmp_path / "none.onnx", file, "--json")
     assert some.returncode == 1 and json.loads(some.stdout)["file"] == str(file)
 

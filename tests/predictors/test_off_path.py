@@ -12,10 +12,7 @@ from pipeline.core.graphs import from_frame
 from pipeline.spaces import cells
 from predictors.base import Unsupported
 from predictors.kit.ensemble import make
-from predictors.kit.graph_statistics import graph_statistics
-from predictors.kit.groups import live_counts
-from predictors.kit.off_path import MARKS, OffPath, marked, unmarked
-from predictors.kit.path_statistics import path_statistics
+from predictors.kit.off_path import MARKS, OffPath, marked
 from tests.helpers.cell_graphs import synthetic_labels
 from tests.helpers.trained import short, space
 
@@ -54,22 +51,6 @@ def test_the_graphs_stay_as_they_were():
     assert torch.equal(seen.op % len(GRAPHS.vocab), GRAPHS.op) and torch.equal(seen.src, GRAPHS.src)
     order = torch.arange(len(GRAPHS)).flip(0)
     assert torch.equal(marked(GRAPHS[order]).op, seen[order].op)
-
-
-def test_marks_come_off_again():
-    for graphs in (GRAPHS, marked(GRAPHS)):
-        plain = unmarked(graphs)
-        assert torch.equal(plain.op, GRAPHS.op) and plain.vocab == GRAPHS.vocab
-
-
-def test_trees_see_statistics_of_the_cells_themselves():
-    """Beside flattened cells, counts and the table's cost, which are of marked operations."""
-    without = make("gbdt", {"rounds": 2}, "cost", 0)
-    seen = make("gbdt", {"rounds": 2, "statistics": True}, "cost", 0)
-    parts = [without.features(marked(GRAPHS)), graph_statistics(GRAPHS), path_statistics(GRAPHS), live_counts(GRAPHS)]
-    assert torch.equal(seen.features(marked(GRAPHS)), torch.cat(parts, 1))
-    with pytest.raises(Unsupported):
-        seen.fit(space("networks").graphs, torch.ones(len(space("networks").graphs)))
 
 
 @pytest.mark.parametrize("name", ["gbdt", "layerwise", "nn_former", "shared_backbone"])

@@ -170,6 +170,12 @@ def command(monkeypatch, *arguments: str) -> None:
     boards.main()
 
 
+def test_a_folder_without_boards_is_refused_and_left_alone(results, monkeypatch):
+    with pytest.raises(BenchError, match="results/of_no_grid: no board of a grid in config/; run a grid first"):
+        command(monkeypatch, "--results", "results/of_no_grid")
+    assert set(contents(results / "of_no_grid")) == {"results/of_no_grid/scores.parquet"}
+
+
 def test_one_command_makes_all_boards_and_checks_them(results, monkeypatch):
     command(monkeypatch)
     made = contents(results)

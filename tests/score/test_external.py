@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 
 import numpy as np
@@ -112,11 +113,36 @@ def test_a_table_with_a_fault_is_refused(check, table, change, said):
         ({"predictions": [{"seed": 0, "file": "../0.csv"}]}, "predictions.0.file"),
         ({"predictions": [{"seed": 0, "file": "no.csv"}]}, "no such file"),
         ({"predictions": [{"seed": 0, "file": "0.csv"}] * 2}, "a seed stands there twice"),
+        (
+            {"predictions": [{"seed": i, "file": "0.csv"} for i in range(101)]},
+            "predictions: List should have at most 100",
+        ),
+        ({"predictions": [{"seed": 10**39, "file": "0.csv"}]}, "predictions.0.seed: Input should be less than"),
+        ({"version": "1" * 81}, "version: String should have at most 80"),
     ],
 )
 def test_an_account_with_a_fault_is_refused(check, table, changes, said):
     with pytest.raises(BenchError, match=said):
         check(table, **changes)
+
+
+@pytest.mark.hostile("tables")
+def test_tables_that_unpack_or_never_end_are_refused(check, table, tables, tmp_path, monkeypatch):
+    check(table)
+    (path,) = tmp_path.rglob("0.csv")
+    text = path.read_bytes()
+    for content, said in (
+        (gzip.compress(text), "packed; give a plain CSV or Parquet file"),
+        (text + 2 * text.partition(b"\n")[2], "over 600 rows for 300 networks; give one a network"),
+        (b"network,prediction\n" + b'"x' * 10**5, "no table of network, prediction"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(BenchError, match=said) as caught:
+            external.check(path.parent, tables)
+        assert len(str(caught.value)) < len(str(path)) + 400
+    monkeypatch.setattr(external, "MAX_BYTES", 100)
+    with pytest.raises(BenchError, match="bytes, over 100"):
+        external.check(path.parent, tables)
 
 
 def test_a_training_set_of_its_own_is_counted_and_never_scored_as_held_out(check, table, data):
