@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -26,7 +27,8 @@ def run_cli(main: Callable[[], int | None]) -> None:
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            with contextlib.suppress(OSError):  # one that is read as well, and can't seek, stays as it is
+                stream.reconfigure(errors="backslashreplace")
     try:
         status = main()
         if sys.stdout is not None:
