@@ -9,22 +9,25 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, save_file
 
+from pipeline.core import io
 from pipeline.core.errors import BenchError, one_line
 from pipeline.core.paths import ROOT
+from pipeline.predict.chips import PER_IMAGE
 from pipeline.predict.floor import Floor
 from pipeline.predict.interval import Errors, Pairs
 from pipeline.predict.neighbours import Neighbours, columns
 
 MODELS = ROOT / "results" / "models"
 SHIPPED = ROOT / "shipped"
-MAX_BYTES = 2**24  # of an about.json; of 1,000 networks it has some 100 kB
+MAX_BYTES = 2**21  # of an about.json; of 1,000 networks it has some 100 kB
+MAX_NETWORKS = 2**28  # of a file of measured networks
+LONGEST = 200  # letters of a text of an about.json, its message aside
 ABOUT, NETWORKS, SHARED = "about.json", "networks.safetensors", "networks.json"
 TEXTS = ("status", "message", "dataset", "dataset_version", "target", "device", "predictor", "budget", "finished_at")
 
@@ -153,7 +156,7 @@ def read_networks(entry: Entry) -> tuple[Networks, Neighbours]:
     """The measured networks of a model. Raises BenchError when they can't be read."""
     path = entry.folder / NETWORKS
     try:
-        lists, arrays = entry.networks, load_file(path)
+        lists, arrays = entry.networks, load(io.read_bytes(path, MAX_NETWORKS))
         if lists.get("shared"):
             lists, arrays = _joined(entry.folder.parent, lists, arrays)
         errors = Errors(Pairs.checked(arrays["held_out"]), Pairs.checked(arrays["left_out"]))
@@ -165,51 +168,58 @@ def read_networks(entry: Entry) -> tuple[Networks, Neighbours]:
         fits = networks.values.shape == (n,) and len(networks.names) == len(networks.families) == n > 0
         if not fits or not len(errors.held_out) or width != len(columns(networks.ops)):
             raise ValueError("its tables do not fit together")
-        if not all(isinstance(word, str) for word in (*networks.names, *networks.families, *networks.ops)):
-            raise ValueError("a name is no text")
-        floor = np.array([networks.floor.call_ms, networks.floor.operation_ms], dtype=np.float64)
-        numbers = (networks.rows, networks.values, floor)
-        finite = all(np.isfinite(part).all() for part in numbers)
-        if not finite or (networks.values <= 0).any() or (floor < 0).any():
+        words = (*networks.names, *networks.families, *networks.ops)
+        if not all(isinstance(word, str) and word.isprintable() for word in words):
+            raise ValueError("a name is no text that can be printed")
+        finite = all(np.isfinite(part).all() for part in (networks.rows, networks.values))
+        if not finite or (networks.values <= 0).any() or not all(map(_figure, astuple(networks.floor))):
             raise ValueError("a number is not finite or not positive")
-    except (
-        OSError,
-        SafetensorError,
-        AttributeError,
-        KeyError,
-        IndexError,
-        TypeError,
-        ValueError,
-        OverflowError,
-    ) as error:
+    except BenchError:
+        raise
+    except Exception as error:  # a damaged file can raise nearly anything
         raise BenchError(f"{path}: not readable ({error}); make it again: snakemake models --cores 2") from error
     return networks, Neighbours.from_rows(networks.rows)
 
 
 def _joined(folder: Path, lists: dict, arrays: dict) -> tuple[dict, dict]:
     """Lists and arrays of a model's networks, which are some (`index`) of those that a folder of models shares."""
-    shared, index = json.loads((folder / SHARED).read_text(encoding="utf-8")), arrays["index"]
+    shared, index = json.loads(io.read_bytes(folder / SHARED, MAX_NETWORKS)), arrays["index"]
+    rows = load(io.read_bytes(folder / NETWORKS, MAX_NETWORKS))["rows"][index]
     picked = {key: [shared[key][i] for i in index.tolist()] for key in ("names", "families")}
-    return {**lists, **picked, "ops": shared["ops"]}, {**arrays, "rows": load_file(folder / NETWORKS)["rows"][index]}
+    return {**lists, **picked, "ops": shared["ops"]}, {**arrays, "rows": rows}
 
 
 def _entry(path: Path) -> Entry:
     try:
-        if not path.is_file() or path.stat().st_size > MAX_BYTES:
-            raise ValueError(f"no plain file of at most {MAX_BYTES:,} bytes")
-        about = json.loads(path.read_text(encoding="utf-8"))
+        about = json.loads(io.read_bytes(path, MAX_BYTES))
         if not all(isinstance(about[key], str) for key in TEXTS) or type(about["n_train"]) is not int:
             raise ValueError("a key has the wrong type")
+        texts = [one_line(about[key]) if key == "message" else about[key] for key in TEXTS]
+        if not all(text.isprintable() for text in texts):
+            raise ValueError("a text can't be printed")
+        if any(len(about[key]) > LONGEST for key in TEXTS if key != "message"):
+            raise ValueError(f"a text has over {LONGEST} letters")
         if about["status"] == "ok":
-            kinds = {"vocab": list, "attr_names": list, "networks": dict, "known_operations_only": bool}
-            if not all(isinstance(about[key], kind) for key, kind in kinds.items()):
-                raise ValueError("a key has the wrong type")
-            if not all(isinstance(word, str) for word in (*about["vocab"], *about["attr_names"])):
-                raise ValueError("a key has the wrong type")
-            numbers = [about["calibration"][key] for key in ("mape", "acc10", "n")]
-            numbers += [about[key]["coverage"] for key in ("tested", "left_out") if key in about]
-            if not all(type(number) in (int, float) and 0 <= number < math.inf for number in numbers):
-                raise ValueError("a figure of its errors is no finite number")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            _check_trained(about)
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise BenchError(f"{path}: not readable ({error}); make it again: snakemake models --cores 2") from error
     return Entry(path.parent, about)
+
+
+def _check_trained(about: dict) -> None:
+    """Raises ValueError, KeyError, TypeError or OverflowError where a model can't be what it says."""
+    kinds = {"vocab": list, "attr_names": list, "networks": dict, "known_operations_only": bool}
+    if not all(isinstance(about[key], kind) for key, kind in kinds.items()):
+        raise ValueError("a key has the wrong type")
+    if not all(isinstance(word, str) for word in (*about["vocab"], *about["attr_names"])):
+        raise ValueError("a key has the wrong type")
+    numbers = [about["calibration"][key] for key in ("mape", "acc10", "n")]
+    numbers += [about[key]["coverage"] for key in ("tested", "left_out") if key in about]
+    if not all(map(_figure, numbers)):
+        raise ValueError("a figure of its errors is no finite number")
+    if about["target"] == PER_IMAGE and not (type(n := about["batch_sizes"]["median"]) is int and 0 < n < 2**31):
+        raise ValueError("its batch size is no whole number")
+
+
+def _figure(number: object) -> bool:
+    return type(number) in (int, float) and math.isfinite(number) and number >= 0

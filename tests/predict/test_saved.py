@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from pipeline.core import io
 from pipeline.core.errors import BenchError
@@ -190,7 +191,7 @@ def test_a_model_that_says_what_cannot_be_is_not_listed(kept, tmp_path, changes)
 def test_measured_networks_that_cannot_be_are_refused(kept, tmp_path, part, change):
     copied(kept, tmp_path / "broken")
     path = tmp_path / "broken" / saved.NETWORKS
-    arrays = saved.load_file(path)
+    arrays = load_file(path)
     arrays[part] = np.ascontiguousarray(change(arrays[part]))
     saved.save_file(arrays, path)
     with pytest.raises(BenchError, match=r"networks\.safetensors: not readable .*; make it again"):
@@ -200,7 +201,7 @@ def test_measured_networks_that_cannot_be_are_refused(kept, tmp_path, part, chan
 def test_a_model_of_an_older_version_is_one_line(kept, tmp_path):
     copied(kept, tmp_path / "older")
     path = tmp_path / "older" / saved.NETWORKS
-    arrays = saved.load_file(path)
+    arrays = load_file(path)
     arrays["scores"] = np.sort(arrays.pop("held_out")[1])
     saved.save_file(arrays, path)
     with pytest.raises(BenchError, match=r"networks\.safetensors: not readable \('held_out'\); make it again"):

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
+from safetensors.numpy import load_file
 
 from pipeline.config import datasets
 from pipeline.config.grid import cells_to_save, left_out_cells, load_grid
@@ -91,7 +92,7 @@ def test_one_model_for_each_predictor_and_device(finished):
     found = sorted((row["device"], row["predictor"], row["n_train"], row["calibration"]["n"]) for row in rows)
     assert found == [(device, label, 24, 16) for device in ("fast", "slow") for label in ("flops", "nn_former")]
     folders = {(row["device"], row["predictor"]): Path(row["folder"]) for row in rows}
-    left_out = {key: saved.load_file(folder / saved.NETWORKS)["left_out"] for key, folder in folders.items()}
+    left_out = {key: load_file(folder / saved.NETWORKS)["left_out"] for key, folder in folders.items()}
     assert {key for key, table in left_out.items() if table.shape[1]} == {("fast", "flops")}
     assert "Nothing to be done" in snakemake(finished).stdout
 
