@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import gzip
-import shutil
-import tempfile
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import safetensors.torch
 import torch
 
+from pipeline.core import io
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs
 from pipeline.onnx.columns import attribute_rows, op_ids, shape_rows
 from pipeline.onnx.graph import INPUT, OnnxGraph
+from pipeline.predict import tree_text
 from predictors import base
 from predictors.base import BasePredictor
 from predictors.kit import cost_table
 from predictors.kit.ensemble import Ensemble
 
 ZIPPED = "model.json.gz"  # in place of model.json, where that is long
-MAX_BYTES = 2**24  # of it, unzipped
+ENSEMBLE = "ensemble.json"
+MAX_BYTES = 2**26  # of what a predictor noted, unzipped
+MAX_WEIGHTS = 2**30
+MAX_NODES = 2**10  # of a flattened cell
 
 
 def load(folder: Path, label: str) -> BasePredictor:
@@ -34,9 +40,11 @@ def load(folder: Path, label: str) -> BasePredictor:
     """
     kind = base.load(label)
     try:
-        if (folder / ZIPPED).is_file():
-            return _load_zipped(kind, folder)
-        return Ensemble.load(folder) if (folder / "ensemble.json").is_file() else kind.load(folder)
+        if not (folder / ENSEMBLE).exists() or (folder / ZIPPED).exists():
+            return _restored(kind, folder)
+        about = json.loads(io.read_bytes(folder / ENSEMBLE, MAX_BYTES))
+        kind = base.load(about["predictor"])
+        return Ensemble([_restored(kind, folder / str(i)) for i in range(about["ensemble"])])
     except BenchError:
         raise
     except Exception as error:  # weights of other shapes, notes of other code, words that are none
@@ -44,15 +52,28 @@ def load(folder: Path, label: str) -> BasePredictor:
         raise BenchError(f"{folder}: not a {label} of this version ({what}); train it again") from error
 
 
-def _load_zipped(kind: type[BasePredictor], folder: Path) -> BasePredictor:
-    with gzip.open(folder / ZIPPED) as file:
+def _restored(kind: type[BasePredictor], folder: Path) -> BasePredictor:
+    """As `BasePredictor.load`, from files and trees that are checked."""
+    about, name = json.loads(_about(folder)), kind.__module__.rpartition(".")[2]
+    if about.get("predictor") != name:
+        raise BenchError(f"{folder}: holds a {about.get('predictor')}, not a {name}; train it again")
+    tensors = safetensors.torch.load(io.read_bytes(folder / "model.safetensors", MAX_WEIGHTS))
+    if not 0 < about["config"].get("max_nodes", 1) <= MAX_NODES:
+        raise ValueError(f"max_nodes is not within 1 and {MAX_NODES:,}")
+    predictor = kind(about["config"], about["task"], about["seed"], "cpu")
+    predictor.tensors, predictor.notes = tensors, tree_text.checked_notes(about["notes"])
+    predictor.restored()
+    return predictor
+
+
+def _about(folder: Path) -> bytes:
+    if not (folder / ZIPPED).exists():
+        return io.read_bytes(folder / "model.json", MAX_BYTES)
+    with gzip.open(BytesIO(io.read_bytes(folder / ZIPPED, MAX_BYTES))) as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise ValueError(f"{ZIPPED} holds more than {MAX_BYTES:,} bytes")
-    with tempfile.TemporaryDirectory() as plain:
-        (Path(plain) / "model.json").write_bytes(content)
-        shutil.copy(folder / "model.safetensors", plain)
-        return kind.load(Path(plain))
+    return content
 
 
 @lru_cache(maxsize=2)  # the two forms of a network, for each of several predictors
