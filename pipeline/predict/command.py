@@ -85,6 +85,7 @@ def chosen(args: argparse.Namespace, models: Path) -> list[saved.Entry]:
 
     if args.predictor or args.dataset or args.models:
         return [saved.choose(args.models or models, args.device, args.predictor or PREDICTOR, args.dataset)]
+    _warn(saved.entries(saved.SHIPPED)[1])
     found = saved.shipped(args.device)
     if found:
         return found
@@ -137,7 +138,8 @@ def _list(args: argparse.Namespace, models: Path) -> int:
 
     folder = args.models or models
     entries, broken = saved.entries(folder)
-    entries = entries if args.models else [*saved.shipped(), *entries]
+    if not args.models:
+        entries, broken = [*saved.shipped(), *entries], [*saved.entries(saved.SHIPPED)[1], *broken]
     if args.json:
         keys = ("predictor", "device", "dataset", "dataset_version", "target", "n_train", "status", "message")
         more = ("calibration", "tested", "left_out", "lineages", "batch_sizes", "licence")
@@ -148,9 +150,13 @@ def _list(args: argparse.Namespace, models: Path) -> int:
         print(json.dumps(rows, indent=1))
     else:
         print("\n".join(e.line for e in entries) or f"{folder}: no saved predictor; run: snakemake models --cores 2")
+    _warn(broken)
+    return 0
+
+
+def _warn(broken: Sequence[str]) -> None:
     for line in broken:
         print(f"warning: {line}", file=sys.stderr)
-    return 0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.core.errors import BenchError
+from pipeline.core.errors import BenchError, one_line
 from pipeline.predict.chips import PER_IMAGE, meaning
 from pipeline.predict.prediction import Expected, Measured, Neighbour, Prediction, warnings_of
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pipeline.predict.saved import Entry
 
 LEVEL, NEAREST, PREDICTOR = 0.9, 5, "nn_former"
+LONGEST = 200  # letters of what an error of a library says
 
 
 @lru_cache(maxsize=2)  # the two forms of a network, for each of several predictors
@@ -82,16 +84,24 @@ class Model:
         `batch_size`, `dims`: as for `read`; `nearest` networks are listed. Raises BenchError: no good model, a level
         that can't be had, or operations that the predictor can't take.
         """
-        from pipeline.onnx.graph import INPUT, OnnxGraph
+        from pipeline.onnx.graph import OnnxGraph
+
+        graph = source if isinstance(source, OnnxGraph) else self.read(source, name, batch_size, dims)
+        with self._answering():
+            return self._predict(graph, level, nearest)
+
+    def _predict(self, graph: OnnxGraph, level: float, nearest: int) -> Prediction:
+        from pipeline.onnx.graph import INPUT
         from pipeline.predict import one_network
 
         errors = self.networks.errors
-        graph = source if isinstance(source, OnnxGraph) else self.read(source, name, batch_size, dims)
         form, order, distance = self._nearer_form(graph, max(1, nearest))
         graphs, vocab = self._as_graphs(form)
         predicted = one_network.predict(self._predictor, graphs, vocab)
         factor = math.exp(errors.half_widths(distance[0], level))
         value = max(predicted, self.networks.floor.of(sum(op != INPUT for op in form.ops)))
+        if not all(map(math.isfinite, (predicted, value, value * factor))):
+            raise ValueError(f"{predicted} ms is no answer")
         prediction = Prediction(
             model=graph.name,
             device=self.about["device"],
@@ -128,14 +138,28 @@ class Model:
         """
         from pipeline.predict import one_network
 
-        form = graph if as_written else self._nearer_form(graph, 1)[0]
-        times = one_network.node_times(self._predictor, self._as_graphs(form)[0], total_ms)
+        with self._answering():
+            form = graph if as_written else self._nearer_form(graph, 1)[0]
+            times = one_network.node_times(self._predictor, self._as_graphs(form)[0], total_ms)
+            if times is not None and not times.sum() < math.inf:
+                raise ValueError("a time is not finite")
         if times is None:
             raise BenchError(
                 f"{self.about['predictor']}: gives no time to single operations; take one that multiplies a table of "
                 "costs, such as gbdt-table, nn_former or table"
             )
         return form, times
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        """What a damaged model raises when it is asked, as one line."""
+        try:
+            yield
+        except BenchError:
+            raise
+        except Exception as error:
+            what = one_line(error)[:LONGEST] or type(error).__name__
+            raise BenchError(f"{self.folder}: can't answer ({what}); train it again") from error
 
     def _nearer_form(self, graph: OnnxGraph, k: int) -> tuple[OnnxGraph, np.ndarray, np.ndarray]:
         """The network as in the file or as runtimes run it (`as_run`), whichever lies nearer to a training network, the
