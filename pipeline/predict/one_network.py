@@ -27,7 +27,8 @@ from predictors.kit.ensemble import Ensemble
 
 ZIPPED = "model.json.gz"  # in place of model.json, where that is long
 ENSEMBLE = "ensemble.json"
-MAX_BYTES = 2**26  # of what a predictor noted, unzipped
+MAX_BYTES = 2**24  # of it, unzipped
+MAX_PLAIN = 2**29  # of a model.json
 MAX_WEIGHTS = 2**30
 MAX_NODES = 2**10  # of a flattened cell
 
@@ -68,7 +69,7 @@ def _restored(kind: type[BasePredictor], folder: Path) -> BasePredictor:
 
 def _about(folder: Path) -> bytes:
     if not (folder / ZIPPED).exists():
-        return io.read_bytes(folder / "model.json", MAX_BYTES)
+        return io.read_bytes(folder / "model.json", MAX_PLAIN)
     with gzip.open(BytesIO(io.read_bytes(folder / ZIPPED, MAX_BYTES))) as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
