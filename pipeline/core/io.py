@@ -96,20 +96,27 @@ def write_parquet(path: Path | str, df: pl.DataFrame, meta: dict | None = None) 
 def read_parquet(path: Path | str) -> pl.DataFrame:
     """Read a Parquet file. Raises BenchError naming it where it is missing, truncated, no Parquet or too large."""
     import polars as pl
-    import pyarrow.parquet as pq
 
     content = read_bytes(path, MAX_BYTES)
     try:
-        footer = pq.ParquetFile(io.BytesIO(content)).metadata
-        groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
-        values = sum(group.column(i).num_values for group in groups for i in range(group.num_columns))
-        if values > MAX_VALUES:
-            raise BenchError(f"{path}: {values:,} values, over {MAX_VALUES:,}; make it again")
-        return pl.read_parquet(io.BytesIO(content))
+        return parse_parquet(content, path)
     except BenchError:
         raise
     except (Exception, pl.exceptions.PanicException) as error:  # a damaged file can raise nearly anything
         raise _unreadable(path) from error
+
+
+def parse_parquet(content: bytes, path: Path | str) -> pl.DataFrame:
+    """The table that `content` of the file `path` is. Raises BenchError: too large; what its readers raise: damaged."""
+    import polars as pl
+    import pyarrow.parquet as pq
+
+    footer = pq.ParquetFile(io.BytesIO(content)).metadata
+    groups = [footer.row_group(i) for i in range(footer.num_row_groups)]
+    values = sum(group.column(i).num_values for group in groups for i in range(group.num_columns))
+    if values > MAX_VALUES:
+        raise BenchError(f"{path}: {values:,} values, over {MAX_VALUES:,}; make it again")
+    return pl.read_parquet(io.BytesIO(content))
 
 
 def read_meta(path: Path | str) -> dict:

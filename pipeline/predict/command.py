@@ -85,12 +85,13 @@ def chosen(args: argparse.Namespace, models: Path) -> list[saved.Entry]:
 
     if args.predictor or args.dataset or args.models:
         return [saved.choose(args.models or models, args.device, args.predictor or PREDICTOR, args.dataset)]
-    _warn(saved.entries(saved.SHIPPED)[1])
-    found = saved.shipped(args.device)
+    shipped, broken = saved.entries(saved.SHIPPED)
+    _warn(broken)
+    found = saved.of_device(shipped, args.device)
     if found:
         return found
     if args.device and not saved.entries(models)[0]:
-        known = ", ".join(entry.device for entry in saved.shipped()) or "none"
+        known = ", ".join(entry.device for entry in saved.of_device(shipped)) or "none"
         raise BenchError(f"no predictor of {args.device!r} was saved in {models}; with the package came: {known}")
     return [saved.choose(models, args.device, PREDICTOR, None)]
 
@@ -139,7 +140,8 @@ def _list(args: argparse.Namespace, models: Path) -> int:
     folder = args.models or models
     entries, broken = saved.entries(folder)
     if not args.models:
-        entries, broken = [*saved.shipped(), *entries], [*saved.entries(saved.SHIPPED)[1], *broken]
+        shipped, damaged = saved.entries(saved.SHIPPED)
+        entries, broken = [*saved.of_device(shipped), *entries], [*damaged, *broken]
     if args.json:
         keys = ("predictor", "device", "dataset", "dataset_version", "target", "n_train", "status", "message")
         more = ("calibration", "tested", "left_out", "lineages", "batch_sizes", "licence")

@@ -146,8 +146,13 @@ def choose(models: Path, device: str | None, predictor: str | None, dataset: str
 
 
 def shipped(device: str | None = None) -> list[Entry]:
-    """Models that came with the package: all, that of a device, or those of the chip that `device` is: ``rtx5090``."""
-    found = [entry for entry in entries(SHIPPED)[0] if entry.status == "ok"] if SHIPPED.is_dir() else []
+    """Models that came with the package, as `of_device`."""
+    return of_device(entries(SHIPPED)[0], device)
+
+
+def of_device(known: list[Entry], device: str | None = None) -> list[Entry]:
+    """Models that answer: all, those of a device, or those of the chip that `device` is: ``rtx5090``."""
+    found = [entry for entry in known if entry.status == "ok"]
     exact = [entry for entry in found if device in (None, entry.device)]
     return exact or [entry for entry in found if entry.device.startswith(f"{device}_")]
 

@@ -46,9 +46,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write or check the boards that the command line asks for. Raises BenchError; `args` as `arguments` has them."""
-    names = [] if args.front_page else front_page.board_names(args.results)
-    if not front_page.board_names(args.results):
+    every = front_page.board_names(args.results)
+    if not every:
         raise BenchError(f"{args.results}: no board of a grid in config/; run a grid first")
+    names = [] if args.front_page else every
     tasks = [(args.results, name, args.data, args.check) for name in names]
     if args.jobs > 1:  # not by fork, which polars does not survive
         with ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as pool:

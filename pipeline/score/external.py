@@ -160,7 +160,7 @@ def _read_table(path: Path, own: bool, n: int) -> pl.DataFrame:
     kinds = {"network": pl.String, "prediction": pl.Float64} | ({"trained": pl.Boolean} if own else {})
     try:
         if path.suffix == ".parquet":
-            frame = io.read_parquet(path)
+            frame = io.parse_parquet(content, path)
         else:
             frame = pl.read_csv(bytes_io.BytesIO(content), schema_overrides={"network": pl.String}, n_rows=MOST * n + 1)
         if frame.height > MOST * n:

@@ -145,6 +145,14 @@ def test_tables_that_unpack_or_never_end_are_refused(check, table, tables, tmp_p
         external.check(path.parent, tables)
 
 
+def test_a_damaged_table_is_said_to_be_the_one_that_was_handed_in(check, table, tables, tmp_path):
+    check(table, "parquet")
+    path = tmp_path / "0.parquet"
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(BenchError, match="0.parquet: no table of network, prediction: .*; see docs"):
+        external.check(tmp_path, tables)
+
+
 def test_a_training_set_of_its_own_is_counted_and_never_scored_as_held_out(check, table, data):
     _, test = data.split("test_acc", 60)
     names = data.graphs["name"]
