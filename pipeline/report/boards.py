@@ -47,7 +47,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write or check the boards that the command line asks for. Raises BenchError; `args` as `arguments` has them."""
     every = front_page.board_names(args.results)
-    if not every:
+    if not every and not (args.front_page and any(args.results.glob("*/scores.parquet"))):
         raise BenchError(f"{args.results}: no board of a grid in config/; run a grid first")
     names = [] if args.front_page else every
     tasks = [(args.results, name, args.data, args.check) for name in names]

@@ -176,6 +176,15 @@ def test_a_folder_without_boards_is_refused_and_left_alone(results, monkeypatch)
     assert set(contents(results / "of_no_grid")) == {"results/of_no_grid/scores.parquet"}
 
 
+def test_the_front_page_is_written_where_no_boards_grid_is_in_config(results, monkeypatch):
+    for grid in ("config/benchmark.yaml", "config/full/another.yaml"):
+        Path(grid).unlink()
+    with pytest.raises(BenchError, match="no board of a grid in config/"):
+        command(monkeypatch)
+    command(monkeypatch, "--front-page")
+    assert "# Leaderboard" in (results / "leaderboard.md").read_text()
+
+
 def test_one_command_makes_all_boards_and_checks_them(results, monkeypatch):
     command(monkeypatch)
     made = contents(results)

@@ -32,7 +32,7 @@ def test_a_run_where_every_path_and_name_is_hostile(tmp_path):
     (folder / f"{HOSTILE}.yaml").write_text(yaml.safe_dump(grid))
     command = [tools / "bin" / "python", "-m", "snakemake", "--cores", "1", "--configfile", f"{HOSTILE}.yaml"]
     (tmp_path / "bin").mkdir()
-    for program in ("bash", "sh", "mkdir", "rm", "cat", "tar"):
+    for program in ("bash", "sh", "mkdir", "rm", "cat", "tar", "which"):  # `which` is for the plugin of [slurm]
         (tmp_path / "bin" / program).symlink_to(shutil.which(program))
     bare = {"PATH": str(tmp_path / "bin"), "LC_ALL": "C", "OMP_NUM_THREADS": "1"}
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
