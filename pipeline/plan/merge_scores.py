@@ -7,6 +7,8 @@ Cells whose predictions are at hand are scored. The rows of the others are taken
 with the revision, machine and date that stand there, if a repeat says that they still hold: of the cells that differ in
 device and seed alone, one must be at hand, and every score of it must be what it was, to the last bit. Otherwise all
 cells of its kind are missing. Run the first command until it names none: before any repeat it names one cell a kind.
+Settings that a predictor got since then give it another hash and, where they leave its scores alone, nothing more: rows
+taken over get the hash of the repeat.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from pipeline.core.errors import BenchError, run_cli
 from pipeline.score import label_noise, likeness, messages, score, score_table
 
 CELL = ("dataset", "protocol", "target", "device", "predictor", "budget", "seed")  # as CellSpec.key has them
-NO_SCORE = ("torch_device", "host_cpu", "host_gpu", "torch_version", "code_rev", "finished_at")
+NO_SCORE = ("config_hash", "torch_device", "host_cpu", "host_gpu", "torch_version", "code_rev", "finished_at")
 Rows = dict[tuple, pl.DataFrame]
 
 
@@ -71,7 +73,13 @@ def merged(cells: list[CellSpec], new: Rows, old: Rows) -> pl.DataFrame:
     lacking = missing(cells, new, old)
     if lacking:
         raise BenchError(f"{lacking[0].path} and {len(lacking) - 1} more: missing; --missing names all, run them")
-    return pl.concat(new.get(cell.key, old.get(cell.key)) for cell in cells)
+    hashes = {kind(cell): new[cell.key]["config_hash"][0] for cell in cells if cell.key in new}
+    taken = {
+        cell.key: old[cell.key].with_columns(config_hash=pl.lit(hashes[kind(cell)]))
+        for cell in cells
+        if cell.key not in new
+    }
+    return pl.concat((new | taken)[cell.key] for cell in cells)
 
 
 def main() -> None:

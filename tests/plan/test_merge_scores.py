@@ -68,17 +68,22 @@ def test_rows_are_taken_over_where_the_repeat_is_the_same(cells, monkeypatch, ca
     assert io.read_meta(OUT)["messages"] == [[DATASET, "val_acc", "any", "mlp", "n4", 1, "too slow"]]
 
 
-@pytest.mark.parametrize("change", ["a prediction", "config_hash"])
-def test_none_is_taken_over_where_the_repeat_differs(cells, monkeypatch, capsys, change):
+def test_rows_taken_over_have_the_hash_of_todays_settings(cells, monkeypatch):
+    for cell in (cells[0], cells[2]):
+        write_predictions(cell, IDS, config_hash="deadbeef")
+    command(monkeypatch)
+    assert set(score_table.read(OUT)["config_hash"]) == {"deadbeef"}
+
+
+def test_none_is_taken_over_where_the_repeat_differs(cells, monkeypatch, capsys):
     """Two networks in another order are enough."""
     swapped = [0, 1, 2, 3, 5, 4, *range(6, N_GRAPHS)]
-    values, about = (IDS[swapped], {}) if change == "a prediction" else (IDS, {"config_hash": "deadbeef"})
-    write_predictions(cells[0], values, **about)
+    write_predictions(cells[0], IDS[swapped])
     write_predictions(cells[2], IDS)
     assert missing(monkeypatch, capsys) == paths(cells[1])
     with pytest.raises(BenchError, match="missing"):
         command(monkeypatch)
-    write_predictions(cells[1], IDS, **about)
+    write_predictions(cells[1], IDS)
     command(monkeypatch)
     assert not score_table.read(OUT).filter(predictor="gbdt", seed=1, metric="kendall_tau", value=-1).height
 
