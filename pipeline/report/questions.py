@@ -105,17 +105,31 @@ def _best(word: str, best: Best) -> str:
     value = f"**`{best.predictor}`**, τ {_value(best)}{over}"
     start = _budget(word, best)
     if not best.rivals:
-        return f"{start}: {value}{', one seed and so no test' if len(best.cpu_s) > 1 else ''}"
+        return f"{start}: {value}{_untested(best)}"
     if best.tied:
-        return f"{start}: none is first: {value}, and {_tied(best)} can't be told apart"
+        return f"{start}: none is first: {value}, and {_tied(best)} can't be told apart{_untested(best)}"
     few = f"none is first by {FIRST_SEEDS} seeds: " if min(r.seeds for r in best.rivals) < FIRST_SEEDS else ""
-    return f"{start}: {few}{value}, ahead of the next, {_ahead(best.rivals[0], best.metric)}"
+    return f"{start}: {few}{value}, ahead of the next, {_ahead(best.rivals[0], best.metric)}{_untested(best)}"
 
 
 def _tied(best: Best) -> str:
-    names = [f"`{p}`" for p in best.tied[:NAMED]]
-    more = len(best.tied) - NAMED
+    return _named(best.tied)
+
+
+def _named(predictors: list[str]) -> str:
+    names = [f"`{p}`" for p in predictors[:NAMED]]
+    more = len(predictors) - NAMED
     return joined([*names, f"{more} more"] if more > 0 else names)
+
+
+def _untested(best: Best) -> str:
+    """Whom no test compares with the best, and where that is all of them, the next."""
+    if not best.untested:
+        return ""
+    if best.rivals:
+        return f"; {_named(best.untested)}: one seed and so no test"
+    second = best.untested[0]
+    return f", next `{second}`, {number(best.means[second], best.metric)}, one seed and so no test"
 
 
 def _ahead(rival: Compared, metric: str) -> str:
@@ -128,12 +142,12 @@ def _cheapest(word: str, best: Best) -> str:
     start = f"{_budget(word, best)}: **`{best.cheapest}`**"
     cost = f"{compact(best.cpu_s[best.cheapest], 2)} CPU-s"
     if best.behind is None:
-        unsure = ", all that cost less are behind" if best.rivals else ", one seed and so no test"
-        return f"{start} itself, {cost}{unsure if len(best.cpu_s) > 1 else ''}"
+        unsure = ", all that cost less are behind" if best.rivals else ""
+        return f"{start} itself, {cost}{unsure}{_untested(best)}"
     against = f"{compact(best.cpu_s[best.predictor], 2)} of `{best.predictor}`"
     difference = best.behind.paired.difference
     behind = f"behind by {number(difference.mean, best.metric)} ({_span(difference, best.metric)})"
-    return f"{start}, τ {number(best.cheapest_mean, best.metric)}, {behind}, {cost} against {against}"
+    return f"{start}, τ {number(best.means[best.cheapest], best.metric)}, {behind}, {cost} against {against}"
 
 
 def _recipes(two_way: TwoWay) -> str:
@@ -179,7 +193,7 @@ def _unseen_family(family: UnseenFamily) -> str:
     part = "" if family.families == family.known else f" ({family.families} of {family.known} families)"
     best = f"**`{family.best.predictor}`**, MAPE {_value(family.best)} %"
     unsure = f", and {_tied(family.best)} can't be told apart" if family.best.tied else ""
-    unsure = ", one seed and so no test" if family.best.interval is None else unsure
+    unsure += _untested(family.best)
     return f"{best}{unsure}, mean over families of {family.dataset}{part}{again}"
 
 

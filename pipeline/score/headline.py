@@ -14,7 +14,7 @@ from pipeline.score.label_noise import Noise
 from pipeline.score.label_noise import floor as noise_floor
 from pipeline.score.pairs import Pair
 from pipeline.score.published import VERDICTS, Comparison, Figure
-from pipeline.score.ranking import Compared, compared_seeds
+from pipeline.score.ranking import Compared, by_dataset, compared_seeds
 from pipeline.score.recipes import TwoWay, two_ways
 from pipeline.score.tables import Size, Stat, Table
 
@@ -25,19 +25,30 @@ FRACTIONS = ("0.01", "0.05")
 class Best:
     """The best predictor on some (table, size) tasks, its interval over seeds (None: one seed) and what it costs.
 
-    `rivals`: all others, best mean first, each with the best less it, paired by task and seed; none without a second
-    seed. `cheapest` takes the fewest CPU-seconds of the best and those whose paired 95 % interval holds zero.
+    `means`: of all, best first. `rivals`: the others, in that order, each with the best less it, paired by task and
+    seed; those with fewer than two seeds in common are `untested`. `cheapest` takes the fewest CPU-seconds of the best
+    and those whose paired 95 % interval holds zero.
     """
 
     tasks: tuple[tuple[Table, Size], ...]
     metric: str
     predictor: str
-    mean: float
+    means: dict[str, float]
     interval: stats.Interval | None
     rivals: tuple[Compared, ...]
     cheapest: str
-    cheapest_mean: float
     cpu_s: dict[str, float]
+
+    @property
+    def mean(self) -> float:
+        """Of the best."""
+        return self.means[self.predictor]
+
+    @property
+    def untested(self) -> list[str]:
+        """The others without enough seeds to be paired with the best."""
+        tested = {rival.predictor for rival in self.rivals}
+        return [p for p in self.means if p != self.predictor and p not in tested]
 
     @property
     def half(self) -> float | None:
@@ -132,36 +143,36 @@ def _budgets(tables: list[Table]) -> list[str]:
 
 def best_on(tasks: list[tuple[Table, Size]], metric: str) -> Best | None:
     """The best predictor by the mean over tasks, of those with every seed of every task; None without any."""
-    sizes: dict[Table, list[Size]] = {}
-    for table, size in tasks:
-        sizes.setdefault(table, []).append(size)
-    values: dict[str, list[Stat]] = {}  # a stratum a table
+    tables = list(dict.fromkeys(table for table, _ in tasks))
+    strata = [[task for task in tasks if task[0] in stratum] for stratum in by_dataset(tables)]
+    values: dict[str, list[Stat]] = {}
     cpu_s = {}
     for predictor in tasks[0][0].predictors if tasks else []:
-        by_table = [
-            table.over_sizes(predictor, metric, table.split, sizes=of_table) for table, of_table in sizes.items()
-        ]
+        by_stratum = [mean_over_tasks(stratum, predictor, metric) for stratum in strata]
         seconds = [table.stat(predictor, size, "fit_cpu_s", "run").mean for table, size in tasks]
-        if all(stat.complete for stat in by_table):
-            values[predictor] = by_table
+        if all(stat.complete for stat in by_stratum):
+            values[predictor] = by_stratum
             cpu_s[predictor] = float(np.mean(seconds)) if None not in seconds else float("inf")
     if not values:
         return None
     sign = tasks[0][0].better(metric, 1.0)
     means = {p: float(np.mean([stat.mean for stat in strata])) for p, strata in values.items()}
     best, *others = sorted(means, key=lambda p: (-sign * means[p], p))
-    rivals = _rivals(list(sizes), values, best, others, sign)
+    rivals = _rivals([stratum[0][0] for stratum in strata], values, best, others, sign)
     close = [best, *(rival.predictor for rival in rivals if rival.paired.difference.low <= 0)]
     cheapest = min(close, key=lambda p: (cpu_s[p], p))
     interval = stats.interval([stat.values for stat in values[best]])
-    return Best(tuple(tasks), metric, best, means[best], interval, rivals, cheapest, means[cheapest], cpu_s)
+    return Best(tuple(tasks), metric, best, {p: means[p] for p in (best, *others)}, interval, rivals, cheapest, cpu_s)
 
 
 def _rivals(
     tables: list[Table], values: dict[str, list[Stat]], best: str, others: list[str], sign: float
 ) -> tuple[Compared, ...]:
-    """The best less each of the others, more being better; () where one of them can't be paired with it."""
-    pairs = []
+    """The best less each of the others that can be paired with it, more being better.
+
+    ``tables``: the first of each stratum.
+    """
+    pairs = {}
     for other in others:
         strata = zip(tables, values[best], values[other], strict=True)
         seeds = [compared_seeds(table, best, other, ours, theirs) for table, ours, theirs in strata]
@@ -169,11 +180,10 @@ def _rivals(
             [sign * np.array(stat.values_of(of_table)) for stat, of_table in zip(values[p], seeds, strict=True)]
             for p in (best, other)
         )
-        pairs.append((stats.paired(*both), min(map(len, seeds))))
-    if any(pair is None for pair, _ in pairs):
-        return ()
-    corrected = stats.holm([pair.p for pair, _ in pairs])
-    return tuple(Compared(o, pair, float(p), n) for o, (pair, n), p in zip(others, pairs, corrected, strict=True))
+        if pair := stats.paired(*both):
+            pairs[other] = (pair, min(map(len, seeds)))
+    corrected = stats.holm([pair.p for pair, _ in pairs.values()])
+    return tuple(Compared(o, pair, float(p), n) for (o, (pair, n)), p in zip(pairs.items(), corrected, strict=True))
 
 
 def tasks_at(tables: list[Table], budget: str) -> list[tuple[Table, Size]]:
@@ -181,12 +191,12 @@ def tasks_at(tables: list[Table], budget: str) -> list[tuple[Table, Size]]:
     return [(table, size) for table in tables for size in table.sizes if str(size.budget) == budget]
 
 
-def mean_over_tasks(tasks: list[tuple[Table, Size]], predictor: str) -> Stat:
-    """The main metric averaged over tasks seed by seed, for the seeds that the grid asks for in all of them.
+def mean_over_tasks(tasks: list[tuple[Table, Size]], predictor: str, metric: str | None = None) -> Stat:
+    """A metric (default: the main one) averaged over tasks seed by seed, for the seeds that the grid asks for in all.
 
     A task that lacks a seed's number makes that seed fail.
     """
-    by_task = [table.main(predictor, size) for table, size in tasks]
+    by_task = [table.stat(predictor, size, metric or table.metric, table.split) for table, size in tasks]
     if len(by_task) == 1:
         return by_task[0]
     seeds = sorted(set.intersection(*(table.seeds_of(predictor, [size]) for table, size in tasks)))

@@ -28,7 +28,10 @@ def _headline(headline: Headline) -> dict[str, object]:
     plain: dict[str, object] = {"synthetic": True} if headline.synthetic else {}
     for fraction, best in headline.best.items():
         plain[f"best_at_{fraction}"] = {"predictor": best.predictor, "kendall_tau": _rounded(best.mean)}
-        plain[f"cheapest_at_{fraction}"] = {"predictor": best.cheapest, "kendall_tau": _rounded(best.cheapest_mean)}
+        plain[f"cheapest_at_{fraction}"] = {
+            "predictor": best.cheapest,
+            "kendall_tau": _rounded(best.means[best.cheapest]),
+        }
     family = headline.unseen_family
     if family:
         plain["unseen_family"] = {

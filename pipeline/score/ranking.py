@@ -5,6 +5,9 @@ is the rank to expect of one run, and its interval comes from the seeds like eve
 the predictors share: `Table.shared_sizes`, and the seeds that the grid asks of all that have them. Only predictors with
 a number for every such task and seed have a mean rank; the others are listed with what they lack.
 
+A seed's runs on one data set are one repeat, whatever protocol or label they are scored by: their tables share a
+stratum, in which tasks are averaged seed by seed.
+
 Where the best of a first look got more seeds (`looked_at` of a grid), two of them are compared on the added seeds
 alone: the first ones chose whom to compare.
 """
@@ -25,7 +28,7 @@ from pipeline.score.tables import Size, Stat, Table
 class Compared:
     """A predictor beside the best one: the best less this one, in the metric's units; p corrected for their number.
 
-    `seeds`: how many seeds both have, at least, on each table.
+    `seeds`: how many seeds both have, at least, on each data set.
     """
 
     predictor: str
@@ -42,7 +45,12 @@ class Ranking:
         self.tasks: list[tuple[Table, Size]] = [(table, size) for table in tables for size in table.shared_sizes]
         self.predictors = list(dict.fromkeys(p for table in tables for p in table.predictors))
         asked = [p for p in self.predictors if all(t.seeds_of(p, t.shared_sizes) for t in tables)]
-        self.seeds = {table: _shared_seeds(table, asked) for table in tables}
+        self.strata = by_dataset(tables)
+        self.seeds = {
+            table: tuple(sorted(set.intersection(*(_shared_seeds(other, asked) for other in stratum))))
+            for stratum in self.strata
+            for table in stratum
+        }
         self.ranked = [p for p in asked if all(_has_all(t, p, self.seeds[t]) for t in tables)]
 
     @property
@@ -55,8 +63,11 @@ class Ranking:
 
     @cached_property
     def values(self) -> list[np.ndarray]:
-        """The main metric turned so that more is better: one array a table, (ranked, sizes, seeds)."""
-        return [np.array([_values(t, p, self.seeds[t]) for p in self.ranked]) for t in self.tables]
+        """The main metric turned so that more is better: one array a stratum, (ranked, tasks, seeds)."""
+        return [
+            np.array([np.concatenate([_values(t, p, self.seeds[t]) for t in stratum]) for p in self.ranked])
+            for stratum in self.strata
+        ]
 
     @cached_property
     def mean_ranks(self) -> dict[str, stats.Interval | float]:
@@ -64,10 +75,10 @@ class Ranking:
         there is but one seed."""
         if not self.ranked:
             return {}
-        by_table = [stats.ranks(v).mean(1) for v in self.values]  # each (ranked, seeds)
+        by_stratum = [stats.ranks(v).mean(1) for v in self.values]  # each (ranked, seeds)
         mean_ranks = {}
         for i, predictor in enumerate(self.ranked):
-            per_seed = [ranks[i] for ranks in by_table]
+            per_seed = [ranks[i] for ranks in by_stratum]
             interval = stats.rank_interval(per_seed, len(self.ranked))
             mean_ranks[predictor] = interval or float(np.mean([ranks.mean() for ranks in per_seed]))
         return dict(sorted(mean_ranks.items(), key=lambda item: (point(item[1]), item[0])))
@@ -80,11 +91,18 @@ class Ranking:
 
     def pair(self, a: str, b: str) -> tuple[stats.Paired | None, int]:
         """`a` less `b`, paired by task and seed, on the seeds of `compared_seeds`: None with fewer than two of them."""
-        seeds = {
-            t: compared_seeds(t, a, b, *(t.main(p, s) for p in (a, b) for s in t.shared_sizes)) for t in self.tables
-        }
-        values = [[_values(table, p, seeds[table]) for table in self.tables] for p in (a, b)]
-        return stats.paired(*values), min(map(len, seeds.values()))
+        seeds = [
+            compared_seeds(stratum[0], a, b, *(t.main(p, s) for t in stratum for p in (a, b) for s in t.shared_sizes))
+            for stratum in self.strata
+        ]
+        values = (
+            [
+                np.concatenate([_values(table, p, of_stratum) for table in stratum])
+                for stratum, of_stratum in zip(self.strata, seeds, strict=True)
+            ]
+            for p in (a, b)
+        )
+        return stats.paired(*values), min(map(len, seeds))
 
     @cached_property
     def compared(self) -> list[Compared]:
@@ -113,10 +131,18 @@ def point(rank: stats.Interval | float) -> float:
     return rank.mean if isinstance(rank, stats.Interval) else rank
 
 
-def _shared_seeds(table: Table, predictors: list[str]) -> tuple[int, ...]:
+def by_dataset(tables: list[Table]) -> list[list[Table]]:
+    """Tables of one data set together."""
+    strata: dict[str, list[Table]] = {}
+    for table in tables:
+        strata.setdefault(table.dataset, []).append(table)
+    return list(strata.values())
+
+
+def _shared_seeds(table: Table, predictors: list[str]) -> set[int]:
     """The seeds that the grid asks of all these predictors at the shared sizes."""
     seeds = [table.seeds_of(p, table.shared_sizes) for p in predictors]
-    return tuple(sorted(set.intersection(*seeds))) if seeds else ()
+    return set.intersection(*seeds) if seeds else set()
 
 
 def _has_all(table: Table, predictor: str, seeds: tuple[int, ...]) -> bool:

@@ -59,8 +59,8 @@ def test_every_board_answers_what_it_can():
     assert at_1.startswith("  - 1 % (10 labels): ") and at_5.startswith("  - 5 % (50 labels): ")
     assert said[questions.RECIPE] == ["- no board has several predictors by several recipes yet, so none says", ""]
     assert said[questions.FAMILY] == [
-        "- [nets](nets/leaderboard.md): **`nn_former-latency`**, MAPE 9.00 %, one seed and so no test, "
-        "mean over families of synthetic_toy", "",
+        "- [nets](nets/leaderboard.md): **`nn_former-latency`**, MAPE 9.00 %, next `gbdt`, 12.00, one seed "
+        "and so no test, mean over families of synthetic_toy", "",
     ]  # fmt: skip
     assert said[questions.REPRODUCES] == ["- no board has such data", ""]
 
