@@ -190,7 +190,20 @@ def predictors_table(boards: dict[str, Scores], tuned: Tuned, notes: Notes) -> l
     for predictor in order:
         mark = notes.mark(f"As {'; '.join(variants[predictor])}.") if predictor in variants else ""
         rows.append([f"`{predictor}`{mark}", *(of_column.get(predictor, MISSING) for of_column in texts)])
-    return markdown(["Predictor", *map(_heading, columns)], rows)
+    return [*markdown(["Predictor", *map(_heading, columns)], rows), *_better_forms(columns, representatives)]
+
+
+def _better_forms(columns: list[Column], representatives: list[dict[str, str]]) -> list[str]:
+    """Which forms of predictors, without a row of their own, are better than the best of the rows."""
+    found = []
+    for column, labels_of in zip(columns, representatives, strict=True):
+        stats = {label: column.stat(label) for label in column.table.predictors}
+        complete = {label: stat.mean for label, stat in stats.items() if stat.complete}
+        better = max(complete, key=lambda label: column.table.better(column.metric, complete[label]), default=None)
+        if better and better not in labels_of.values():
+            found.append(f"`{better}` {number(complete[better], column.metric)} on {column.table.dataset}")
+    end = f" Other forms of predictors, on their boards, are better: {joined(found)}." if found else ""
+    return ["", f"Bold is the best of the rows, a form of each predictor.{end}"]
 
 
 def _column(board: str, table: Table) -> Column:

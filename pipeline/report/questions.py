@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.config.budget import Budget, Kind
+from pipeline.config.nasflat import NASFLAT
 from pipeline.core.names import RECIPES
 from pipeline.report.format import TITLES, compact, joined, number, percent, plain
 from pipeline.score.headline import Best, Headline, UnseenFamily, Verdicts
@@ -74,9 +75,13 @@ def _transfer(n: int, tasks: list[Task]) -> str:
     leader = max(dict.fromkeys(leaders), key=leaders.count, default=None)
     of_focus = f", NN-Former on {focus}" if any(task.focus for task in tasks) else ""
     often = f", `{leader}` is the best on {leaders.count(leader)}" if leader else ""
+    other = sum(bool(NASFLAT[task.table.protocol]) for task in tasks)
+    other = f"; {other} of the tasks lack devices of the published ones" if other else ""
+    checked = any(figure.confidence == "V" for task in tasks for figure in task.figures.values())
     return (
         f"{n} labels of the new device: the best of ours is above NASFLAT's published figure, by a 95 % interval that "
-        f"excludes it, on {best} of {len(tasks)} tasks{of_focus}{often}"
+        f"excludes it, on {best} of {len(tasks)} tasks{of_focus}{often}{other}"
+        f"{'' if checked else '; no figure is checked against the paper'}"
     )
 
 

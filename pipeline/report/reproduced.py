@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pipeline.core.names import FOCUS, is_as_published
 from pipeline.report.format import MISSING, TITLES, cell, compact, folded, markdown, number, plain
 from pipeline.report.questions import WORDS
-from pipeline.report.sections import confidence_legend
+from pipeline.report.sections import confidence_legend, picked_by, published_labels
 from pipeline.score.published import CONFIDENCE, LEAVE_OUT, Comparison, Figure
 from pipeline.score.scores import Scores
 
@@ -58,11 +58,12 @@ def figures_table(boards: dict[str, Scores], figures: Iterable[Figure]) -> list[
     n = sum(figure.in_doubt and figure.predictor == FOCUS for figure in figures)
     figures_words = f"{n} figure{'s' if n > 1 else ''} of config/published.csv"
     in_doubt = ["", f"Not shown, as sources contradict each other: {figures_words}."] if n else []
+    picked = [line for text in dict.fromkeys(map(picked_by, filter(lambda f: f.n_val, known))) for line in ("", text)]
     rows = [_row(figure, found.get(figure.key, []), boards) for figure in known]
     header = ["Published", "Labels", "Metric", "Figure", "Confidence", "Ours, as published", "Fit, CPU-h"]
     return folded(
         "Each published figure of NN-Former, and ours",
-        [*markdown(header, rows, "lrlrllr"), "", *confidence_legend(known, WORDS["agrees"]), *in_doubt],
+        [*markdown(header, rows, "lrlrllr"), "", *confidence_legend(known, WORDS["agrees"]), *picked, *in_doubt],
     )  # fmt: skip
 
 
@@ -73,7 +74,7 @@ def _row(figure: Figure, ours: list[Comparison], boards: dict[str, Scores]) -> l
         text = _parameters(boards) if figure.metric == "n_params" else "not compared: other hardware"
         what, labels, hours = "cost", MISSING, MISSING
     else:
-        value, labels = number(figure.value, figure.metric), f"{figure.n_train:,}"
+        value, labels = number(figure.value, figure.metric), published_labels(figure)
         if form in FORMS and figure.metric == "kendall_tau":
             value = f"{figure.value:.4f}"  # forms differ in the fourth digit
         family = figure.protocol.removeprefix(LEAVE_OUT) if figure.protocol.startswith(LEAVE_OUT) else ""

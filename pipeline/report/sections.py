@@ -171,16 +171,11 @@ def _published_row(table: Table, comparison: published.Comparison, notes: Notes)
     source = plain(figure.source)
     if figure.predictor != comparison.label:
         source = f"{code(figure.predictor)}: {source}"
-    ours, theirs = "mean of all families", f"{figure.n_train:,}"
+    ours, theirs = "mean of all families", published_labels(figure)
     if size is not None:
         ours = labels(size) if size.budget.is_drawn else f"{labels(size)} ({size_name(size)})"
     if figure.n_val:
-        words = "labels of the test set" if figure.val_is_test else "validation labels"
-        theirs += f" + {figure.n_val:,} {'test' if figure.val_is_test else 'val'}"
-        theirs += notes.mark(
-            f"The released code picks its checkpoint with {figure.n_val:,} {words} beside the training labels it is "
-            "quoted with. Ours picks nothing with labels that are not counted."
-        )
+        theirs += notes.mark(picked_by(figure))
     verdict = comparison.verdict
     if comparison.on_sample:
         verdict = f"of another set: {plain(figure.dataset)}"
@@ -191,6 +186,21 @@ def _published_row(table: Table, comparison: published.Comparison, notes: Notes)
         number(figure.value, metric), published.CONFIDENCE[figure.confidence][0], difference or MISSING, verdict,
         compact(comparison.cpu_s, 2), source,
     ]  # fmt: skip
+
+
+def published_labels(figure: published.Figure) -> str:
+    """The labels of a published figure: those trained on, and those that picked the checkpoint."""
+    picked = f" + {figure.n_val:,} {'test' if figure.val_is_test else 'val'}" if figure.n_val else ""
+    return f"{figure.n_train:,}{picked}"
+
+
+def picked_by(figure: published.Figure) -> str:
+    """What labels beside the training labels did for a published figure."""
+    words = "labels of the test set" if figure.val_is_test else "validation labels"
+    return (
+        f"The released code picks its checkpoint with {figure.n_val:,} {words} beside the training labels it is "
+        "quoted with. Ours picks nothing with labels that are not counted."
+    )
 
 
 def _settings_mark(table: Table, label: str, notes: Notes) -> str:
