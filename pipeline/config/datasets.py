@@ -64,7 +64,8 @@ class Dataset:
     """One block of config/datasets.yaml. `targets` maps each target to its devices; `families` may be empty.
 
     `test_fraction` of all networks are held out; the rest is the pool of training networks. `identity`: operations that
-    hand their input on unchanged; how networks are scored hangs on it, the tables don't, so it is no part of the repr.
+    hand their input on unchanged. `reruns`: by device, another one that is the same chip timed with other versions of
+    its software. How networks are scored hangs on these two, the tables don't, so they are no part of the repr.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Dataset:
     files: tuple[RawFile, ...]
     made: Made | None = None
     identity: tuple[str, ...] = field(default=(), repr=False)
+    reruns: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def platforms(self) -> tuple[str, ...]:
@@ -116,6 +118,11 @@ def _dataset(path: Path, name: str, block: dict) -> Dataset:
     if len({file.path for file in files}) < len(files):
         raise BenchError(f"{path}: {name}: a file is listed twice; remove one")
     made = Made(**block["made"]) if "made" in block else None
+    devices = {device for facts in block["targets"].values() for device in facts["devices"]}
+    if unknown := {*(reruns := block.get("reruns", {})), *reruns.values()} - devices:
+        raise BenchError(
+            f"{path}: {name}: reruns name {min(unknown)}, which is no device of its targets; mend that name"
+        )
     if made and (files or made.per_family * len(block.get("families", [])) != block["n_graphs"]):
         raise BenchError(f"{path}: {name}: a data set made here has no files and n_graphs = per_family x families")
     return Dataset(
@@ -132,6 +139,7 @@ def _dataset(path: Path, name: str, block: dict) -> Dataset:
         files=files,
         made=made,
         identity=tuple(block.get("identity", [])),
+        reruns=block.get("reruns", {}),
     )
 
 

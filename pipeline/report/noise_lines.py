@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.report.format import code, plain
-from pipeline.score.label_noise import ADDITIVE, BUSY, FAULTY, REPEATS, SECOND, Noise, doubtful
+from pipeline.score.label_noise import ADDITIVE, BUSY, FAULTY, REPEATS, RERUN, SECOND, Noise, doubtful
 from pipeline.score.tables import Table
 
 
@@ -17,6 +17,7 @@ def noise_lines(table: Table, noise: list[Noise]) -> list[str]:
     if len(table.devices) == 1:
         parts += [_repeats(n, "timed" if table.is_cost else "trained") for n in of_table if n.kind == REPEATS][:1]
     parts += [_second(n, len(table.devices) > 1) for n in of_table if n.kind == SECOND]
+    parts += [_rerun(n, table) for n in of_table if n.kind == RERUN]
     parts += _recorded(table, any(n.kind not in (ADDITIVE, FAULTY) for n in of_table))
     what = "Noise floor" if table.is_cost else "Noise ceiling"
     lines = ["", f"{what}, how well labels agree with themselves: {'; '.join(parts)}."] if parts else []
@@ -74,6 +75,13 @@ def _repeats(n: Noise, how: str) -> str:
 def _second(n: Noise, several_devices: bool) -> str:
     where = f" on {code(n.device)}" if several_devices else ""
     return f"{n.n:,} networks measured again{where} agree to τ {n.values['kendall_tau']:.3f}{_errors(n)}"
+
+
+def _rerun(n: Noise, table: Table) -> str:
+    other, tau = code(table.about.reruns[n.device]), n.values["kendall_tau"]
+    return (
+        f"{n.n:,} networks on {code(n.device)} and on {other}, scaled by one factor, agree to τ {tau:.3f}{_errors(n)}"
+    )
 
 
 def _errors(n: Noise) -> str:

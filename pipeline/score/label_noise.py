@@ -1,10 +1,12 @@
 """How well labels agree with themselves, measured from the data: a ceiling for correlations, a floor for errors.
 
-Four measures. `second`: a second measurement of the same networks, the target second_<target> of a data set.
+Five measures. `second`: a second measurement of the same networks, the target second_<target> of a data set.
 `repeats`: networks of one isomorphism class are the same network, trained or timed more than once; the first two of
 each class (by graph_id) are one measurement and its repeat. `pairs`: two kinds of labels of the same networks, where
-config/datasets.yaml names them; no predictor trained on one can rank the other better than that. `additive`: costs as
-sums over the places of a network (`pipeline.score.additive`), a ceiling for what adds up blocks.
+config/datasets.yaml names them; no predictor trained on one can rank the other better than that. `rerun`: the same chip
+timed with other versions of its software, which the data set names, brought to one scale by the median ratio: what
+versions change besides is in it. `additive`: costs as sums over the places of a network (`pipeline.score.additive`), a
+ceiling for what adds up blocks.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ FEWEST = 50  # pairs; fewer say too little
 FEWEST_SECOND = 20  # a second measurement knows what it compares; isomorphic cells are luck
 SECOND = "second"
 REPEATS = "repeats"
+RERUN = "rerun"
 ADDITIVE = "additive"  # `n` networks held out of the fit; `values` has r2 too
 FAULTY = "faulty"  # no agreement: `n` labels cannot be and are left out, `share` percent of all
 BUSY = "busy"  # no agreement: `n` labels, `share` percent, were timed beside other work, and never twice alike
@@ -40,7 +43,7 @@ class Noise:
     dataset: str
     scored_on: str
     device: str
-    kind: str  # REPEATS, SECOND, ADDITIVE, FAULTY, BUSY, or the other label
+    kind: str  # REPEATS, SECOND, RERUN, ADDITIVE, FAULTY, BUSY, or the other label
     n: int
     values: dict[str, float]
 
@@ -94,6 +97,10 @@ def measure(data, about: Dataset, scored_on: str, device: str) -> list[Noise]:
         if both and scored_on in ceiling.labels:
             other = next(name for name in ceiling.labels if name != scored_on)
             agreements.append(_with(data, about, scored_on, device, other, other))
+    if device in about.reruns and is_cost(scored_on):
+        ours, theirs = _of_both(data, about.name, (scored_on, device), (scored_on, about.reruns[device]))
+        scale = float(np.median(ours / theirs)) if len(ours) else 1.0
+        agreements.append(_noise(about.name, scored_on, device, RERUN, theirs * scale, ours))
     agreements.append(_additive(data, about, scored_on, device) if is_cost(scored_on) else None)
     counts = {FAULTY: data.n_faulty(about.name, scored_on, device), BUSY: data.n_busy(about.name, scored_on, device)}
     n_all = counts[FAULTY] + len(labels.ids)
@@ -116,9 +123,15 @@ def _additive(data, about: Dataset, scored_on: str, device: str) -> Noise | None
 
 def _with(data, about: Dataset, scored_on: str, device: str, other: str, kind: str) -> Noise | None:
     """Agreement of the label `scored_on` with that called `other`, as if the other predicted it."""
-    ours, theirs = (data.labels(about.name, name, device) for name in (scored_on, other))
+    ours, theirs = _of_both(data, about.name, (scored_on, device), (other, device))
+    return pairs(about.name, scored_on, device, kind, theirs, ours)
+
+
+def _of_both(data, dataset: str, *labels: tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    """Two kinds of labels, each a (target, device), of the networks that have both."""
+    ours, theirs = (data.labels(dataset, *label) for label in labels)
     _, i, j = np.intersect1d(ours.ids, theirs.ids, return_indices=True)
-    return pairs(about.name, scored_on, device, kind, theirs.values[j], ours.values[i])
+    return ours.values[i], theirs.values[j]
 
 
 def floor(

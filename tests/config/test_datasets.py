@@ -109,6 +109,8 @@ SOURCE = ("nasbench201", "sources", 0)
         (("nasbench201", "targets", "latency_ms\n"), {"devices": ["x"]}),
         (("nasbench201", "targets", "val_acc", "devices"), ["any\n"]),
         (("nasbench201", "families"), ["a", "b\n"]),
+        (("timm_latency", "reruns", "vim3"), "vim4"),
+        (("timm_latency", "reruns", "vim3"), ["vim3"]),
         ((*SOURCE, "urls"), ["https://example.org/\n"]),
         ((*SOURCE, "files", "x\n"), {"bytes": 1, "sha256": "0" * 64}),
         ((*SOURCE, "files", "x"), {"bytes": 1, "sha256": "0" * 64 + "\n"}),

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pipeline.report import csv_rows, html, overview, page, sections
 from pipeline.report.format import Notes
 from pipeline.report.questions import answers
-from pipeline.score.label_noise import BUSY, FAULTY, SECOND, Noise, dump, parse
+from pipeline.score.label_noise import BUSY, FAULTY, RERUN, SECOND, Noise, dump, parse
 from tests.helpers.board_fixtures import ABOUT, costs_of, scores_of, table_of
 from tests.helpers.score_fixtures import DATASET
 
@@ -39,6 +39,15 @@ def test_it_stands_in_the_section_the_summary_and_the_answer():
     assert "; labels measured again: 1.25 %\n" in text
     without = page.page(content([]))
     assert not any(word in without for word in ("measured again", "noise floor"))
+
+
+def test_another_run_of_the_chip_is_named_with_its_other_form():
+    rows, changes = costs_of(VALUES, "leave_one_family_out")
+    about = replace(ABOUT, families=("a", "b"), reruns={"phone": "old_phone"})
+    scores = scores_of([table_of(VALUES, rows, about, **changes)], noise=[replace(FLOOR, kind=RERUN)])
+    text = page.page(page.Content(scores, {}))
+    assert "33 networks on `phone` and on `old_phone`, scaled by one factor, agree to τ 0.987, MAPE 1.25 %" in text
+    assert "measured again" not in text
 
 
 def test_it_stands_in_every_row_of_the_html_page():

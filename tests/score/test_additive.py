@@ -41,7 +41,7 @@ def test_the_noise_of_a_cost_has_its_sum_over_places(tmp_path, monkeypatch):
     path = root / "parquet/synthetic_toy/graphs.parquet"
     frame, meta = io.read_parquet(path), io.read_meta(path)
     monkeypatch.setattr(label_noise, "FEWEST", 4)
-    about = type("About", (), {"name": "synthetic_toy", "targets": {}, "ceilings": ()})
+    about = type("About", (), {"name": "synthetic_toy", "targets": {}, "ceilings": (), "reruns": {}})
     assert not [n for n in label_noise.measure(Data(root), about, "lat_ms", "phone") if n.kind == label_noise.ADDITIVE]
     io.write_parquet(
         path, frame.with_columns(name=frame["name"].str.pad_start(2, "0").str.replace("(.)(.)", "$1|$2")), meta

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 
 from pipeline.config import datasets
@@ -10,6 +11,7 @@ from pipeline.convert import nasbench201
 from pipeline.core import io
 from pipeline.fetch import fetch
 from pipeline.score import label_noise, score, score_table
+from tests.helpers.board_fixtures import ABOUT
 from tests.helpers.score_fixtures import make_cell, make_data, write_predictions
 
 
@@ -22,6 +24,22 @@ def test_repeats_take_the_first_two_of_each_class():
         "kendall_tau": 1.0, "spearman": 1.0, "mape": pytest.approx(5.0), "acc10": 100.0,
     }  # fmt: skip
     assert label_noise.repeats("d", "test_acc", "any", iso, values).values == {"kendall_tau": 1.0}
+
+
+def test_another_run_of_the_chip_is_compared_by_one_scale(tmp_path, monkeypatch):
+    """Twice as fast with newer software, but for one network of twenty that got four times as fast."""
+    root = make_data(tmp_path)
+    path = root / "parquet/synthetic_toy/targets.parquet"
+    frame, meta = io.read_parquet(path), io.read_meta(path)
+    new = frame.filter(target="lat_ms", device="phone")
+    fast = pl.when(pl.col("graph_id") == new["graph_id"].max()).then(4.0).otherwise(2.0)
+    old = new.with_columns(device=pl.lit("old_phone"), value=pl.col("value") * fast)
+    io.write_parquet(path, pl.concat([frame, old]).sort("target", "device", "graph_id"), meta)
+    monkeypatch.setattr(label_noise, "FEWEST", 4)
+    about = replace(ABOUT, reruns={"phone": "old_phone"}, ceilings=())
+    (found,) = (n for n in label_noise.measure(score.Data(root), about, "lat_ms", "phone") if n.kind == "rerun")
+    assert found.n == new.height and found.values["mape"] == pytest.approx(100 / new.height)
+    assert not [n for n in label_noise.measure(score.Data(root), about, "lat_ms", "old_phone") if n.kind == "rerun"]
 
 
 def test_too_few_repeats_say_nothing():
