@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.special import erfcx, log_ndtr
 
 from pipeline.config.search_grid import Method
 from pipeline.search.space import Labels, Networks
 from predictors.kit.ensemble import Ensemble, make
 
 POPULATION, TOURNAMENT = 50, 10
+NORMAL_MEDIAN = 0.6745  # of the absolute value of a standard normal
+TINY = 1e-6
 BEST = 10  # networks whose local changes are candidates
 
 
@@ -126,8 +129,10 @@ class ByPredictor(Searcher):
     (White et al., AAAI 2021), with a sample where they run out. `acquisition`: the prediction, or for ensembles
     independent Thompson sampling (the same paper): a normal draw by mean and spread of the members.
 
-    Where costs have a limit a second one of the same kind learns the costs seen, and candidates it expects above the
-    limit come last, the furthest at the end.
+    Where costs have a limit a second one of the same kind learns the costs seen, and candidates are queried by the
+    improvement to expect times the chance to stay within the limit (Gardner et al., ICML 2014, section 3). Both are
+    taken to err as what they said of earlier proposals did: a normal by the errors' median and median absolute
+    deviation, those of costs in logarithms. Before any, candidates expected above the limit come last.
     """
 
     one_by_one = False
@@ -136,14 +141,33 @@ class ByPredictor(Searcher):
         super().__init__(networks, random)
         self.method, self.sample = method, sample
         self.fitted: dict[str, tuple[int, object]] = {}  # by task: number of labels, predictor
+        self.said: dict[int, tuple[float, float]] = {}  # of networks proposed under a limit: accuracy, log of the cost
 
     def propose(self, history: History, n: int) -> np.ndarray:
         pool = self._candidates(history, n)
-        score = self._acquisition(self._fit(history), pool)
+        score = accuracy = self._acquisition(self._fit(history), pool)
         if history.costs is not None:
-            cost, _ = self._answers(self._fit(history, "cost"), pool)
-            score = np.where(cost > history.limit, -1e6 * cost / history.limit, score)
-        return pool[np.lexsort((self.random.random(len(pool)), -score))[:n]]  # equal scores in random order
+            cost = np.log(np.maximum(self._answers(self._fit(history, "cost"), pool)[0], TINY))
+            score = self._within(history, accuracy, cost)
+        best = np.lexsort((self.random.random(len(pool)), -score))[:n]  # equal scores in random order
+        if history.costs is not None:
+            self.said |= dict(zip(pool[best].tolist(), zip(accuracy[best], cost[best], strict=True), strict=True))
+        return pool[best]
+
+    def _within(self, history: History, accuracy: np.ndarray, cost: np.ndarray) -> np.ndarray:
+        """The logarithm of the improvement to expect within the limit, (m,), of predicted accuracies and log costs."""
+        limit = np.log(history.limit)
+        proposed = np.array([network in self.said for network in history.networks.tolist()])
+        known = proposed & np.isfinite(history.costs)
+        if not known.any():
+            return np.where(cost > limit, -1e6 * np.exp(cost - limit), accuracy)
+        said = np.array([self.said[network] for network in history.networks[known].tolist()])
+        errors = np.stack([history.accuracies[known], np.log(history.costs[known])], 1) - said
+        shift = np.median(errors, 0)
+        spread = np.maximum(np.median(np.abs(errors - shift), 0) / NORMAL_MEDIAN, TINY)
+        chance = log_ndtr((limit - cost - shift[1]) / spread[1])
+        allowed = history.accuracies[history.costs <= history.limit]
+        return chance + log_improvement((accuracy + shift[0] - allowed.max()) / spread[0]) if len(allowed) else chance
 
     def predict(self, history: History, which: np.ndarray) -> np.ndarray:
         return self._answers(self._fit(history), which)[0]
@@ -182,6 +206,16 @@ class ByPredictor(Searcher):
         if self.method.candidates == "local" and len(pool) >= n:
             return pool
         return np.union1d(pool, self.random.choice(free, min(self.sample, len(free)), replace=False))
+
+
+def log_improvement(z: np.ndarray) -> np.ndarray:
+    """The logarithm of E max(z + e, 0), e standard normal: of the improvement to expect, in units of the spread.
+
+    Below -10,000 it is as at -10,000, where rounding sets in, and above 30 the logarithm of z.
+    """
+    low = np.clip(z, -1e4, 30.0)
+    mills = np.sqrt(np.pi / 2) * erfcx(-low / np.sqrt(2))  # Phi / phi
+    return -0.5 * low**2 - 0.5 * np.log(2 * np.pi) + np.log1p(low * mills) + np.log(np.maximum(z / 30.0, 1.0))
 
 
 def searcher(method: Method, networks: Networks, random: np.random.Generator, sample: int) -> Searcher:

@@ -2,11 +2,20 @@
 
 import numpy as np
 import pytest
+from scipy.special import log_ndtr
 
 from pipeline.config.search_grid import Method
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import from_frame
-from pipeline.search.methods import ByPredictor, Evolution, History, LocalSearch, RandomSearch
+from pipeline.search.methods import (
+    NORMAL_MEDIAN,
+    ByPredictor,
+    Evolution,
+    History,
+    LocalSearch,
+    RandomSearch,
+    log_improvement,
+)
 from pipeline.search.space import Networks
 from pipeline.spaces import blocks, cells, gnn, local_changes
 
@@ -41,6 +50,39 @@ def test_local_changes_by_hand():
     assert len(set(around)) == 40 and {"0,0,0,0|gin|gat|fc|fc", "0,1,2,3|gcn|gat|fc|fc"} <= set(around)
     with pytest.raises(BenchError, match="no local changes are known of networks of fbnet"):
         local_changes.changes("fbnet", "x")
+
+
+def test_the_improvement_to_expect_against_its_integral():
+    e = np.linspace(-12, 12, 200_001)
+    density = np.exp(-(e**2) / 2) / np.sqrt(2 * np.pi)
+    for z in (-6.0, -1.0, 0.0, 2.0, 9.0):
+        assert log_improvement(np.array([z]))[0] == pytest.approx(
+            np.log(np.trapezoid(np.maximum(z + e, 0) * density, e))
+        )
+    assert log_improvement(np.array([1e3]))[0] == pytest.approx(np.log(1e3))
+    low = log_improvement(np.array([-1e6, -1e4, -1e3, -99.0]))
+    assert np.isfinite(low).all() and (np.diff(low) >= 0).all()
+
+
+def test_under_a_limit_earlier_errors_decide_what_is_worth_a_query(macro):
+    """Three proposals cost exp(0.5) times what was said, give or take; the limit is 10.
+
+    So what is expected at 5 costs about 8.2 and is within, what is expected at 9 costs 15 and is not.
+    """
+    who = ByPredictor(macro, np.random.default_rng(0), Method("x", "predictor", "op_counts", {}, "mean", "sample"), 10)
+    queried, told = np.array([7, 8, 9, 4]), np.log([4.0, 5.0, 6.0])
+    costs = np.array([*np.exp(told + [0.5, 0.4, 0.6]), 3.0])
+    past = History(queried, np.zeros(4), np.array([80.0, 82.0, 81.0, 79.0]), costs, 10.0)
+    who.said = {7: (80.0, told[0]), 8: (81.0, told[1]), 9: (82.0, told[2])}
+    near, far, weak = who._within(past, np.array([84.0, 84.0, 70.0]), np.log([5.0, 9.0, 5.0]))
+    assert near > far and near > weak
+    spread, gain = 0.1 / NORMAL_MEDIAN, (84.0 - 82.0) / (1.0 / NORMAL_MEDIAN)
+    chance = log_ndtr((np.log(10.0) - np.log(5.0) - 0.5) / spread)
+    assert near == pytest.approx(chance + log_improvement(np.array([gain]))[0])
+    none = History(queried, np.zeros(4), past.accuracies, costs, 1.0)  # nothing allowed was seen: the chance alone
+    assert np.argmax(who._within(none, np.array([70.0, 99.0]), np.log([1.0, 9.0]))) == 0
+    who.said = {}
+    assert np.argsort(-who._within(past, np.array([1.0, 2.0, 9.0]), np.log([5.0, 9.0, 11.0]))).tolist() == [1, 0, 2]
 
 
 def test_two_ways_to_write_a_network_are_one():
