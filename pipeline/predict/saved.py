@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
@@ -146,8 +147,11 @@ def choose(models: Path, device: str | None, predictor: str | None, dataset: str
 
 
 def shipped(device: str | None = None) -> list[Entry]:
-    """Models that came with the package, as `of_device`."""
-    return of_device(entries(SHIPPED)[0], device)
+    """Models that came with the package, as `of_device`; a warning for each that can't be read."""
+    known, broken = entries(SHIPPED)
+    for line in broken:
+        warnings.warn(line, stacklevel=2)
+    return of_device(known, device)
 
 
 def of_device(known: list[Entry], device: str | None = None) -> list[Entry]:

@@ -146,6 +146,14 @@ def test_damage_is_one_line(tmp_path, monkeypatch, name):
     assert "\n" not in str(caught.value)
 
 
+def test_a_damaged_one_is_named_and_the_others_answer(tmp_path, monkeypatch):
+    shutil.copytree(saved.SHIPPED, tmp_path / "shipped")
+    monkeypatch.setattr(saved, "SHIPPED", tmp_path / "shipped")
+    (tmp_path / "shipped" / ship.CHIPS[0] / saved.ABOUT).write_text("{")
+    with pytest.warns(UserWarning, match=f"{ship.CHIPS[0]}/{saved.ABOUT}"):
+        assert [entry.device for entry in saved.shipped()] == sorted(ship.CHIPS[1:])
+
+
 def test_an_index_that_points_nowhere_is_one_line(tmp_path, monkeypatch):
     shutil.copytree(saved.SHIPPED, tmp_path / "shipped")
     monkeypatch.setattr(saved, "SHIPPED", tmp_path / "shipped")
