@@ -117,10 +117,10 @@ def size_name(size: Size) -> str:
 def labels(size: Size) -> str:
     """The label budget: `156`, `125 + 31 val` with labels held back, `10 + 8,100 source` with other devices' labels.
 
-    `900, faulty` where labels marked as faulty are among them.
+    `372 to 1,032` where a device or a seed has fewer, `900, faulty` where labels marked as faulty are among them.
     """
     low, high = size.n_val
-    text = f"{size.n_train:,}"
+    text = f"{size.n_train:,}" if size.fewest is None else f"{size.fewest:,} to {size.n_train:,}"
     if high:
         text += f" + {low if low == high else f'{low}–{high}'} val"
     text += f" + {size.n_source:,} source" if size.n_source else ""

@@ -159,6 +159,8 @@ def answers_of_boards(
 def _flattered(scores: Scores, question: str, tuned: Tuned, notes: Notes) -> str:
     """A footnote where the labels behind an answer were in sight when settings of a predictor were chosen."""
     tables = [table for table in scores.tables if table.is_cost == (question in (FAMILY, TRANSFER))]
+    if question == FAMILY:
+        tables = [table for table in tables if table.protocol == "leave_one_family_out"]
     predictors = [] if question == REPRODUCES else _in_sight(tables, tuned)
     if not predictors:
         return ""
@@ -202,7 +204,7 @@ def _better_forms(columns: list[Column], representatives: list[dict[str, str]]) 
         better = max(complete, key=lambda label: column.table.better(column.metric, complete[label]), default=None)
         if better and better not in labels_of.values():
             found.append(f"`{better}` {number(complete[better], column.metric)} on {column.table.dataset}")
-    end = f" Other forms of predictors, on their boards, are better: {joined(found)}." if found else ""
+    end = f" Other forms of predictors on the same boards are better: {joined(found)}." if found else ""
     return ["", f"Bold is the best of the rows, a form of each predictor.{end}"]
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pipeline.config.budget import Budget, Kind
 from pipeline.config.nasflat import NASFLAT
-from pipeline.core.names import RECIPES
+from pipeline.core.names import RECIPES, is_focus
 from pipeline.report.format import TITLES, compact, joined, number, percent, plain
 from pipeline.score.headline import Best, Headline, UnseenFamily, Verdicts
 from pipeline.score.pairs import Pair
 from pipeline.score.published import VERDICTS
-from pipeline.score.ranking import Compared
 from pipeline.score.recipes import Gain, TwoWay
 from pipeline.score.stats import LEVEL, Interval
 from pipeline.score.tables import Size, Table
@@ -26,7 +25,12 @@ QUESTIONS = (
 )
 BEST, CHEAPEST, RECIPE, SIBLINGS, FAMILY, REPRODUCES, TRANSFER = QUESTIONS
 SYNTHETIC = "**SYNTHETIC LABELS, no result:** "
-WORDS = {"agrees": "reproduced", "above": "above", "below": "below", "unsure": "without an interval"}  # of VERDICTS
+WORDS = {
+    "agrees": "reproduced within our interval",
+    "above": "above",
+    "below": "below",
+    "unsure": "without an interval",
+}  # of VERDICTS
 RECIPE_WORDS = dict(
     zip(RECIPES, ("its paper's recipe", "the common recipe", "the common recipe with pre-training"), strict=True)
 )
@@ -76,7 +80,7 @@ def _transfer(n: int, tasks: list[Task]) -> str:
     of_focus = f", NN-Former on {focus}" if any(task.focus for task in tasks) else ""
     often = f", `{leader}` is the best on {leaders.count(leader)}" if leader else ""
     other = sum(bool(NASFLAT[task.table.protocol]) for task in tasks)
-    other = f"; {other} of the tasks lack devices of the published ones" if other else ""
+    other = f"; in {other} of the tasks devices of the published ones are missing or suspect" if other else ""
     checked = any(figure.confidence == "V" for task in tasks for figure in task.figures.values())
     return (
         f"{n} labels of the new device: the best of ours is above NASFLAT's published figure, by a 95 % interval that "
@@ -113,8 +117,7 @@ def _best(word: str, best: Best) -> str:
         return f"{start}: {value}{_untested(best)}"
     if best.tied:
         return f"{start}: none is first: {value}, and {_tied(best)} can't be told apart{_untested(best)}"
-    few = f"none is first by {FIRST_SEEDS} seeds: " if min(r.seeds for r in best.rivals) < FIRST_SEEDS else ""
-    return f"{start}: {few}{value}, ahead of the next, {_ahead(best.rivals[0], best.metric)}{_untested(best)}"
+    return f"{start}: {value}, ahead of the next, {_ahead(best)}{_untested(best)}"
 
 
 def _tied(best: Best) -> str:
@@ -137,9 +140,11 @@ def _untested(best: Best) -> str:
     return f", next `{second}`, {number(best.means[second], best.metric)}, one seed and so no test"
 
 
-def _ahead(rival: Compared, metric: str) -> str:
+def _ahead(best: Best) -> str:
+    rival = best.rivals[0]
     difference = rival.paired.difference
-    by = f"{number(difference.mean, metric)} ({_span(difference, metric)}, {rival.seeds} seeds)"
+    few = f"; to be called first takes {FIRST_SEEDS}" if min(r.seeds for r in best.rivals) < FIRST_SEEDS else ""
+    by = f"{number(difference.mean, best.metric)} ({_span(difference, best.metric)}, {rival.seeds} seeds{few})"
     return f"`{rival.predictor}`, by {by}"
 
 
@@ -147,12 +152,21 @@ def _cheapest(word: str, best: Best) -> str:
     start = f"{_budget(word, best)}: **`{best.cheapest}`**"
     cost = f"{compact(best.cpu_s[best.cheapest], 2)} CPU-s"
     if best.behind is None:
-        unsure = ", all that cost less are behind" if best.rivals else ""
-        return f"{start} itself, {cost}{unsure}{_untested(best)}"
+        unsure = ", all that cost less are behind by a 95 % interval that excludes zero" if best.rivals else ""
+        return f"{start} itself, {cost}{unsure}{_untested(best)}{_processors(best)}"
     against = f"{compact(best.cpu_s[best.predictor], 2)} of `{best.predictor}`"
     difference = best.behind.paired.difference
     behind = f"behind by {number(difference.mean, best.metric)} ({_span(difference, best.metric)})"
-    return f"{start}, τ {number(best.means[best.cheapest], best.metric)}, {behind}, {cost} against {against}"
+    tau = number(best.means[best.cheapest], best.metric)
+    return f"{start}, τ {tau}, {behind}, {cost} against {against}{_processors(best)}"
+
+
+def _processors(best: Best) -> str:
+    return (
+        f"; fitted on {best.processors} kinds of processor, so that costs differ by that too"
+        if best.processors > 1
+        else ""
+    )
 
 
 def _recipes(two_way: TwoWay) -> str:
@@ -199,6 +213,7 @@ def _unseen_family(family: UnseenFamily) -> str:
     best = f"**`{family.best.predictor}`**, MAPE {_value(family.best)} %"
     unsure = f", and {_tied(family.best)} can't be told apart" if family.best.tied else ""
     unsure += _untested(family.best)
+    unsure += "" if any(map(is_focus, family.best.means)) else ", NN-Former not run"
     return f"{best}{unsure}, mean over families of {family.dataset}{part}{again}"
 
 

@@ -99,8 +99,19 @@ def device_table(table: Table, size: Size, noise: list[Noise]) -> list[str]:
             of_cell = [(metric, table.stat(predictor, size, metric, table.split, device)) for metric in keys]
             row.append(slashed(of_cell, tuple(predictor in names for names in best)))
         floor = [repeats.get(device, MISSING)] if repeats else []
-        rows.append(["**mean of devices**" if device is None else plain(device), *row, *floor])
+        rows.append([plain(device) if device else f"**mean of devices**{_shared_seeds(table, size)}", *row, *floor])
     return markdown(["Device", *(f"`{p}`" for p in order), *(["measured twice<br>(τ)"] if repeats else [])], rows)
+
+
+def _shared_seeds(table: Table, size: Size) -> str:
+    """The seeds that such a mean is of, where some devices have more."""
+    of_all = {seed for p in table.predictors for seed in table.seeds_of(p, [size])}
+    of_any = {
+        seed for p in table.predictors for device in table.devices for seed in table.seeds_of(p, [size], [device])
+    }
+    if of_all == of_any or not of_all:
+        return ""
+    return f", seed{'s' if len(of_all) > 1 else ''} {joined([str(seed) for seed in sorted(of_all)])}, which all have"
 
 
 def near_zero_devices(table: Table) -> list[str]:

@@ -27,7 +27,7 @@ class Best:
 
     `means`: of all, best first. `rivals`: the others, in that order, each with the best less it, paired by task and
     seed; those with fewer than two seeds in common are `untested`. `cheapest` takes the fewest CPU-seconds of the best
-    and those whose paired 95 % interval holds zero.
+    and those whose paired 95 % interval holds zero; all were fitted on so many kinds of `processors`.
     """
 
     tasks: tuple[tuple[Table, Size], ...]
@@ -38,6 +38,7 @@ class Best:
     rivals: tuple[Compared, ...]
     cheapest: str
     cpu_s: dict[str, float]
+    processors: int
 
     @property
     def mean(self) -> float:
@@ -162,7 +163,9 @@ def best_on(tasks: list[tuple[Table, Size]], metric: str) -> Best | None:
     close = [best, *(rival.predictor for rival in rivals if rival.paired.difference.low <= 0)]
     cheapest = min(close, key=lambda p: (cpu_s[p], p))
     interval = stats.interval([stat.values for stat in values[best]])
-    return Best(tuple(tasks), metric, best, {p: means[p] for p in (best, *others)}, interval, rivals, cheapest, cpu_s)
+    ordered = {p: means[p] for p in (best, *others)}
+    hosts = {host for table, size in tasks for host in table.rows.filter(budget=str(size.budget))["host_cpu"].unique()}
+    return Best(tuple(tasks), metric, best, ordered, interval, rivals, cheapest, cpu_s, len(hosts - {None}))
 
 
 def _rivals(

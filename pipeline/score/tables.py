@@ -67,12 +67,16 @@ class Stat:
 
 @dataclass(frozen=True)
 class Size:
-    """A budget as it came out: labels trained on, for validation (range over predictors), of other devices."""
+    """A budget as it came out: most labels trained on, for validation (range over predictors), of other devices.
+
+    `fewest`: labels trained on where a device or a seed has fewer; all of them are no number for all alike.
+    """
 
     budget: Budget
     n_train: int
     n_val: tuple[int, int]
     n_source: int = 0
+    fewest: int | None = None
 
 
 class Table:
@@ -216,8 +220,11 @@ class Table:
 def _sizes(rows: pl.DataFrame) -> list[Size]:
     """The training sizes in `rows`, smallest first, one with faulty labels before the same without."""
     aggregates = {"n": pl.max("n_train"), "low": pl.min("n_val"), "high": pl.max("n_val"), "source": pl.max("n_source")}
-    grouped = rows.group_by("budget").agg(**aggregates).sort("n", "budget")
-    sizes = [Size(Budget.parse(word), n, (low, high), source) for word, n, low, high, source in grouped.iter_rows()]
+    grouped = rows.group_by("budget").agg(**aggregates, fewest=pl.min("n_train")).sort("n", "budget")
+    sizes = [
+        Size(Budget.parse(word), n, (low, high), source, fewest if fewest < n and not high else None)
+        for word, n, low, high, source, fewest in grouped.iter_rows()
+    ]
     return sorted(sizes, key=lambda size: (size.n_train, not size.budget.faulty))
 
 

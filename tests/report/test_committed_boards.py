@@ -184,13 +184,15 @@ def test_whether_nn_former_reproduces_follows_from_the_committed_scores(name):
     if not labels:
         assert "nn_former-paper`" not in answer and "nn_former-released`" not in answer
     for label in labels:
-        counts = {"reproduced": 0, "above": 0, "below": 0, "without an interval": 0}
+        counts = {"reproduced within our interval": 0, "above": 0, "below": 0, "without an interval": 0}
         for dataset, n_train, value in theirs.select("dataset", "n_train", "value").iter_rows():
             taus = rows.filter(predictor=label, dataset=dataset, n_train=n_train)["value"]
             if len(taus) > 1:
                 half = T[len(taus)] * taus.std() / math.sqrt(len(taus))
                 apart = taus.mean() - value
-                counts["reproduced" if abs(apart) <= half else "above" if apart > 0 else "below"] += 1
+                counts[
+                    "reproduced within our interval" if abs(apart) <= half else "above" if apart > 0 else "below"
+                ] += 1
             elif len(taus):
                 counts["without an interval"] += 1
         for word, k in counts.items():

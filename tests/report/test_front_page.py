@@ -94,15 +94,15 @@ def test_each_published_figure_of_nn_former_has_its_row():
     values = {("nn_former-paper", f, s): tau for (p, f, s), tau in RANKED.items() if p == "nn_former"}
     boards = {"cells": scores_of([table_of(values)], FIGURES), "others": scores_of([table_of(RANKED)], FIGURES)}
     assert reproduced.figures_table(boards, FIGURES)[4:] == [
-        f"| {DATASET} | 10 | Kendall's τ | 0.800 | second-hand | `nn_former-paper` 0.810 ± 0.025: **reproduced** "
-        "| 0.0028 |",
+        f"| {DATASET} | 10 | Kendall's τ | 0.800 | second-hand | `nn_former-paper` 0.810 ± 0.025: **reproduced "
+        "within our interval** | 0.0028 |",
         f"| {DATASET} | 50 | Kendall's τ | 0.800 | second-hand | `nn_former-paper` 0.910 ± 0.025: **above** | 0.0028 |",
         f"| {DATASET} | 90 | Kendall's τ | 0.950 | second-hand | not run | – |",
         f"| {DATASET}, attention without masks | 10 | Kendall's τ | 0.7656 | second-hand | not run | – |",
         f"| {DATASET}, best of several runs | 10 | Kendall's τ | 0.900 | second-hand | not run | – |",
         "| cost | – | parameters | 4.9M | second-hand | `nn_former-paper` 1.23k | – |",
         "",
-        reproduced.confidence_legend(FIGURES[:1], "reproduced")[0],
+        reproduced.confidence_legend(FIGURES[:1], "reproduced within our interval")[0],
         "",
         "Not shown, as sources contradict each other: 1 figure of config/published.csv.",
         "",
@@ -111,7 +111,8 @@ def test_each_published_figure_of_nn_former_has_its_row():
     ]
     assert reproduced.not_run(boards, FIGURES) == "**not run**: 3 of 5 published figures"
     assert answers_of(boards, figures=FIGURES)[questions.REPRODUCES] == [
-        "- [cells](cells/leaderboard.md): `nn_former-paper`: **1 reproduced and 1 above** of 2 published figures, "
+        "- [cells](cells/leaderboard.md): `nn_former-paper`: **1 reproduced within our interval "
+        "and 1 above** of 2 published figures, "
         "none checked against the paper",
         "- **not run**: 3 of 5 published figures", "",
     ]  # fmt: skip

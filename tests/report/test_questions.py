@@ -31,19 +31,18 @@ def test_the_best_at_each_budget():
     """At 1 % nn_former less gbdt is 0.01, -0.01, 0.03: no test tells them apart. At 5 % it is 0.05 three times."""
     assert texts(table_of(RANKED))[questions.BEST] == (
         "1 % (10 labels): none is first: **`nn_former`**, τ 0.810 ± 0.025, and `gbdt` can't be told apart; "
-        "5 % (50 labels): none is first by 10 seeds: **`nn_former`**, τ 0.910 ± 0.025, "
-        "ahead of the next, `gbdt`, by 0.050 (0.050 to 0.050, "
-        "3 seeds)"
+        "5 % (50 labels): **`nn_former`**, τ 0.910 ± 0.025, ahead of the next, `gbdt`, by 0.050 (0.050 to 0.050, "
+        "3 seeds; to be called first takes 10)"
     )
 
 
 def test_budgets_in_numbers_of_labels_have_a_best_too():
     values = {(p, f"n{n}", s): tau + s / 100 for n in (200, 30) for s in (0, 1) for p, tau in (("a", 0.5), ("b", 0.7))}
     assert texts(table_of(values))[questions.BEST] == (
-        "30 labels: none is first by 10 seeds: **`b`**, τ 0.705 ± 0.064, "
-        "ahead of the next, `a`, by 0.200 (0.200 to 0.200, 2 seeds); "
-        "200 labels: none is first by 10 seeds: **`b`**, τ 0.705 ± 0.064, "
-        "ahead of the next, `a`, by 0.200 (0.200 to 0.200, 2 seeds)"
+        "30 labels: **`b`**, τ 0.705 ± 0.064, "
+        "ahead of the next, `a`, by 0.200 (0.200 to 0.200, 2 seeds; to be called first takes 10); "
+        "200 labels: **`b`**, τ 0.705 ± 0.064, "
+        "ahead of the next, `a`, by 0.200 (0.200 to 0.200, 2 seeds; to be called first takes 10)"
     )
 
 
@@ -58,8 +57,8 @@ def test_one_that_has_but_one_seed_does_not_keep_the_others_from_their_test():
     values = {(p, "n30", s): 0.5 + s / 100 + ahead for p, ahead in (("a", 0.1), ("b", 0.0)) for s in (0, 1)}
     values[("c", "n30", 0)] = 0.55
     assert texts(table_of(values))[questions.BEST] == (
-        "30 labels: none is first by 10 seeds: **`a`**, τ 0.605 ± 0.064, ahead of the next, `b`, by 0.100 "
-        "(0.100 to 0.100, 2 seeds); `c`: one seed and so no test"
+        "30 labels: **`a`**, τ 0.605 ± 0.064, ahead of the next, `b`, by 0.100 "
+        "(0.100 to 0.100, 2 seeds; to be called first takes 10); `c`: one seed and so no test"
     )
 
 
@@ -68,8 +67,16 @@ def test_the_cheapest_within_one_interval():
     rows = with_costs({"nn_former": 20.0, "gbdt": 0.1, "mlp": 0.01})
     assert texts(table_of(RANKED, rows))[questions.CHEAPEST] == (
         "1 % (10 labels): **`gbdt`**, τ 0.800, behind by 0.010 (-0.040 to 0.060), 0.1 CPU-s against 20 of `nn_former`; "
-        "5 % (50 labels): **`nn_former`** itself, 20 CPU-s, all that cost less are behind"
+        "5 % (50 labels): **`nn_former`** itself, 20 CPU-s, all that cost less are behind by a 95 % interval that "
+        "excludes zero"
     )
+
+
+def test_costs_of_several_kinds_of_processor_are_said_to_be():
+    other = pl.when(pl.col("predictor") == "gbdt").then(pl.lit("Another CPU")).otherwise("host_cpu")
+    rows = score_rows_of(RANKED).with_columns(host_cpu=other)
+    said = texts(table_of(RANKED, rows))[questions.CHEAPEST].split("; 5 %")
+    assert all("; fitted on 2 kinds of processor, so that costs differ by that too" in part for part in said)
 
 
 def test_without_such_data_there_is_no_answer():
@@ -88,13 +95,13 @@ def test_an_unseen_family():
     rows, changes = costs_of(values, "leave_one_family_out")
     about = replace(ABOUT, families=("a", "b", "c"))
     assert texts(table_of(values, rows, about, **changes))[questions.FAMILY] == (
-        "**`tpu`**, MAPE 9.00 ± 0.00 %, and `nnlp` can't be told apart, mean over families of synthetic_toy "
-        "(2 of 3 families)"
+        "**`tpu`**, MAPE 9.00 ± 0.00 %, and `nnlp` can't be told apart, NN-Former not run, mean over families of "
+        "synthetic_toy (2 of 3 families)"
     )
     first = {key: value for key, value in values.items() if key[2] == 0}
     rows, changes = costs_of(first, "leave_one_family_out")
     said = texts(table_of(first, rows, about, **changes))[questions.FAMILY]
-    assert "MAPE 9.00 %, next `nnlp`, 10.00, one seed and so no test, mean" in said
+    assert "MAPE 9.00 %, next `nnlp`, 10.00, one seed and so no test, NN-Former not run, mean" in said
 
 
 PAPER = {("nn_former-paper", f, s): tau for (p, f, s), tau in RANKED.items() if p == "nn_former"}
@@ -103,9 +110,15 @@ PAPER = {("nn_former-paper", f, s): tau for (p, f, s), tau in RANKED.items() if 
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ((0.79, 0.80), "**1 reproduced and 1 above** of 2 published figures, none checked against the paper"),
-        ((0.80, 0.91), "**2 reproduced** of 2 published figures, none checked against the paper"),
-        ((0.79, 0.99), "**1 reproduced and 1 below** of 2 published figures, none checked against the paper"),
+        (
+            (0.79, 0.80),
+            "**1 reproduced within our interval and 1 above** of 2 published figures, none checked against the paper",
+        ),
+        ((0.80, 0.91), "**2 reproduced within our interval** of 2 published figures, none checked against the paper"),
+        (
+            (0.79, 0.99),
+            "**1 reproduced within our interval and 1 below** of 2 published figures, none checked against the paper",
+        ),
         ((0.99,), "**1 below** of 1 published figure, not checked against the paper"),
     ],
 )
@@ -122,7 +135,7 @@ def test_what_is_not_as_published_reproduces_nothing(label):
 
 def test_figures_checked_against_the_paper_need_no_warning():
     says = texts(table_of(PAPER), [replace(FIGURE, confidence="V")])[questions.REPRODUCES]
-    assert says == "`nn_former-paper`: **1 reproduced** of 1 published figure"
+    assert says == "`nn_former-paper`: **1 reproduced within our interval** of 1 published figure"
 
 
 def test_one_seed_can_t_say():
