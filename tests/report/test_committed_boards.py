@@ -68,7 +68,7 @@ def older(name: str) -> set[str]:
 def test_rows_of_other_settings_than_todays_are_listed_in_the_docs():
     text = (ROOT / "docs" / "reading_the_board.md").read_text().partition("## Older rows")[2]
     listed = {}
-    for name, predictors in re.findall(r"^\| \[(\w+)\]\(\S+\) \| (.+?) \|", text, re.MULTILINE):
+    for name, predictors in re.findall(r"^\| \[(\w+)\]\(\S+\)[^|]* \| (.+?) \|", text, re.MULTILINE):
         labels = {label for table in board(name).tables for label in table.predictors}
         listed[name] = labels if predictors == "all" else set(re.findall(r"`([^`]+)`", predictors))
     found = {name: older(name) for name in BOARDS}
