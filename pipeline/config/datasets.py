@@ -118,8 +118,9 @@ def _dataset(path: Path, name: str, block: dict) -> Dataset:
     if len({file.path for file in files}) < len(files):
         raise BenchError(f"{path}: {name}: a file is listed twice; remove one")
     made = Made(**block["made"]) if "made" in block else None
+    reruns = block.get("reruns", {})
     devices = {device for facts in block["targets"].values() for device in facts["devices"]}
-    if unknown := {*(reruns := block.get("reruns", {})), *reruns.values()} - devices:
+    if unknown := {*reruns, *reruns.values()} - devices:
         raise BenchError(
             f"{path}: {name}: reruns name {min(unknown)}, which is no device of its targets; mend that name"
         )
@@ -139,7 +140,7 @@ def _dataset(path: Path, name: str, block: dict) -> Dataset:
         files=files,
         made=made,
         identity=tuple(block.get("identity", [])),
-        reruns=block.get("reruns", {}),
+        reruns=reruns,
     )
 
 

@@ -116,12 +116,8 @@ def _best(word: str, best: Best) -> str:
     if not best.rivals:
         return f"{start}: {value}{_untested(best)}"
     if best.tied:
-        return f"{start}: none is first: {value}, and {_tied(best)} can't be told apart{_untested(best)}"
+        return f"{start}: none is first: {value}, and {_named(best.tied)} can't be told apart{_untested(best)}"
     return f"{start}: {value}, ahead of the next, {_ahead(best)}{_untested(best)}"
-
-
-def _tied(best: Best) -> str:
-    return _named(best.tied)
 
 
 def _named(predictors: list[str]) -> str:
@@ -211,7 +207,7 @@ def _unseen_family(family: UnseenFamily) -> str:
     again = "" if family.repeated_mape is None else f"; labels measured again: {repeated} %"
     part = "" if family.families == family.known else f" ({family.families} of {family.known} families)"
     best = f"**`{family.best.predictor}`**, MAPE {_value(family.best)} %"
-    unsure = f", and {_tied(family.best)} can't be told apart" if family.best.tied else ""
+    unsure = f", and {_named(family.best.tied)} can't be told apart" if family.best.tied else ""
     unsure += _untested(family.best)
     unsure += "" if any(map(is_focus, family.best.means)) else ", NN-Former not run"
     return f"{best}{unsure}, mean over families of {family.dataset}{part}{again}"
