@@ -150,25 +150,25 @@ def measure_all(
         passes = [(network, 1) for network in networks]
         passes += [(network, 2) for network in networks[: math.ceil(again * len(networks))]]
         for turn in range(rounds.MOST_ROUNDS):
-            usual = rounds.usual_core_ms(journal.rows)
-            to_time = [one for one in passes if _is_due(journal.of(*one), turn, usual)]
+            quick = rounds.quick_core_ms(journal.rows)
+            to_time = [one for one in passes if _is_due(journal.of(*one), turn, quick)]
             if to_time and not turn:
                 _warn_when_busy()
             shown = f"{platform}, round {turn + 1}"
             for network, number in tqdm(to_time, desc=shown, unit="network", smoothing=0.05, mininterval=0.5):
                 journal.add(network, number, worker.time(network.path))
-        usual = rounds.usual_core_ms(journal.rows)
-        rows = [rounds.combine(journal.of(*one), usual) for one in passes]
+        quick = rounds.quick_core_ms(journal.rows)
+        rows = [rounds.combine(journal.of(*one), quick) for one in passes]
     table = pl.DataFrame(rows, schema=SCHEMA)
     io.write_parquet(out, table, {"kind": "timings", **about})
     return table
 
 
-def _is_due(rows: list[dict], turn: int, usual: float | None) -> bool:
+def _is_due(rows: list[dict], turn: int, quick: float | None) -> bool:
     """True when a network with these rounds is to be timed in round `turn`, counted from 0."""
     if len(rows) > turn or (rows and rows[0]["status"] != "ok"):
         return False
-    return turn < rounds.ROUNDS or not rounds.settled(rows, usual)
+    return turn < rounds.ROUNDS or not rounds.settled(rows, quick)
 
 
 def _warn_when_busy(seconds: float = 0.5) -> None:

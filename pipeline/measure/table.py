@@ -11,8 +11,8 @@ SCHEMA = pl.Schema(
         "pass": pl.UInt8,  # 1, or 2 for the second timing of some networks
         "status": pl.String,  # one of timing.STATUSES
         "message": pl.String,
-        "latency_ms": pl.Float64,  # what counts: pipeline.measure.rounds
-        "settled": pl.Boolean,  # two rounds of a quiet machine agree
+        "latency_ms": pl.Float64,  # what counts, the shortest run: pipeline.measure.rounds
+        "settled": pl.Boolean,  # the shortest runs of two rounds of a quiet machine agree
         "rounds": pl.UInt8,
         "median_ms": pl.Float64,  # from here on, of the shortest round
         "q1_ms": pl.Float64,

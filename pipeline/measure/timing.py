@@ -1,8 +1,7 @@
 """How one network is timed once: warm-up, then runs until the median is known well enough or time is up.
 
-What counts is the lower quartile of the runs: what disturbs a run makes it longer, and where others are at work for
-less than three quarters of the time it stays what it is on a quiet machine. Where a network runs on
-one thread and the system took its core away meanwhile, a run counts with the processor time that it had.
+What counts is the shortest of the runs: what disturbs a run makes it longer. Where a network runs on one thread and
+the system took its core away meanwhile, a run counts with the processor time that it had.
 """
 
 from __future__ import annotations
@@ -48,11 +47,11 @@ class Settings:
 class Timing:
     """How long one network took, or why that is not known: `status` is one of STATUSES.
 
-    Median, quartiles and minimum (ms) of `repeats` runs, of which `q1_ms` is what counts; `wall_ms` is the median by
+    Median, quartiles and minimum (ms) of `repeats` runs, of which `min_ms` is what counts; `wall_ms` is the median by
     the clock on the wall alone. `error`: half of the median's 95 % interval over the median (McGill, Tukey and Larsen
     1978). `others`: how many cores other processes took meanwhile; `switched`: share of the runs in which the system
-    took the core away; None where not known. `core_ms`: the lower quartile, as of the runs, of a fixed loop between
-    them; it changes with the clock of the core, and with what shares its units unseen.
+    took the core away; None where not known. `core_ms`: the lower quartile of a fixed loop between the runs; it
+    changes with the clock of the core, and with what shares its units unseen.
     """
 
     status: str

@@ -276,7 +276,7 @@ def test_a_measurement_stands_beside_the_prediction(folder, tmp_path, monkeypatc
     path.write_bytes(networks(1)[0][1])
     answer = asked(folder).predict(path)
     timing = types.SimpleNamespace(
-        status="ok", message="", q1_ms=answer.latency_ms / 1.1, median_ms=2.0, repeats=7, busy=busy
+        status="ok", message="", min_ms=answer.latency_ms / 1.1, median_ms=2.0, repeats=7, busy=busy
     )
     fake = types.ModuleType("pipeline.measure.run")
     fake.time_one = lambda path, platform: timing
@@ -287,7 +287,7 @@ def test_a_measurement_stands_beside_the_prediction(folder, tmp_path, monkeypatc
     text = prediction.report(real)
     assert "off by +10.0 %, the truth inside the interval" in text
     assert ("other processes" in text) == busy
-    timing = types.SimpleNamespace(**{**vars(timing), "status": "crashed", "message": "signal 11", "q1_ms": None})
+    timing = types.SimpleNamespace(**{**vars(timing), "status": "crashed", "message": "signal 11", "min_ms": None})
     monkeypatch.setattr(
         sys, "argv", ["predict", str(path), "--predictor", "flops", "--models", str(folder), "--measure"]
     )
