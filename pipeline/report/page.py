@@ -52,8 +52,8 @@ TERMS = """
   degrees of freedom by Welch and Satterthwaite). With three seeds it is 2.5 sample standard deviations. A seed draws
   the split and the training set, the same for all, and for each predictor weights of its own. A mean rank has a
   bootstrap interval over seeds, which stays within the ranks.
-- **–**: not run. **undefined**: no ranking exists, as all predictions are equal. **diverged**, **timeout**, **error**,
-  **unsupported**: the run ended that way.
+- **–**: not run, or not on all that the figure is a mean of. **undefined**: no ranking exists, as all predictions are
+  equal. **diverged**, **timeout**, **error**, **unsupported**: the run ended that way.
 """.strip()
 MANY = 24  # rows of a table that is shown folded
 

@@ -14,7 +14,7 @@ from pipeline.score.label_noise import Noise
 from pipeline.score.label_noise import floor as noise_floor
 from pipeline.score.pairs import Pair
 from pipeline.score.published import VERDICTS, Comparison, Figure
-from pipeline.score.ranking import Compared, by_dataset, compared_seeds
+from pipeline.score.ranking import Compared, by_dataset, compared_seeds, compared_with
 from pipeline.score.recipes import TwoWay, two_ways
 from pipeline.score.tables import Size, Stat, Table
 
@@ -159,7 +159,8 @@ def best_on(tasks: list[tuple[Table, Size]], metric: str) -> Best | None:
     sign = tasks[0][0].better(metric, 1.0)
     means = {p: float(np.mean([stat.mean for stat in strata])) for p, strata in values.items()}
     best, *others = sorted(means, key=lambda p: (-sign * means[p], p))
-    rivals = _rivals([stratum[0][0] for stratum in strata], values, best, others, sign)
+    first = [stratum[0][0] for stratum in strata]
+    rivals = tuple(compared_with(best, others, lambda a, b: _pair(first, values, a, b, sign)))
     close = [best, *(rival.predictor for rival in rivals if rival.paired.difference.low <= 0)]
     cheapest = min(close, key=lambda p: (cpu_s[p], p))
     interval = stats.interval([stat.values for stat in values[best]])
@@ -168,25 +169,17 @@ def best_on(tasks: list[tuple[Table, Size]], metric: str) -> Best | None:
     return Best(tuple(tasks), metric, best, ordered, interval, rivals, cheapest, cpu_s, len(hosts - {None}))
 
 
-def _rivals(
-    tables: list[Table], values: dict[str, list[Stat]], best: str, others: list[str], sign: float
-) -> tuple[Compared, ...]:
-    """The best less each of the others that can be paired with it, more being better.
-
-    ``tables``: the first of each stratum.
-    """
-    pairs = {}
-    for other in others:
-        strata = zip(tables, values[best], values[other], strict=True)
-        seeds = [compared_seeds(table, best, other, ours, theirs) for table, ours, theirs in strata]
-        both = (
-            [sign * np.array(stat.values_of(of_table)) for stat, of_table in zip(values[p], seeds, strict=True)]
-            for p in (best, other)
-        )
-        if pair := stats.paired(*both):
-            pairs[other] = (pair, min(map(len, seeds)))
-    corrected = stats.holm([pair.p for pair, _ in pairs.values()])
-    return tuple(Compared(o, pair, float(p), n) for (o, (pair, n)), p in zip(pairs.items(), corrected, strict=True))
+def _pair(
+    tables: list[Table], values: dict[str, list[Stat]], a: str, b: str, sign: float
+) -> tuple[stats.Paired | None, int]:
+    """`a` less `b`, more being better, and the number of seeds. `tables`: the first of each stratum."""
+    strata = zip(tables, values[a], values[b], strict=True)
+    seeds = [compared_seeds(table, a, b, *both) for table, *both in strata]
+    of_a, of_b = (
+        [sign * np.array(stat.values_of(of_table)) for stat, of_table in zip(values[p], seeds, strict=True)]
+        for p in (a, b)
+    )
+    return stats.paired(of_a, of_b), min(map(len, seeds))
 
 
 def tasks_at(tables: list[Table], budget: str) -> list[tuple[Table, Size]]:

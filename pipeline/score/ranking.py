@@ -14,6 +14,7 @@ alone: the first ones chose whom to compare.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -106,19 +107,17 @@ class Ranking:
 
     @cached_property
     def compared(self) -> list[Compared]:
-        """Every other ranked predictor beside the best; [] without a second one or a second seed."""
+        """The other ranked predictors beside the best, those that can be paired with it."""
         best, *others = self.mean_ranks or [""]
-        pairs = [self.pair(best, other) for other in others]
-        if not pairs or any(pair is None for pair, _ in pairs):
-            return []
-        corrected = stats.holm([pair.p for pair, _ in pairs])
-        return [Compared(o, pair, float(p), n) for o, (pair, n), p in zip(others, pairs, corrected, strict=True)]
+        return compared_with(best, others, self.pair)
 
     @cached_property
     def tied(self) -> list[str]:
-        """The best and the predictors that do not differ from it (Holm, 5 %), in order of mean rank."""
-        apart = {compared.predictor for compared in self.compared if compared.p_holm < 1 - stats.LEVEL}
-        return [p for p in self.mean_ranks if p not in apart] if self.compared else list(self.mean_ranks)[:1]
+        """The best and the predictors beside it that do not differ from it (Holm, 5 %), in order of mean rank."""
+        return [
+            *list(self.mean_ranks)[:1],
+            *(compared.predictor for compared in self.compared if compared.p_holm >= 1 - stats.LEVEL),
+        ]
 
     def coverage(self, predictor: str) -> tuple[int, int]:
         """Cells (task, seed) with a number, and those the grid asks for."""
@@ -129,6 +128,15 @@ class Ranking:
 def point(rank: stats.Interval | float) -> float:
     """The mean rank itself."""
     return rank.mean if isinstance(rank, stats.Interval) else rank
+
+
+def compared_with(
+    best: str, others: Sequence[str], pair: Callable[[str, str], tuple[stats.Paired | None, int]]
+) -> list[Compared]:
+    """The best less each of the others that `pair` can pair with it (with its number of seeds), p by Holm."""
+    pairs = {other: (paired, n) for other in others for paired, n in [pair(best, other)] if paired}
+    corrected = stats.holm([paired.p for paired, _ in pairs.values()])
+    return [Compared(o, paired, float(p), n) for (o, (paired, n)), p in zip(pairs.items(), corrected, strict=True)]
 
 
 def by_dataset(tables: list[Table]) -> list[list[Table]]:
