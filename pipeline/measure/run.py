@@ -14,8 +14,8 @@ import math
 import os
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,11 +35,12 @@ AGAIN = 0.1  # share of the networks that is timed twice
 
 @dataclass(frozen=True)
 class Network:
-    """One file to time."""
+    """One file to time; `dims` sizes its open dimensions by name, as in `pipeline.onnx.graph.read_graph`."""
 
     name: str
     path: Path
     sha256: str
+    dims: Mapping[str, int] = field(default_factory=dict, hash=False)
 
 
 def find(folder: Path) -> list[Network]:
@@ -105,25 +106,32 @@ class Journal:
         self.file.close()
 
     def of(self, network: Network, number: int) -> list[dict]:
-        """The rounds of a network in a pass, first to last; of the file as it is now."""
-        return self.by_key.get((network.name, network.sha256, number), [])
+        """The rounds of a network in a pass, first to last; of the file as it is now, at the sizes asked for."""
+        return self.by_key.get(_key(network.name, network.sha256, number, network.dims), [])
 
     def add(self, network: Network, number: int, timing: Timing) -> None:
         """Record a timing; it is on the disk when this returns."""
         row = {"network": network.name, "sha256": network.sha256, "pass": number, **asdict(timing)}
+        if network.dims:
+            row["dims"] = dict(network.dims)
         row["finished_at"] = datetime.now(UTC).isoformat(timespec="seconds")
         self._append(row)
         self._keep(row)
 
     def _keep(self, row: dict) -> None:
         self.rows.append(row)
-        self.by_key.setdefault((row["network"], row["sha256"], row["pass"]), []).append(row)
+        key = _key(row["network"], row["sha256"], row["pass"], row.get("dims", {}))
+        self.by_key.setdefault(key, []).append(row)
 
     def _append(self, value: dict) -> None:
         with io.os_errors(self.path, "write"):
             self.file.write(json.dumps(value).encode() + b"\n")
             self.file.flush()
             os.fsync(self.file.fileno())
+
+
+def _key(name: str, sha256: str, number: int, dims: Mapping[str, int]) -> tuple:
+    return name, sha256, number, tuple(sorted(dims.items()))
 
 
 def measure_all(
@@ -138,8 +146,8 @@ def measure_all(
 ) -> pl.DataFrame:
     """Time `networks` in rounds, the first ceil(`again` n) of them in a second pass too; write and return the table.
 
-    Timings that the journal beside `out` has of the same file are not made again. Raises BenchError when the platform
-    is not there, another timing is at work, or the journal was made with something else.
+    Timings that the journal beside `out` has of the same file and sizes are not made again. Raises BenchError when the
+    platform is not there, another timing is at work, or the journal was made with something else.
     """
     about = facts(platforms.get(platform), settings)
     with (
@@ -156,7 +164,7 @@ def measure_all(
                 _warn_when_busy()
             shown = f"{platform}, round {turn + 1}"
             for network, number in tqdm(to_time, desc=shown, unit="network", smoothing=0.05, mininterval=0.5):
-                journal.add(network, number, worker.time(network.path))
+                journal.add(network, number, worker.time(network.path, dims=network.dims))
         quick = rounds.quick_core_ms(journal.rows)
         rows = [rounds.combine(journal.of(*one), quick) for one in passes]
     table = pl.DataFrame(rows, schema=SCHEMA)

@@ -221,7 +221,7 @@ def test_only_what_lacks_is_timed(tmp_path, monkeypatch):
     folder_of(folder, "quick-3")
     timed = []
     original = process.Worker.time
-    monkeypatch.setattr(process.Worker, "time", lambda self, path: timed.append(path.stem) or original(self, path))
+    monkeypatch.setattr(process.Worker, "time", lambda self, path, **_: timed.append(path.stem) or original(self, path))
     second = run.measure_all(run.find(folder), PLATFORM, out, FAST, again=0.0, command=FAKE)
     assert set(timed) == {"quick-2", "quick-3"}
     assert second.filter(pl.col("network") == "f/quick-1").equals(first.filter(pl.col("network") == "f/quick-1"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,8 @@ import onnx
 import pytest
 
 from pipeline.core.errors import BenchError
-from pipeline.measure import platforms, runtime, weights, worker
-from pipeline.measure.timing import Settings
+from pipeline.measure import platforms, process, run, runtime, weights, worker
+from pipeline.measure.timing import Settings, Timing
 from tests.helpers.onnx_files import FLOAT, INT64, model, node, weight
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -57,6 +58,25 @@ def test_a_size_that_is_missing_or_wrong_is_one_line(tmp_path):
     assert missing.status == "unsupported" and "--dim h=SIZE" in missing.message
     wrong = worker.time_network(str(path), PLATFORM, FAST, dims={"h": 7, "k": 2})
     assert "no dimension 'k'; open are: N, h" in wrong.message
+
+
+def test_networks_of_one_table_have_sizes_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(process.tempfile, "tempdir", str(tmp_path))  # the lock: not that of others
+    (network,) = run.find(written(tmp_path).parent)
+    sized = [replace(network, name=f"h{h}", dims={"h": h}) for h in (7, 9)]
+    table = run.measure_all([network, *sized], PLATFORM, tmp_path / "t.parquet", FAST, again=0)
+    assert table.select("network", "status").rows() == [("m", "unsupported"), ("h7", "ok"), ("h9", "ok")]
+    assert "--dim h=SIZE" in table["message"][0]
+
+
+def test_timings_at_other_sizes_are_others(tmp_path):
+    network = run.Network("f/a", tmp_path, "0" * 64)
+    sized = replace(network, dims={"h": 7, "w": 8})
+    with run.Journal(tmp_path / "t.jsonl", {"platform": "p"}) as journal:
+        journal.add(sized, 1, Timing("ok", median_ms=1.0))
+    with run.Journal(tmp_path / "t.jsonl", {"platform": "p"}) as journal:
+        assert len(journal.of(replace(network, dims={"w": 8, "h": 7}), 1)) == 1
+        assert journal.of(network, 1) == journal.of(replace(network, dims={"h": 9, "w": 8}), 1) == []
 
 
 def test_a_model_without_a_folder_has_no_other_files(tmp_path):
