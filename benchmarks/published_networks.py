@@ -1,4 +1,4 @@
-"""The eleven families' own networks, as published: latency predicted by a saved predictor, and timed here.
+"""The networks that the families of `measured` vary, as published: latency predicted, and timed here.
 
 python -m benchmarks.published_networks [--device ort-cpu-fp32-1t] [--predictor nn_former] [--models FOLDER] [FILE ...]
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from pipeline.config import datasets
 from pipeline.core.errors import BenchError, run_cli
 from pipeline.measure import families
 from pipeline.predict.model import PREDICTOR, load, measure
@@ -47,7 +48,7 @@ def main() -> None:
     model = load(args.device, args.predictor, models=args.models)
     predictions = []
     with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"{family}.onnx" for family in families.FAMILIES]
+        paths = [Path(folder) / f"{family}.onnx" for family in datasets.get("measured").families]
         for path in paths:
             path.write_bytes(families.unvaried(path.stem).SerializeToString())
         for path in tqdm([*paths, *args.files], disable=None, unit="network"):

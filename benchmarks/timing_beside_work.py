@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.config import datasets
 from pipeline.core import io
 from pipeline.core.errors import run_cli
 from pipeline.measure import families, run
@@ -62,7 +63,7 @@ def main() -> None:
     lines, quiet_s = [], None
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for family in families.FAMILIES:
+        for family in datasets.get("measured").families:
             for k, model in enumerate(families.variants(family, args.per_family, seed=0)):
                 io.write_bytes(folder / "networks" / family / f"{k}.onnx", model.SerializeToString())
         for words, share in LOADS.items():

@@ -60,10 +60,14 @@ class Builder:
     """Builds one network, batch 1, operation by operation; every method returns the name of the tensor it makes.
 
     `shapes` are those of the tensors made so far, `macs` the multiply-accumulates, `params` the elements
-    of all weights. Kernels and images are square.
+    of all weights. Kernels and images are square, or of one dimension.
     """
 
+    kind = TensorProto.FLOAT  # of weights and numbers
+    source = INPUT  # the network's own input; INPUT is what the families read
+
     def __init__(self, size: int = 224) -> None:
+        self.source_kind = TensorProto.FLOAT
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
         self.shapes: dict[str, tuple[int, ...]] = {INPUT: (1, 3, size, size)}
@@ -72,24 +76,32 @@ class Builder:
         self._labels, self._edges = [INPUT], []
         self._shared: dict[str, str] = {}
 
+    def reads(self, *shape: int, kind: int = TensorProto.FLOAT) -> str:
+        """Make the input another one than an image: of this shape and element type."""
+        self.shapes[INPUT], self.source_kind = shape, kind
+        self._labels[0] = f"{INPUT} {shape}"
+        return INPUT
+
     def channels(self, x: str) -> int:
         """Size of dimension 1."""
         return self.shapes[x][1]
 
     def weight(self, *shape: int) -> str:
         """A weight without a value."""
-        tensor = TensorProto(name=f"w{len(self.weights)}", data_type=TensorProto.FLOAT, dims=shape)
+        tensor = TensorProto(name=f"w{len(self.weights)}", data_type=self.kind, dims=shape)
         self.weights.append(tensor)
         self.params += math.prod(shape)
         return tensor.name
 
-    def constant(self, value: float | Sequence[int]) -> str:
+    def constant(self, value: float | Sequence[float], kind: int | None = None) -> str:
         """A number, or a vector of integers such as Reshape takes; the same value is stored once."""
-        key = repr(value)
+        is_vector = isinstance(value, Sequence)
+        kind = kind or (TensorProto.INT64 if is_vector else self.kind)
+        key = f"{kind} {value!r}"
         if key not in self._shared:
             name = self._shared[key] = f"c{len(self._shared)}"
-            kind, dims = (TensorProto.FLOAT, []) if isinstance(value, float) else (TensorProto.INT64, [len(value)])
-            self.weights.append(helper.make_tensor(name, kind, dims, [value] if isinstance(value, float) else value))
+            dims, values = ([len(value)], value) if is_vector else ([], [value])
+            self.weights.append(helper.make_tensor(name, kind, dims, values))
         return self._shared[key]
 
     def op(self, kind: str, *inputs: str, shape: Sequence[int] | None = None, **attributes: object) -> str:
@@ -111,16 +123,19 @@ class Builder:
         pad: int | None = None,
         groups: int = 1,
         bias: bool = True,
+        dilation: int = 1,
     ) -> str:
         """A convolution; padded to keep the size unless `pad` says otherwise."""
-        pad = kernel // 2 if pad is None else pad
+        pad = dilation * (kernel // 2) if pad is None else pad
         inside = self.channels(x) // groups
-        size = (self.shapes[x][2] + 2 * pad - kernel) // stride + 1
-        self.macs += channels * size * size * inside * kernel * kernel
-        window = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4}
-        weights = [self.weight(channels, inside, kernel, kernel), *([self.weight(channels)] if bias else [])]
+        sizes = [(size + 2 * pad - dilation * (kernel - 1) - 1) // stride + 1 for size in self.shapes[x][2:]]
+        window = _window(len(sizes), kernel, stride, pad)
+        edges = window["kernel_shape"]
+        self.macs += channels * math.prod(sizes) * inside * math.prod(edges)
+        weights = [self.weight(channels, inside, *edges), *([self.weight(channels)] if bias else [])]
         extra = {"group": groups} if groups > 1 else {}
-        return self.op("Conv", x, *weights, shape=(1, channels, size, size), **window, **extra)
+        extra |= {"dilations": [dilation] * len(sizes)} if dilation > 1 else {}
+        return self.op("Conv", x, *weights, shape=(1, channels, *sizes), **window, **extra)
 
     def relu(self, x: str) -> str:
         """max(x, 0)."""
@@ -130,11 +145,11 @@ class Builder:
         self, x: str, kernel: int = 3, stride: int = 2, pad: int = 0, kind: str = "MaxPool", ceil: bool = False, **more
     ) -> str:
         """A max or average pooling. `ceil`: the output size is rounded up."""
-        size = math.ceil((self.shapes[x][2] + 2 * pad - kernel) / stride) if ceil else 0
-        size = (size or (self.shapes[x][2] + 2 * pad - kernel) // stride) + 1
-        window = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4}
+        rounded = math.ceil if ceil else math.floor
+        sizes = [rounded((size + 2 * pad - kernel) / stride) + 1 for size in self.shapes[x][2:]]
         extra = {"ceil_mode": 1} if ceil else {}
-        return self.op(kind, x, shape=(1, self.channels(x), size, size), **window, **extra, **more)
+        window = _window(len(sizes), kernel, stride, pad)
+        return self.op(kind, x, shape=(1, self.channels(x), *sizes), **window, **extra, **more)
 
     def add(self, x: str, y: str) -> str:
         """Elementwise sum of two tensors of one shape."""
@@ -147,7 +162,8 @@ class Builder:
 
     def mean(self, x: str) -> str:
         """Global average pooling."""
-        return self.op("GlobalAveragePool", x, shape=(1, self.channels(x), 1, 1))
+        ones = [1] * len(self.shapes[x][2:])
+        return self.op("GlobalAveragePool", x, shape=(1, self.channels(x), *ones))
 
     def flatten(self, x: str) -> str:
         """(1, everything)."""
@@ -167,6 +183,14 @@ class Builder:
         """Normalisation over the last dimension."""
         size = self.shapes[x][-1]
         return self.op("LayerNormalization", x, self.weight(size), self.weight(size), epsilon=1e-6)
+
+    def reshape(self, x: str, *shape: int) -> str:
+        """The same elements in another shape."""
+        return self.op("Reshape", x, self.constant(list(shape)), shape=shape)
+
+    def transpose(self, x: str, *perm: int) -> str:
+        """Dimension i of the result is dimension perm[i] of `x`."""
+        return self.op("Transpose", x, perm=list(perm), shape=[self.shapes[x][axis] for axis in perm])
 
     def matmul(self, x: str, y: str) -> str:
         """Batched matrix product of two tensors."""
@@ -188,7 +212,12 @@ class Builder:
     def model(self, output: str) -> onnx.ModelProto:
         """The finished network."""
         output_info = helper.make_tensor_value_info(output, TensorProto.FLOAT, self.shapes[output])
-        input_info = helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, self.shapes[INPUT])
+        input_info = helper.make_tensor_value_info(self.source, self.source_kind, self.shapes[INPUT])
         graph = helper.make_graph(self.nodes, "network", [input_info], [output_info], initializer=self.weights)
         opset = helper.make_opsetid("", OPSET)
         return helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="nn-former-bench")
+
+
+def _window(rank: int, kernel: int, stride: int, pad: int) -> dict[str, list[int]]:
+    """The attributes of a convolution or a pooling over `rank` dimensions."""
+    return {"kernel_shape": [kernel] * rank, "strides": [stride] * rank, "pads": [pad] * 2 * rank}

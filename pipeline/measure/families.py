@@ -4,7 +4,8 @@
 
 writes DIR/<family>/<family>-<seed>-<k>.onnx. Variants are drawn as those of nn-Meter's data sets (Zhang et al., MobiSys
 2021): widths 0.2 to 1.8 of the paper's, kernels of 1 to 9; depth, expansion and squeeze-and-excitation vary beside. See
-`pipeline.measure.builder.Settings` and the families' docstrings. Batch 1, input 3 x 224 x 224 (NAS-Bench-201: 32 x 32).
+`pipeline.measure.builder.Settings` and the families' docstrings. Batch 1; images are 3 x 224 x 224 but where a family's
+docstring says otherwise (NAS-Bench-201: 32 x 32).
 A draw of more than MAX_MACS or MAX_PARAMS is made narrower, all its widths alike, to a random share of these (0.1 to
 1), so that one network runs in well under a second on one core. VGG-16, ViT-B/16 and AlexNet themselves are larger.
 """
@@ -22,7 +23,7 @@ import onnx
 
 from pipeline.core import io
 from pipeline.core.errors import BenchError, run_cli
-from pipeline.measure import nets_mobile, nets_other, nets_plain
+from pipeline.measure import nets_attention, nets_mobile, nets_other, nets_plain, nets_sequence, nets_tiny, precisions
 from pipeline.measure.builder import Builder, Settings
 
 MAX_MACS = 4e9
@@ -31,24 +32,35 @@ ATTEMPTS = 1000  # draws in a row that repeat earlier variants before a family c
 
 
 class Family(NamedTuple):
-    """`build` adds a network of the given settings to a builder and returns its output; `size` is the input's edge."""
+    """`build` adds a network of the given settings to a builder and returns its output; `size` is the input's edge,
+    where it is an image of one size; `builder` sets the precision."""
 
     build: Callable[[Builder, Settings], str]
     size: int = 224
+    builder: type[Builder] = Builder
 
 
 FAMILIES: dict[str, Family] = {
     "alexnet": Family(nets_plain.alexnet),
+    "bert": Family(nets_attention.bert),
+    "conv1d": Family(nets_sequence.conv1d),
+    "convnext": Family(nets_attention.convnext),
+    "detector": Family(nets_other.detector),
     "efficientb0": Family(nets_mobile.efficientb0),
+    "float16": Family(precisions.any_network, builder=precisions.Float16),
     "googlenet": Family(nets_plain.googlenet),
+    "mlp_mixer": Family(nets_attention.mlp_mixer),
     "mnasnet": Family(nets_mobile.mnasnet),
     "mobilenetv2": Family(nets_mobile.mobilenetv2),
     "mobilenetv3": Family(nets_mobile.mobilenetv3),
     "nasbench201": Family(nets_other.nasbench201, 32),
+    "quantized": Family(precisions.any_network, builder=precisions.Quantized),
+    "recurrent": Family(nets_sequence.recurrent),
     "resnet18": Family(nets_plain.resnet18),
     "squeezenet": Family(nets_plain.squeezenet),
+    "tiny": Family(nets_tiny.tiny),
     "vgg16": Family(nets_plain.vgg16),
-    "vit": Family(nets_other.vit),
+    "vit": Family(nets_attention.vit),
 }
 
 
@@ -96,8 +108,9 @@ def _draw(family: str, key: str) -> tuple[Builder, str] | None:
 
 def _built(family: str, settings: Settings) -> tuple[Builder, str]:
     _check(family)
-    builder = Builder(FAMILIES[family].size)
-    return builder, FAMILIES[family].build(builder, settings)
+    about = FAMILIES[family]
+    builder = about.builder(about.size)
+    return builder, about.build(builder, settings)
 
 
 def _check(family: str) -> None:

@@ -1,10 +1,13 @@
-"""NAS-Bench-201 (its 15,625 cells in the paper's skeleton) and the vision transformer."""
+"""NAS-Bench-201: its 15,625 cells in the paper's skeleton; and a detector."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from onnx import TensorProto
+
 from pipeline.measure.builder import INPUT, Builder, Settings
+from pipeline.measure.nets_plain import residual_stages
 from pipeline.spaces.cells import EDGES_201, OPS_201, cell_201
 
 LARGEST = ("nor_conv_3x3",) * 6  # the cell of most parameters and FLOPs stands for the paper's own
@@ -55,41 +58,30 @@ def cell(b: Builder, x: str, ops: Sequence[str]) -> str:
     return nodes[3]
 
 
-def vit(b: Builder, s: Settings) -> str:
-    """Dosovitskiy et al., ICLR 2021, ViT-B/16. Varied: patch, width, size of a head, depth (3 to 12), hidden units."""
-    patch, head = s.pick(16, (14, 16, 28, 32)), s.pick(64, (32, 64))
-    heads = max(1, round(s.width(768) / head))
-    dim, hidden = heads * head, s.width(3072)
-    x = b.conv(INPUT, dim, patch, patch, pad=0)
-    length = b.shapes[x][2] ** 2
-    x = b.op("Reshape", x, b.constant([1, dim, length]), shape=(1, dim, length))
-    x = b.op("Transpose", x, perm=[0, 2, 1], shape=(1, length, dim))
-    length += 1
-    x = b.op("Concat", b.weight(1, 1, dim), x, axis=1, shape=(1, length, dim))
-    x = b.op("Add", x, b.weight(1, length, dim))
-    for _ in range(s.pick(12, range(3, 13))):
-        x = b.add(x, _attention(b, b.layer_norm(x), heads))
-        y = b.dense(b.layer_norm(x), hidden)
-        x = b.add(x, b.dense(_gelu(b, y), dim))
-    x = b.op("Gather", b.layer_norm(x), b.constant([0]), axis=1, shape=(1, 1, dim))
-    return b.linear(b.flatten(x), 1000)
+def detector(b: Builder, s: Settings) -> str:
+    """Lin et al., CVPR 2017: a feature pyramid on ResNet-18's last three stages. Its heads are YOLOv3's (Redmon and
+    Farhadi 2018, arXiv:1804.02767): one a level, three boxes a position with four places, a score and 80 classes each.
+    Varied: the image's edge, ResNet-18's settings, the pyramid's width, convolutions of a head, boxes, classes.
+    """
+    edge, width, depth = s.pick(320, range(160, 417, 32)), s.width(256), s.pick(1, (0, 1, 2))
+    boxes, entries = s.pick(3, (1, 3, 6)), 5 + s.pick(80, (1, 20, 80))
+    b.reads(1, 3, edge, edge)
+    above, found = None, []
+    for x in residual_stages(b, s)[:0:-1]:
+        y = b.conv(x, width)
+        above = b.add(y, _twice(b, above)) if above else y
+        x = b.conv(above, width, 3)
+        for _ in range(depth):
+            x = b.relu(b.conv(x, width, 3))
+        size = b.shapes[x][2]
+        x = b.reshape(b.conv(x, boxes * entries), 1, boxes, entries, size, size)
+        found.append(b.reshape(b.transpose(x, 0, 1, 3, 4, 2), 1, boxes * size * size, entries))
+    return b.op("Sigmoid", b.op("Concat", *found, axis=1, shape=(1, sum(b.shapes[x][1] for x in found), entries)))
 
 
-def _attention(b: Builder, x: str, heads: int) -> str:
-    _, length, dim = b.shapes[x]
-    head = dim // heads
-    parts = []
-    for turn in ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]):  # queries, keys, values
-        y = b.op("Reshape", b.dense(x, dim), b.constant([1, length, heads, head]), shape=(1, length, heads, head))
-        parts.append(b.op("Transpose", y, perm=turn, shape=[(1, length, heads, head)[axis] for axis in turn]))
-    query, key, value = parts
-    scores = b.op("Mul", b.matmul(query, key), b.constant(head**-0.5))
-    y = b.matmul(b.op("Softmax", scores, axis=-1), value)
-    y = b.op("Transpose", y, perm=[0, 2, 1, 3], shape=(1, length, heads, head))
-    return b.dense(b.op("Reshape", y, b.constant([1, length, dim]), shape=(1, length, dim)), dim)
-
-
-def _gelu(b: Builder, x: str) -> str:
-    """x (1 + erf(x / sqrt 2)) / 2."""
-    y = b.op("Erf", b.op("Mul", x, b.constant(0.5**0.5)))
-    return b.op("Mul", b.op("Mul", x, b.op("Add", y, b.constant(1.0))), b.constant(0.5))
+def _twice(b: Builder, x: str) -> str:
+    """An image of twice the edge."""
+    _, channels, *edges = b.shapes[x]
+    factors = b.constant([1.0, 1.0, 2.0, 2.0], TensorProto.FLOAT)
+    about = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return b.op("Resize", x, "", factors, shape=(1, channels, *(2 * edge for edge in edges)), **about)

@@ -38,7 +38,13 @@ def _dense(b: Builder, s: Settings, x: str) -> str:
 
 def resnet18(b: Builder, s: Settings) -> str:
     """He et al., CVPR 2016. Varied: width of stages and inside blocks, kernels, the number of blocks of a stage."""
+    return b.linear(b.flatten(b.mean(residual_stages(b, s)[-1])), 1000)
+
+
+def residual_stages(b: Builder, s: Settings) -> list[str]:
+    """What ResNet-18's four stages make, of 1/4 to 1/32 of the image's edge."""
     x = b.pool(b.relu(b.conv(INPUT, s.width(64), s.kernel(7), 2)), pad=1)
+    made = []
     for stage, width in enumerate((64, 128, 256, 512)):
         channels_out = s.width(width)
         for block in range(s.depth(2)):
@@ -48,7 +54,8 @@ def resnet18(b: Builder, s: Settings) -> str:
             if stride > 1 or b.channels(x) != channels_out:
                 x = b.conv(x, channels_out, 1, stride)
             x = b.relu(b.add(y, x))
-    return b.linear(b.flatten(b.mean(x)), 1000)
+        made.append(x)
+    return made
 
 
 def squeezenet(b: Builder, s: Settings) -> str:

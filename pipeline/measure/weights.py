@@ -39,8 +39,8 @@ def fill(
     """The model, the values that its file leaves out or keeps in files of `folder`, and the checked model.
 
     In the model each such weight is an initializer marked as external, to be replaced by its value. Integer weights
-    without values are zeros. `batch_size` and `dims` size the inputs as in `pipeline.onnx.graph.read_graph`. Raises
-    BenchError for a file that can't be read and for weights above 8 GiB.
+    without values are zeros, matrices of int8 excepted. `batch_size` and `dims` size the inputs as in
+    `pipeline.onnx.graph.read_graph`. Raises BenchError for a file that can't be read and for weights above 8 GiB.
     """
     loaded = load(content, where, dims, batch=batch_size, folder=folder)
     _resize(loaded, batch_size)
@@ -138,8 +138,10 @@ def _values(loaded: Loaded, name: str, all_ones: bool, seed: int) -> np.ndarray:
     shape, kind = loaded.shapes[name], helper.tensor_dtype_to_np_dtype(loaded.types[name])
     if all_ones:
         return np.ones(shape, kind)
-    if len(shape) < 2 or not np.issubdtype(kind, np.floating):
+    if len(shape) < 2 or not (np.issubdtype(kind, np.floating) or kind == np.int8):
         return np.zeros(shape, kind)
+    if kind == np.int8:  # a standard deviation of a quarter of the range
+        return np.resize(np.clip(_random_values(seed) * 32, -127, 127).astype(kind), shape)
     fan_in = math.prod(shape[1:]) if len(shape) > 2 else max(shape)
     needed = _random_values(seed)[: math.prod(shape)]  # most weights are far smaller than what is drawn
     scaled = (needed * np.float32(math.sqrt(2 / max(fan_in, 1)))).astype(kind, copy=False)
