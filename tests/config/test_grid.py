@@ -96,6 +96,7 @@ def test_shipped_grids_are_valid(path):
 def test_shipped_grids_count():
     assert len(load_grid(ROOT / "config/benchmark.yaml").cells) == 8 * 4 * 3 + 3 * (3 * 2 * 3 + 11)
     assert len(load_grid(ROOT / "config/networks.yaml").cells) == 7 * (3 + 11)
+    assert len(load_grid(ROOT / "config/wide.yaml").cells) == 8 * (3 + 20)
     of_nn_former = 5 + 4 * 3
     assert len(load_grid(ROOT / "config/nasbench201.yaml").cells) == 6 * 5 * 3 + 2 * 23 + 19 * 2 * 3 + of_nn_former
     assert len(load_grid(ROOT / "config/nasbench101.yaml").cells) == 22 * 3 * 5 + 2 * 3 * 12

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from pipeline.config import datasets
-from pipeline.convert import measured, measured_1000, measured_platforms, nnlqp
+from pipeline.convert import measured, measured_1000, measured_platforms, measured_wide, nnlqp
 from pipeline.core import io, schema
 from pipeline.core.errors import BenchError
 from pipeline.measure import export, families, networks, platforms
@@ -51,10 +51,11 @@ def time(raw, timed, failed=(), forgotten=()):
         io.write_parquet(timed / f"{platform}.parquet", table, {"kind": "timings", "platform": platform})
 
 
-@pytest.mark.parametrize("name", ["measured", "measured_platforms", "measured_1000"])
+@pytest.mark.parametrize("name", ["measured", "measured_platforms", "measured_1000", "measured_wide"])
 def test_what_the_config_says_can_be_made(name):
     about = datasets.get(name)
-    assert about.families == tuple(sorted(families.FAMILIES))
+    assert len(about.families) == (20 if name == "measured_wide" else 11)
+    assert about.families == tuple(sorted(about.families)) and set(about.families) <= families.FAMILIES.keys()
     assert set(about.platforms) <= set(platforms.PLATFORMS)
     assert about.targets["second_latency_ms"] == about.targets["latency_ms"]
 
@@ -113,12 +114,12 @@ def test_a_network_that_was_not_tried_is_named(raw, tmp_path):
         measured.read(TINY, raw, tmp_path)
 
 
-@pytest.mark.parametrize("sanity", [measured.sanity, measured_platforms.sanity, measured_1000.sanity])
-def test_known_facts_are_checked(raw, tmp_path, sanity):
+@pytest.mark.parametrize("converter", [measured, measured_platforms, measured_1000, measured_wide])
+def test_known_facts_are_checked(raw, tmp_path, converter):
     time(raw, tmp_path)
     graphs, targets, _ = measured.read(TINY, raw, tmp_path)
     with pytest.raises(BenchError, match="known fact does not hold: families"):
-        sanity(graphs, targets)
+        converter.sanity(graphs, targets)
 
 
 def test_export_is_read_by_the_converter_of_nnlqp(raw, tmp_path):
