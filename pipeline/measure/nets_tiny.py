@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from onnx import TensorProto
+
 from pipeline.measure.builder import Builder, Settings
 
 WIDTHS = (4, 8, 12, 16, 24, 32)
+KINDS = (TensorProto.FLOAT, TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64)  # of inputs
 
 
 def tiny(b: Builder, s: Settings) -> str:
     """LeNet-5 (LeCun et al., Proceedings of the IEEE 1998), as it is taught: full second layer, Tanh, linear output.
 
-    Varied: what it is at all: layers on a vector, convolutions on an image of 8 to 32 pixels or on a signal.
+    Varied: what it is at all: layers on a vector, convolutions on an image of 8 to 32 pixels or on a signal;
+    whether the input is of another type, and cast, or longer, and cut.
     """
     return s.pick(_lenet, (_layers, _image, _signal))(b, s)
 
@@ -26,7 +30,7 @@ def _lenet(b: Builder, s: Settings) -> str:
 
 
 def _layers(b: Builder, s: Settings) -> str:
-    x = b.reads(1, s.pick(4, (4, 8, 13, 16, 32, 64, 128)))
+    x = _input(b, s, 1, s.pick(4, (4, 8, 13, 16, 32, 64, 128)))
     act = s.pick("Relu", ("Relu", "Tanh", "Sigmoid"))
     for _ in range(s.pick(1, range(5))):
         x = b.op(act, b.linear(x, s.pick(8, (8, 16, 24, 32, 64, 100, 128))))
@@ -35,12 +39,24 @@ def _layers(b: Builder, s: Settings) -> str:
 
 def _image(b: Builder, s: Settings) -> str:
     edge = s.pick(8, (8, 12, 16, 24, 28, 32))
-    return _convolutions(b, s, b.reads(1, s.pick(1, (1, 3)), edge, edge), s.pick(1, range(1, 7)))
+    return _convolutions(b, s, _input(b, s, 1, s.pick(1, (1, 3)), edge, edge), s.pick(1, range(1, 7)))
 
 
 def _signal(b: Builder, s: Settings) -> str:
     channels, length = s.pick(1, (1, 3, 6, 9)), s.pick(32, (32, 50, 64, 100, 128))
-    return _convolutions(b, s, b.reads(1, channels, length), s.pick(1, (1, 2, 3)))
+    return _convolutions(b, s, _input(b, s, 1, channels, length), s.pick(1, (1, 2, 3)))
+
+
+def _input(b: Builder, s: Settings, *shape: int) -> str:
+    """An input of this shape, once it is cast and cut."""
+    *rest, size = shape
+    kind, more = s.pick(TensorProto.FLOAT, KINDS), s.pick(0, (0, 0, 1, 8))
+    x = b.reads(*rest, size + more, kind=kind)
+    if kind != TensorProto.FLOAT:
+        x = b.op("Cast", x, to=TensorProto.FLOAT)
+    if more:
+        x = b.op("Slice", x, *(b.constant([entry]) for entry in (0, size, len(rest))), shape=shape)
+    return x
 
 
 def _convolutions(b: Builder, s: Settings, x: str, n: int) -> str:
