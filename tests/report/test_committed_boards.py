@@ -36,6 +36,7 @@ BOARDS = [
     "siblings_accuracy",
     "timm",
     "transfer",
+    "wide",
 ]
 CELL = ["dataset", "protocol", "target", "device", "predictor", "budget", "seed"]
 T = {2: 12.706205, 3: 4.302653, 5: 2.776445, 10: 2.262157}  # 97.5 % quantile of Student's t by the number of seeds
