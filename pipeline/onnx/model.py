@@ -71,7 +71,7 @@ def dims_of(shape: onnx.TensorShapeProto) -> tuple[int, ...]:
 def check_shape(loaded: Loaded, name: str, node: Node | None = None) -> tuple[int, ...]:
     """The shape of tensor `name`, which `node` makes (None: an input of the model).
 
-    Raises BenchError when it is missing, empty or absurd.
+    What a node makes may be empty. Raises BenchError when it is missing or absurd.
     """
     shape = loaded.shapes.get(name)
     maker = node.op if node else "Input"
@@ -88,7 +88,7 @@ def check_shape(loaded: Loaded, name: str, node: Node | None = None) -> tuple[in
             f"shape of tensor {name!r} (made by {maker}) is {known}",
             "export with fixed shapes and without data-dependent ops",
         )
-    if shape and not (min(shape) > 0 and max(shape) <= MAX_DIM and math.prod(shape) <= MAX_ELEMENTS):
+    if shape and not (min(shape) >= (node is None) and max(shape) <= MAX_DIM and math.prod(shape) <= MAX_ELEMENTS):
         loaded.refuse(f"absurd shape {list(shape)} of tensor {name!r} (made by {maker})")
     return shape
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 import pytest
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from pipeline.core.errors import BenchError
 from pipeline.onnx import sizes
@@ -122,3 +122,12 @@ def test_a_name_given_twice_on_the_command_line():
 def test_images_of_bytes_keep_their_type():
     proto = model([node("Cast", ["x"], "y", to=1)], {"x": ["N", 3]}, kind=TensorProto.UINT8)
     assert read(proto).memory_bytes.sum() == 3 + 12
+
+
+def test_what_an_operation_makes_may_be_empty():
+    """As of a part that no size of the input leaves anything of, which is then joined with the rest."""
+    numbers = [helper.make_tensor(name, INT64, [1], [value]) for name, value in (("zero", 0), ("one", 1))]
+    nodes = [node("Slice", ["x", "zero", "zero", "one"], "none"), node("Concat", ["none", "x"], "all", axis=1)]
+    graph = read(model([*nodes, node("Relu", ["all"], "y")], {"x": [1, 4, 8]}, weights=numbers))
+    assert [shapes[0] for shapes in graph.out_shapes[-3:]] == [(1, 0, 8), (1, 4, 8), (1, 4, 8)]
+    assert graph.flops.sum() == 32
