@@ -91,7 +91,8 @@ def load_grid(path: str | Path) -> Grid:
             cells[key] = cell
             if task.looked_at:
                 looked_at[cell.dataset, cell.protocol, cell.target, cell.label] = task.looked_at
-    unused = [label for label in labels if label not in {cell.label for cell in cells.values()}]
+    trained = {cell.label for cell in cells.values()}
+    unused = [label for label in labels if label not in trained]
     if unused:
         raise BenchError(f"{path}: predictors.{unused[0]}: no task trains it; name it in one, or take it out")
     for position, pair in enumerate(file.pairs):
@@ -163,12 +164,12 @@ def _task_cells(
         sources = _sources(where, task, device, dataset)
         for label in chosen:
             for budget in task.budgets:
+                word = str(replace(budget, faulty=task.faulty))
+                first = CellSpec.from_values(
+                    task.dataset, task.target, label, word, 0, device, labels[label], sources, task.protocol
+                )
                 for seed in range(task.seeds or file.seeds):
-                    word = str(replace(budget, faulty=task.faulty))
-                    yield CellSpec.from_values(
-                        task.dataset, task.target, label, word, seed, device, labels[label], sources,
-                        task.protocol,
-                    )  # fmt: skip
+                    yield replace(first, seed=seed)
 
 
 def _check_protocol(where: str, task: Task, budget: Budget) -> None:

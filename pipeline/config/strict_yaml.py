@@ -16,6 +16,7 @@ from pipeline.core.errors import BenchError
 
 MAX_BYTES = 2**18  # the largest file of config/ has 15 kB
 MAX_VALUES = 20_000  # aliases count as what they stand for
+LETTERS = 100  # of a text that count as one more value
 MAX_DEPTH = 30
 MAX_NUMBER = 40  # characters
 LONGEST = 200  # characters of a message of the YAML reader, which may quote the file
@@ -38,7 +39,7 @@ class _StrictLoader(yaml.SafeLoader):
                 raise ConstructorError(None, None, f"*{anchor} stands for itself", event.start_mark)
             self._count(self.sizes.get(anchor, 0), event)
             return super().compose_node(parent, index)
-        self._count(1, event)
+        self._count(1 + len(getattr(event, "value", "")) // LETTERS, event)
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise ConstructorError(None, None, f"nested over {MAX_DEPTH} deep", event.start_mark)

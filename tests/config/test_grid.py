@@ -35,6 +35,13 @@ def test_overrides_get_a_path_of_their_own_that_ignores_key_order(write):
     assert one.overrides == '{"dim": 32, "layers": 2}'
 
 
+def test_long_settings_are_held_once_for_all_seeds(write):
+    labels = {f"mean-{number}": {} for number in range(400)} | {"mean": {"a": "x" * 15_000}}
+    cells = load_grid(write(changed(predictors=labels, task_seeds=200, budgets=[10]))).cells
+    assert len(cells) == 401 * 200
+    assert len({id(cell.overrides) for cell in cells if cell.label == "mean"}) == 1
+
+
 def test_an_ensemble_is_an_override_like_any_other(write):
     cell = load_grid(write(changed(predictors={"nn_former-ensemble": {"dim": 32, "ensemble": 5}}))).cells[0]
     assert cell.predictor == "nn_former"
@@ -96,7 +103,7 @@ def test_shipped_grids_are_valid(path):
 def test_shipped_grids_count():
     assert len(load_grid(ROOT / "config/benchmark.yaml").cells) == 8 * 4 * 3 + 3 * (3 * 2 * 3 + 11)
     assert len(load_grid(ROOT / "config/networks.yaml").cells) == 7 * (3 + 11)
-    assert len(load_grid(ROOT / "config/wide.yaml").cells) == 8 * (3 + 20)
+    assert len(load_grid(ROOT / "config/wide.yaml").cells) == 8 * (3 + 22)
     of_nn_former = 5 + 4 * 3
     assert len(load_grid(ROOT / "config/nasbench201.yaml").cells) == 6 * 5 * 3 + 2 * 23 + 19 * 2 * 3 + of_nn_former
     assert len(load_grid(ROOT / "config/nasbench101.yaml").cells) == 22 * 3 * 5 + 2 * 3 * 12

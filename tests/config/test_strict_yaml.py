@@ -18,6 +18,7 @@ EXPLODES = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
 )
 REFUSED = {
     "explodes": (EXPLODES, "over 20,000 values"),
+    "long_text_for_many": (f"a: &a {'x' * 9_000}\nb: [{', '.join(['*a'] * 500)}]", "over 20,000 values"),
     "lists_in_lists": ("[" * 10_000, "nested over 30 deep"),
     "mappings_in_mappings": ("{a: " * 10_000, "nested over 30 deep"),
     "dashes": ("- " * 10_000 + "x", "nested over 30 deep"),

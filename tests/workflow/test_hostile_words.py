@@ -58,6 +58,16 @@ def test_every_value_in_a_shell_command_is_quoted(path):
 
 
 @pytest.mark.hostile("names")
+def test_braces_in_the_path_of_a_mirror_are_text(tmp_path):
+    folder = copy_project(tmp_path / "bench")
+    task = {**GRID["tasks"][0], "dataset": "nasbench201"}
+    grid = {**GRID, "mirror": "/no {x} {dataset}", "tasks": [task]}
+    (folder / "config/benchmark.yaml").write_text(yaml.safe_dump(grid))
+    done = snakemake(folder, "data/raw/nasbench201/.fetched", check=False)
+    assert done.returncode != 0 and "/no {x} {dataset}" in done.stdout, done.stdout
+
+
+@pytest.mark.hostile("names")
 def test_a_grid_with_braces_in_its_name_is_one_clear_line(tmp_path):
     folder = copy_project(tmp_path / "bench")
     os.rename(folder / "config/benchmark.yaml", folder / "{x}.yaml")

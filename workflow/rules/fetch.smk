@@ -14,7 +14,7 @@ rule fetch:
     params:
         facts=facts,
         code=code_key("pipeline/fetch/fetch.py"),
-        mirror=f"--mirror={GRID.mirror}" if GRID.mirror else "",
+        mirror=lambda wildcards: f"--mirror={GRID.mirror}" if GRID.mirror else "",  # a function's braces are text
     message:
         "Fetch the source files of {wildcards.dataset}"
     shell:
