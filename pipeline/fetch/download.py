@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urljoin
 
 import requests
 import urllib3
@@ -19,6 +20,7 @@ from pipeline.core import io
 from pipeline.core.errors import BenchError
 
 ATTEMPTS = 4
+MOST_REDIRECTS = 10
 CHUNK_BYTES = 2**17
 TIMEOUT_S = (10, 30)  # to connect, between two reads
 LEAST_S, LEAST_RATE = 600, 2**15  # an address has so many seconds, and one more for so many bytes
@@ -92,7 +94,7 @@ def download_unknown(url: str, path: Path, limit: int, wait_s: float = 1.0) -> P
     part = _part_of(path)
     part.unlink(missing_ok=True)
     try:
-        with _time_limit(0), requests.get(url, headers=IDENTITY, stream=True, timeout=TIMEOUT_S) as response:
+        with _time_limit(0), _answer(url, IDENTITY) as response:
             if response.status_code != 200:
                 raise DownloadError(f"HTTP {response.status_code}")
             size = int(response.headers.get("Content-Length", "0"))
@@ -147,12 +149,33 @@ def _receive(url: str, part: Path, size: int, tag: str | None) -> None:
     headers = IDENTITY | ({"Range": f"bytes={received}-"} if received else {})
     headers |= {"If-Range": tag} if received and tag else {}
     try:
-        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
+        with _answer(url, headers) as response:
             _write(response, part, received if _resumes(response, part, received, tag) else 0, size)
     except PERMANENT as error:
         raise DownloadError(f"no such address, or not to be trusted ({type(error).__name__})") from error
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise _Transient(f"no connection ({type(error).__name__})") from error
+
+
+class _Session(requests.Session):
+    """Follows no redirect: to do so, it would read the whole body of it."""
+
+    def resolve_redirects(self, *args: object, **kwargs: object) -> Iterator[requests.Response]:
+        return iter(())
+
+
+@contextlib.contextmanager
+def _answer(url: str, headers: dict[str, str]) -> Iterator[requests.Response]:
+    """What the server says at the end of its redirects, whose own bodies are not read: they may never end."""
+    with _Session() as session:
+        for _ in range(MOST_REDIRECTS):
+            with session.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
+                target = session.get_redirect_target(response)
+                if target is None:
+                    yield response
+                    return
+            url = urljoin(url, target)
+        raise exceptions.TooManyRedirects
 
 
 def _resumes(response: requests.Response, part: Path, received: int, tag: str | None) -> bool:

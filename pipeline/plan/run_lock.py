@@ -26,13 +26,6 @@ PATIENCE_S = 5.0  # for a process to end
 WRITTEN = ("data", "results")
 
 
-def require_folders(folder: Path | str = ".") -> None:
-    """Raises BenchError when a file, or a link to nowhere, is in the place of a folder that a run writes to."""
-    for path in (Path(folder) / name for name in (*WRITTEN, "logs")):
-        if os.path.lexists(path) and not os.path.isdir(path):
-            raise BenchError(f"{path}: not a folder; move it away, and run again")
-
-
 def refuse_left_jobs(folder: Path | str = ".") -> None:
     """Raises BenchError when jobs of an ended run wait or work in `folder` on a Slurm: their cells would run twice.
 
@@ -81,10 +74,13 @@ def _is_orphan(pid: int, folder: Path) -> bool:
     """True for a process at work in `folder` that a run started which is not this one."""
     try:
         started = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        started += (
+            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").split()
+        )  # a shell that gives it to what it starts
         there = Path(os.readlink(f"/proc/{pid}/cwd"))
     except OSError:  # it has ended, or is another user's
         return False
-    runs = [word.partition(b"=")[2] for word in started if word.startswith(RUN.encode() + b"=")]
+    runs = [word.partition(b"=")[2].rstrip(b";") for word in started if word.startswith(RUN.encode() + b"=")]
     return there == folder and bool(runs) and runs != [str(os.getpid()).encode()] and pid != os.getpid()
 
 

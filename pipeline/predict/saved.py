@@ -12,6 +12,7 @@ import math
 import warnings
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from safetensors.numpy import load, save_file
@@ -200,7 +201,7 @@ def _joined(folder: Path, lists: dict, arrays: dict) -> tuple[dict, dict]:
 
 def _entry(path: Path) -> Entry:
     try:
-        about = json.loads(io.read_bytes(path, MAX_BYTES))
+        about = json.loads(io.read_bytes(path, MAX_BYTES), parse_constant=_no_number)
         if not all(isinstance(about[key], str) for key in TEXTS) or type(about["n_train"]) is not int:
             raise ValueError("a key has the wrong type")
         texts = [one_line(about[key]) if key == "message" else about[key] for key in TEXTS]
@@ -213,6 +214,10 @@ def _entry(path: Path) -> Entry:
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise BenchError(f"{path}: not readable ({error}); make it again: snakemake models --cores 2") from error
     return Entry(path.parent, about)
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number")
 
 
 def _check_trained(about: dict) -> None:

@@ -29,7 +29,7 @@ from pipeline.split import splits
 FILE = "result.yaml"
 OUT = "external.json"  # beside the table of scores
 COLUMNS = ("network", "prediction")
-MAX_BYTES = 2**26  # of one table of predictions
+MAX_BYTES, ROW_BYTES = 2**16, 2**9  # of one table of predictions, and more for every network
 MAX_SEEDS = 100
 MOST = 2  # rows a network that are read, to name those that stand there twice
 MAX_REASON = 200  # letters of what a reader of tables says
@@ -154,7 +154,7 @@ def check(path: Path, tables: Tables) -> Scored:
 def _read_table(path: Path, own: bool, n: int) -> pl.DataFrame:
     """A CSV or Parquet file of ``n`` networks: the columns of `COLUMNS`, and `trained` where a method has a training
     set of its own."""
-    content = io.read_bytes(path, MAX_BYTES)
+    content = io.read_bytes(path, MAX_BYTES + ROW_BYTES * n)
     if content.startswith(PACKED):
         raise BenchError(f"{path}: packed; give a plain CSV or Parquet file")
     kinds = {"network": pl.String, "prediction": pl.Float64} | ({"trained": pl.Boolean} if own else {})
@@ -166,11 +166,17 @@ def _read_table(path: Path, own: bool, n: int) -> pl.DataFrame:
         if frame.height > MOST * n:
             raise BenchError(f"{path}: over {MOST * n:,} rows for {n:,} networks; give one a network")
         if sorted(frame.columns) != sorted(kinds):
-            raise BenchError(f"{path}: columns are {frame.columns}, expected {list(kinds)}; rename or drop some")
-        return frame.select(pl.col(name).cast(kind) for name, kind in kinds.items())
+            found = str(frame.columns)[:MAX_REASON]
+            raise BenchError(f"{path}: columns are {found}, expected {list(kinds)}; rename or drop some")
+        frame = frame.select(pl.col(name).cast(kind) for name, kind in kinds.items())
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         reason = str(error).partition("\n")[0][:MAX_REASON]
         raise BenchError(f"{path}: no table of {', '.join(kinds)}: {reason}; see docs/external_results.md") from error
+    if (longest := frame["network"].str.len_bytes().max() or 0) > ROW_BYTES:
+        raise BenchError(
+            f"{path}: the name of a network has {longest:,} bytes, over {ROW_BYTES}; give that of the table"
+        )
+    return frame
 
 
 def _ordered(path: Path, frame: pl.DataFrame, names: pl.Series) -> pl.DataFrame:

@@ -55,6 +55,24 @@ def test_a_server_that_drips_is_left(server, tmp_path, monkeypatch, fault, pinne
     refused(raw_file(server.url, **({} if pinned else UNKNOWN)), tmp_path, "took longer than|0 bytes by the server's")
 
 
+@pytest.mark.hostile("downloads")
+@pytest.mark.parametrize("pinned", [True, False])
+def test_bodies_of_redirects_are_not_read(server, tmp_path, pinned):
+    server.faults = ["endless redirect", "redirect"] * 2
+    if pinned:
+        get(raw_file(server.url), tmp_path)
+    else:
+        refused(raw_file(server.url, **UNKNOWN), tmp_path, NOT_VERIFIED)
+    assert server.sent < 2**26
+
+
+@pytest.mark.hostile("downloads")
+def test_redirects_in_a_circle_are_left(server, tmp_path):
+    server.faults = ["redirect"] * 30
+    refused(raw_file(server.url), tmp_path, r"not to be trusted \(TooManyRedirects\)")
+    assert len(server.requests) == download.MOST_REDIRECTS
+
+
 def test_a_server_that_cuts_every_connection_gives_the_file_in_the_end(server, tmp_path):
     server.faults = ["cut"] * 12
     get(raw_file(server.url), tmp_path)
@@ -76,7 +94,7 @@ def test_a_server_without_a_certificate_is_not_tried_again(server, tmp_path, mon
         server.requests.append(None)
         raise download.exceptions.SSLError
 
-    monkeypatch.setattr(download.requests, "get", untrusted)
+    monkeypatch.setattr(download.requests.Session, "get", untrusted)
     refused(raw_file(server.url), tmp_path, r"not to be trusted \(SSLError\)")
     assert server.requests == [None]
 

@@ -24,6 +24,7 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.faults, self.requests, self.content, self.ranges, self.tag = [], [], CONTENT, True, ""
+        self.sent = 0  # bytes of redirects' bodies
 
     def handle_error(self, *_):
         """A client that hangs up early is no fault."""
@@ -41,6 +42,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         fault = server.faults.pop(0) if server.faults else None
         if isinstance(fault, int):
             self.send_error(fault)
+            return
+        if fault in ("redirect", "endless redirect"):
+            self.redirect(endless=fault == "endless redirect")
             return
         if fault in ("drip", "drip of headers", "endless 100"):
             self.drip(fault)
@@ -72,6 +76,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             for _ in range(2000):
                 self.wfile.write(drop)
                 time.sleep(0.01)
+
+    def redirect(self, endless):
+        """To the same place, with a body that may go on until the client leaves."""
+        self.wfile.write(b"HTTP/1.1 302 Found\r\nLocation: /data.bin\r\n\r\n")
+        with contextlib.suppress(OSError):
+            for _ in range(2**12 if endless else 1):
+                self.wfile.write(b"x" * 2**20)
+                self.server.sent += 2**20
 
     def log_message(self, *_):
         pass

@@ -7,29 +7,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import chdir, contextmanager
 from pathlib import Path
 
 import pytest
 
 from pipeline.core.errors import BenchError
 from pipeline.core.parent import RUN
-from pipeline.plan.run_lock import LOCK, refuse_left_jobs, require_folders, take_over
-
-NOBODY = 65534
-
-
-@contextmanager
-def another_user(folder):
-    """The body runs in `folder` as a user without rights, who need not be let into the folders above it."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can become another user")
-    with chdir(folder):
-        os.seteuid(NOBODY)
-        try:
-            yield
-        finally:
-            os.seteuid(0)
+from pipeline.plan.run_lock import LOCK, refuse_left_jobs, take_over
+from tests.helpers.users import another_user
 
 
 def test_the_lock_lasts_as_long_as_its_file(tmp_path):
@@ -64,20 +49,6 @@ def test_what_cannot_be_a_lock_is_one_clear_line(tmp_path):
         take_over(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["data", "results", "logs"])
-def test_what_is_in_the_place_of_a_folder_is_one_clear_line(tmp_path, name):
-    require_folders(tmp_path)
-    (tmp_path / name).write_text("")
-    with pytest.raises(BenchError, match=f"{name}: not a folder; move it away"):
-        require_folders(tmp_path)
-    (tmp_path / name).unlink()
-    (tmp_path / name).symlink_to("nowhere")
-    with pytest.raises(BenchError, match=f"{name}: not a folder"):
-        require_folders(tmp_path)
-    (tmp_path / "nowhere").mkdir()
-    require_folders(tmp_path)
-
-
 def test_a_lock_that_is_a_link_leaves_its_target_as_it_is(tmp_path):
     (tmp_path / "mine").write_text("precious")
     (tmp_path / LOCK).parent.mkdir()
@@ -99,13 +70,17 @@ def test_what_a_killed_run_left_at_work_is_ended_and_nothing_else(tmp_path, caps
         subprocess.Popen([sys.executable, "-c", deaf], cwd=cwd, env=env, stdout=subprocess.PIPE)
         for cwd, env in ((tmp_path, ours), (tmp_path, other), (tmp_path / "elsewhere", ours))
     ]
+    # A shell that exports the number itself has it in its words alone; this one is stopped.
+    words = f"export LC_ALL=C {RUN}=999999999; echo 1; kill -STOP $$; sleep 60"
+    started.insert(1, subprocess.Popen(["bash", "-c", words], cwd=tmp_path, env=other, stdout=subprocess.PIPE))
     try:
         for process in started:
             process.stdout.readline()
         take_over(tmp_path).close()
-        assert started[0].wait(timeout=10) == -signal.SIGKILL
-        assert [process.poll() for process in started[1:]] == [None, None]
-        assert capsys.readouterr().err == f"ended process {started[0].pid} of a run that was killed\n"
+        assert [process.wait(timeout=10) for process in started[:2]] == [-signal.SIGKILL] * 2
+        assert [process.poll() for process in started[2:]] == [None, None]
+        ended = capsys.readouterr().err.splitlines()
+        assert sorted(ended) == sorted(f"ended process {one.pid} of a run that was killed" for one in started[:2])
     finally:
         for process in started:
             process.kill()

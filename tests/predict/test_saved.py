@@ -155,6 +155,7 @@ def test_one_broken_model_leaves_the_others_in_the_list(kept, tmp_path, content)
     "changes",
     [
         {"calibration": {"mape": float("nan"), "acc10": 1.0, "n": 5}},
+        {"licence": float("nan")},
         {"calibration": {"mape": "5", "acc10": 1.0, "n": 5}},
         {"calibration": {"mape": 5.0, "acc10": float("inf"), "n": 5}},
         {"calibration": []},

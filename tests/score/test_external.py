@@ -127,7 +127,7 @@ def test_an_account_with_a_fault_is_refused(check, table, changes, said):
 
 
 @pytest.mark.hostile("tables")
-def test_tables_that_unpack_or_never_end_are_refused(check, table, tables, tmp_path, monkeypatch):
+def test_tables_that_unpack_or_never_end_are_refused(check, table, tables, tmp_path):
     check(table)
     (path,) = tmp_path.rglob("0.csv")
     text = path.read_bytes()
@@ -135,13 +135,15 @@ def test_tables_that_unpack_or_never_end_are_refused(check, table, tables, tmp_p
         (gzip.compress(text), "packed; give a plain CSV or Parquet file"),
         (text + 2 * text.partition(b"\n")[2], "over 600 rows for 300 networks; give one a network"),
         (b"network,prediction\n" + b'"x' * 10**5, "no table of network, prediction"),
+        (b",".join(b"column%d" % i for i in range(15_000)), "columns are"),
+        (b"network,prediction\n" + b"x" * 10**5 + b",0.5\n", "name of a network has 100,000 bytes, over 512"),
     ):
         path.write_bytes(content)
         with pytest.raises(BenchError, match=said) as caught:
             external.check(path.parent, tables)
         assert len(str(caught.value)) < len(str(path)) + 400
-    monkeypatch.setattr(external, "MAX_BYTES", 100)
-    with pytest.raises(BenchError, match="bytes, over 100"):
+    path.write_bytes(text + b"x" * 2**18)
+    with pytest.raises(BenchError, match="bytes, over 219,136"):
         external.check(path.parent, tables)
 
 

@@ -58,8 +58,10 @@ def test_every_value_in_a_shell_command_is_quoted(path):
 
 
 @pytest.mark.hostile("names")
-def test_braces_in_the_path_of_a_mirror_are_text(tmp_path):
+def test_braces_in_the_path_of_a_mirror_and_of_strange_boards_are_text(tmp_path):
     folder = copy_project(tmp_path / "bench")
+    (folder / "results/{x}").mkdir(parents=True)
+    (folder / "results/{x}/scores.parquet").write_text("of no board")
     task = {**GRID["tasks"][0], "dataset": "nasbench201"}
     grid = {**GRID, "mirror": "/no {x} {dataset}", "tasks": [task]}
     (folder / "config/benchmark.yaml").write_text(yaml.safe_dump(grid))

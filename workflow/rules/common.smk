@@ -17,7 +17,8 @@ from pipeline.config.grid import DEFAULT_GRID, cells_to_save, left_out_cells, lo
 from pipeline.core.errors import BenchError, one_line
 from pipeline.core.parent import RUN
 from pipeline.plan.code_keys import code_key, predictor_key
-from pipeline.plan.run_lock import refuse_left_jobs, require_folders, take_over
+from pipeline.plan.preflight import require_files, require_folders, require_plain, require_rights
+from pipeline.plan.run_lock import refuse_left_jobs, take_over
 from pipeline.plan.warm_imports import modules_of
 from pipeline.train import warm
 
@@ -31,8 +32,9 @@ try:
     # Snakemake reads a --configfile itself, before this, and runs Python that it holds; a grid_file is read here alone.
     named = workflow.configfiles[0] if workflow.configfiles else config.get("grid_file", f"config/{DEFAULT_GRID}.yaml")
     GRID = load_grid(str(named))
-    if set("{}") & set(GRID.path):
-        raise BenchError(f"{GRID.path}: Snakemake takes braces in a path for a wildcard; rename it")
+    # Results from outside (docs/external_results.md), scored like ours and shown apart.
+    RESULT_FILES = sorted(str(path) for path in Path("external").glob("*/*") if path.is_file())
+    require_plain([GRID.path, Path.cwd(), *RESULT_FILES])
     DATASETS = datasets.load()
     require_folders()
 except BenchError as error:
@@ -122,6 +124,8 @@ onstart:
     try:
         run_lock = None
         if workflow.is_main_process:
+            require_rights()
+            require_files([*DATA_FILES, *PREDICTIONS, *BOARD, FRONT_PAGE, *FACTS, GRID.path])
             refuse_left_jobs()
             run_lock = take_over()
     except BenchError as error:

@@ -1,5 +1,3 @@
-# Results from outside (docs/external_results.md), scored like ours and shown apart.
-RESULT_FILES = sorted(str(path) for path in Path("external").glob("*/*") if path.is_file())
 EXTERNAL = [f"{RESULTS}/external.json"] if RESULT_FILES else []
 
 
