@@ -53,10 +53,18 @@ class Ceiling:
 
 @dataclass(frozen=True)
 class Made:
-    """A data set made on this machine and not fetched: its networks are generated, its devices are platforms here."""
+    """A data set made on this machine and not fetched: its networks are generated, its devices are platforms here.
+
+    `of`: families of which there are another number than `per_family`.
+    """
 
     per_family: int
     seed: int
+    of: dict[str, int] = field(default_factory=dict, repr=False)
+
+    def count(self, family: str) -> int:
+        """How many networks there are of a family."""
+        return self.of.get(family, self.per_family)
 
 
 @dataclass(frozen=True)
@@ -124,7 +132,10 @@ def _dataset(path: Path, name: str, block: dict) -> Dataset:
         raise BenchError(
             f"{path}: {name}: reruns name {min(unknown)}, which is no device of its targets; mend that name"
         )
-    if made and (files or made.per_family * len(block.get("families", [])) != block["n_graphs"]):
+    families = block.get("families", [])
+    if made and (unknown := set(made.of).difference(families)):
+        raise BenchError(f"{path}: {name}: made of {min(unknown)}, which is none of its families; mend that name")
+    if made and (files or sum(map(made.count, families)) != block["n_graphs"]):
         raise BenchError(f"{path}: {name}: a data set made here has no files and n_graphs = per_family x families")
     return Dataset(
         name=name,

@@ -1,4 +1,4 @@
-"""Networks of twenty families, timed on one thread; see `pipeline.convert.measured`."""
+"""Networks of 21 families and single operations, timed on one thread; see `pipeline.convert.measured`."""
 
 from functools import partial
 

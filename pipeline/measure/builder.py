@@ -22,12 +22,13 @@ INPUT = "input"
 class Settings:
     """The settings of one network: the paper's own, or drawn around them when `rng` is given.
 
-    Every method takes the paper's value. `narrower` multiplies every width. Of a network drawn, `step` divides all
-    widths: 8 or, for every other network, 16, as most published networks have it and runtimes like it.
+    Every method takes the paper's value. `narrower` multiplies every width, `number` is the variant's. Of a network
+    drawn, `step` divides all widths: 8 or, for every other network, 16, as most published networks have it and runtimes
+    like it.
     """
 
-    def __init__(self, rng: random.Random | None = None, narrower: float = 1.0) -> None:
-        self.rng, self.narrower = rng, narrower
+    def __init__(self, rng: random.Random | None = None, narrower: float = 1.0, number: int = 0) -> None:
+        self.rng, self.narrower, self.number = rng, narrower, number
         self.step = rng.choice((8, 16)) if rng else 1
 
     def width(self, published: int) -> int:
@@ -93,6 +94,10 @@ class Builder:
         self.params += math.prod(shape)
         return tensor.name
 
+    def tensor(self, weight: str) -> TensorProto:
+        """The initializer of a weight."""
+        return self.weights[int(weight[1:])]
+
     def constant(self, value: float | Sequence[float], kind: int | None = None) -> str:
         """A number, or a vector of integers such as Reshape takes; the same value is stored once."""
         is_vector = isinstance(value, Sequence)
@@ -106,13 +111,20 @@ class Builder:
 
     def op(self, kind: str, *inputs: str, shape: Sequence[int] | None = None, **attributes: object) -> str:
         """Any operation with one output, of the first input's shape unless `shape` is given."""
+        return self.several(kind, *inputs, shapes=[self.shapes[inputs[0]] if shape is None else shape], **attributes)[0]
+
+    def several(self, kind: str, *inputs: str, shapes: Sequence[Sequence[int]], **attributes: object) -> list[str]:
+        """Any operation, with an output of each shape."""
         name = f"t{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [name], **attributes))
-        self.shapes[name] = self.shapes[inputs[0]] if shape is None else tuple(shape)
-        self._made[name] = number = len(self._labels)
-        self._labels.append(f"{kind} {len(inputs)} {sorted(attributes.items())} {self.shapes[name]}")
+        outputs = [name, *(f"{name}_{place}" for place in range(1, len(shapes)))]
+        self.nodes.append(helper.make_node(kind, inputs, outputs, **attributes))
+        number = len(self._labels)
+        for output, shape in zip(outputs, shapes, strict=True):
+            self.shapes[output], self._made[output] = tuple(shape), number
+        sizes = " ".join(str(self.shapes[output]) for output in outputs)
+        self._labels.append(f"{kind} {len(inputs)} {sorted(attributes.items())} {sizes}")
         self._edges += [(self._made[x], number) for x in inputs if x in self._made]
-        return name
+        return outputs
 
     def conv(
         self,
@@ -214,8 +226,9 @@ class Builder:
         output_info = helper.make_tensor_value_info(output, TensorProto.FLOAT, self.shapes[output])
         input_info = helper.make_tensor_value_info(self.source, self.source_kind, self.shapes[INPUT])
         graph = helper.make_graph(self.nodes, "network", [input_info], [output_info], initializer=self.weights)
-        opset = helper.make_opsetid("", OPSET)
-        return helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="nn-former-bench")
+        domains = {"", *(node.domain for node in self.nodes)}
+        opsets = [helper.make_opsetid(domain, 1 if domain else OPSET) for domain in sorted(domains)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="nn-former-bench")
 
 
 def _window(rank: int, kernel: int, stride: int, pad: int) -> dict[str, list[int]]:

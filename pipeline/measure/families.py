@@ -23,7 +23,16 @@ import onnx
 
 from pipeline.core import io
 from pipeline.core.errors import BenchError, run_cli
-from pipeline.measure import nets_attention, nets_mobile, nets_other, nets_plain, nets_sequence, nets_tiny, precisions
+from pipeline.measure import (
+    nets_attention,
+    nets_mobile,
+    nets_operations,
+    nets_other,
+    nets_plain,
+    nets_sequence,
+    nets_tiny,
+    precisions,
+)
 from pipeline.measure.builder import Builder, Settings
 
 MAX_MACS = 4e9
@@ -46,6 +55,7 @@ FAMILIES: dict[str, Family] = {
     "conv1d": Family(nets_sequence.conv1d),
     "convnext": Family(nets_attention.convnext),
     "detector": Family(nets_other.detector),
+    "dynamic": Family(precisions.any_network, builder=precisions.Dynamic),
     "efficientb0": Family(nets_mobile.efficientb0),
     "float16": Family(precisions.any_network, builder=precisions.Float16),
     "googlenet": Family(nets_plain.googlenet),
@@ -54,6 +64,7 @@ FAMILIES: dict[str, Family] = {
     "mobilenetv2": Family(nets_mobile.mobilenetv2),
     "mobilenetv3": Family(nets_mobile.mobilenetv3),
     "nasbench201": Family(nets_other.nasbench201, 32),
+    "operations": Family(nets_operations.operations),
     "quantized": Family(precisions.any_network, builder=precisions.Quantized),
     "recurrent": Family(nets_sequence.recurrent),
     "resnet18": Family(nets_plain.resnet18),
@@ -82,7 +93,7 @@ def variants(family: str, n: int, seed: int) -> list[onnx.ModelProto]:
 def _variant(family: str, seed: int, k: int, structures: set[int]) -> onnx.ModelProto:
     """Variant k, when `structures` holds the structures of those before it; its own is added."""
     for attempt in range(ATTEMPTS):
-        network = _draw(family, f"{family}/{seed}/{k}/{attempt}")
+        network = _draw(family, f"{family}/{seed}/{k}/{attempt}", k)
         if network is None:
             continue
         builder, output = network
@@ -92,13 +103,13 @@ def _variant(family: str, seed: int, k: int, structures: set[int]) -> onnx.Model
     raise BenchError(f"{family}: no more than about {k} different variants; ask for fewer")
 
 
-def _draw(family: str, key: str) -> tuple[Builder, str] | None:
+def _draw(family: str, key: str, k: int) -> tuple[Builder, str] | None:
     """The network that the random numbers of `key` make; None when it can't be made narrow enough."""
     narrower = 1.0
     for _ in range(10):
         rng = random.Random(key)
         share = rng.uniform(0.1, 1.0)
-        builder, output = _built(family, Settings(rng, narrower))
+        builder, output = _built(family, Settings(rng, narrower, k))
         excess = max(builder.macs / MAX_MACS, builder.params / MAX_PARAMS)
         if excess <= (1 if narrower == 1 else 1.02 * share):
             return builder, output

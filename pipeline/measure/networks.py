@@ -25,7 +25,7 @@ def make(dataset: datasets.Dataset, folder: Path) -> Path:
         raise BenchError(f"{dataset.name}: this data set is fetched; give one of config/datasets.yaml with `made`")
     lines = ["network,sha256"]
     for family in dataset.families:
-        for k, model in enumerate(families.variants(family, dataset.made.per_family, dataset.made.seed)):
+        for k, model in enumerate(families.variants(family, dataset.made.count(family), dataset.made.seed)):
             content = model.SerializeToString(deterministic=True)
             name = f"{family}/{family}-{dataset.made.seed}-{k:04d}"
             io.write_bytes(folder / f"{name}.onnx", content)

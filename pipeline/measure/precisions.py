@@ -88,23 +88,20 @@ class Quantized(Builder):
         x, factor, *bias = inputs
         if factor in self.shapes:
             return [self._rounded(factor)]
-        tensor = self._tensor(factor)
+        tensor = self.tensor(factor)
         tensor.data_type = TensorProto.INT8
         fan_in = math.prod(tensor.dims[1:]) if len(tensor.dims) > 2 else max(tensor.dims)
         scale = math.sqrt(2 / fan_in) / 32
         read = [self._exact(factor, scale, TensorProto.INT8)]
         for name in bias:
-            self._tensor(name).data_type = TensorProto.INT32
-            self.params -= math.prod(self._tensor(name).dims)  # integers of this size are not counted as weights
+            self.tensor(name).data_type = TensorProto.INT32
+            self.params -= math.prod(self.tensor(name).dims)  # integers of this size are not counted as weights
             read.append(self._exact(name, scale * self._about(x)[0], TensorProto.INT32))
         return read
 
-    def _tensor(self, name: str) -> TensorProto:
-        return self.weights[int(name[1:])]
-
     def _exact(self, weight: str, scale: float, kind: int) -> str:
         zero = self.constant(0, kind)
-        return super().op("DequantizeLinear", weight, self.constant(scale), zero, shape=self._tensor(weight).dims)
+        return super().op("DequantizeLinear", weight, self.constant(scale), zero, shape=self.tensor(weight).dims)
 
     def _about(self, x: str) -> tuple[float, int]:
         """Scale and zero of an activation."""
@@ -116,3 +113,45 @@ class Quantized(Builder):
             about = self.constant(scale), self.constant(zero, TensorProto.UINT8)
             self._pairs[x] = super().op("DequantizeLinear", super().op("QuantizeLinear", x, *about), *about)
         return self._pairs[x]
+
+
+class Dynamic(Builder):
+    """Dynamic quantization, as ONNX Runtime's own tool writes it: weights are int8, one scale a tensor; what a matrix
+    product or a convolution reads is rounded to uint8 by its own range as it comes. All else stays in floats."""
+
+    def __init__(self, size: int = 224) -> None:
+        super().__init__(size)
+        self._read: dict[str, list[str]] = {}  # tensor: what rounding makes of it
+
+    def op(self, kind: str, *inputs: str, shape: Sequence[int] | None = None, **attributes: object) -> str:
+        """As in Builder, products with weights in integers."""
+        if kind not in WEIGHTED or inputs[1] in self.shapes:
+            return super().op(kind, *inputs, shape=shape, **attributes)
+        x, factor, *bias = inputs
+        if kind == "Gemm":
+            self.tensor(factor).dims[:] = reversed(self.tensor(factor).dims)
+            attributes = {}
+        if x not in self._read:
+            self._read[x] = rounded(self, x)
+        product = "ConvInteger" if kind == "Conv" else "MatMulInteger"
+        y = integer_product(self, product, self._read[x], factor, shape, **attributes)
+        for name in bias:
+            if kind == "Conv":
+                self.tensor(name).dims.extend([1] * (len(shape) - 2))
+            y = super().op("Add", y, name)
+        return y
+
+
+def rounded(b: Builder, x: str) -> list[str]:
+    """A tensor in uint8 by its own range, the scale and the zero."""
+    return b.several("DynamicQuantizeLinear", x, shapes=[b.shapes[x], (), ()])
+
+
+def integer_product(
+    b: Builder, kind: str, read: Sequence[str], factor: str, shape: Sequence[int], **attributes: object
+) -> str:
+    """ConvInteger or MatMulInteger of what `rounded` gives and a weight, which becomes int8; in floats."""
+    x, scale, zero = read
+    b.tensor(factor).data_type = TensorProto.INT8
+    y = b.op(kind, x, factor, zero, b.constant(0, TensorProto.INT8), shape=shape, **attributes)
+    return b.op("Mul", b.op("Cast", y, to=TensorProto.FLOAT), b.op("Mul", scale, b.constant(0.01)))

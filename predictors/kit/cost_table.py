@@ -51,7 +51,7 @@ def multiples(
 def node_costs(table: dict[str, Any], graphs: Graphs) -> Tensor:
     """What it says that each node of networks costs, (nodes,) float64."""
     kind, names = kernels.node_kinds(graphs)
-    weights = np.array([table["nodes"].get(name, table["other"]) for name in names])
+    weights = np.array([_entry(table, name) for name in names])
     return torch.from_numpy((_basis(graphs) * weights[kind]).sum(1))
 
 
@@ -74,6 +74,15 @@ def parts(table: dict[str, Any], graphs: Graphs) -> Tensor:
     at = torch.from_numpy(_graph_of(graphs)), column[torch.from_numpy(kind)]
     by_kind.index_put_(at, node_costs(table, graphs), accumulate=True)
     return torch.cat([total.log()[:, None], by_kind / total[:, None]], 1)
+
+
+def _entry(table: dict[str, Any], kind: str) -> list[float]:
+    """What the table has for a kind of node; else for the same in floats, then ungrouped; else for any."""
+    in_floats = kind.removeprefix(kernels.IN_8_BITS)
+    for name in (kind, in_floats, in_floats.removeprefix(kernels.GROUPED)):
+        if name in table["nodes"]:
+            return table["nodes"][name]
+    return table["other"]
 
 
 def _totals(table: dict[str, Any], graphs: Graphs, costs: Tensor) -> Tensor:

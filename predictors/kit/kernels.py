@@ -17,6 +17,9 @@ ACTIVATIONS = frozenset(
 NORMS = frozenset({"BatchNormalization"})
 MERGES = frozenset({"Add", "Mul", "Sub", "Div"})  # fused into the producer of their last input
 FREE = frozenset({"Input", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Dropout"})  # no kernel
+CONVOLUTIONS = ("Conv", "ConvTranspose", "ConvInteger", "QLinearConv")
+IN_8_BITS, GROUPED = "8-bit ", "grouped "  # before the name of a kind
+TO_INTEGERS, FROM_INTEGERS = "QuantizeLinear", "DequantizeLinear"
 SUMMED = ("flops", "params", "memory_bytes")
 ROOT = ("in_channels", "kernel_shape_0", "kernel_shape_1", "strides_0", "group", "has_bias")
 RIDGE = 1e-3
@@ -43,8 +46,7 @@ def find(graphs: Graphs, padded: bool = False) -> Kernels:
     the kernel, and how many activations, normalisations and elementwise operations were fused in. ``padded``: the last
     feature are the FLOPs at channels that fill vectors (`padding`), summed.
     """
-    start = np.repeat(graphs.node_ptr[:-1].numpy(), graphs.edge_ptr.diff().numpy())
-    src, dst = graphs.src.numpy() + start, graphs.dst.numpy() + start
+    src, dst = edge_nodes(graphs)
     op, n, vocab = graphs.op.numpy(), len(graphs.op), graphs.vocab
     of_kind = [np.array([name in names for name in vocab])[op] for names in FOLLOWERS]
     consumers = np.bincount(src, minlength=n)
@@ -102,11 +104,28 @@ def _filled(channels: Tensor) -> Tensor:
 
 
 def node_kinds(graphs: Graphs) -> tuple[np.ndarray, tuple[str, ...]]:
-    """What every node of networks is, (nodes,) ids into names: its operation, a grouped convolution apart."""
-    op, vocab = graphs.op.numpy(), graphs.vocab
+    """What every node of networks is, (nodes,) ids into names: its operation, a grouped convolution apart, and apart
+    what reads nothing but 8-bit integers, which runtimes compute with (QuantizeLinear writes such)."""
+    op, vocab, n = graphs.op.numpy(), graphs.vocab, len(graphs.op)
     group = graphs.attrs[:, graphs.attr_names.index("group")].numpy()
-    grouped = (op == vocab.index("Conv")) & (group > 1) if "Conv" in vocab else False
-    return np.where(grouped, len(vocab), op), (*vocab, "grouped Conv")
+    kinds, names = op.copy(), [*vocab, *(f"{GROUPED}{name}" for name in CONVOLUTIONS)]
+    for place, name in enumerate(CONVOLUTIONS):
+        if name in vocab:
+            kinds[(op == vocab.index(name)) & (group > 1)] = len(vocab) + place
+    if FROM_INTEGERS in vocab:
+        src, dst = edge_nodes(graphs)
+        reads = np.bincount(dst, minlength=n)
+        in_8_bits = (reads > 0) & (np.bincount(dst, op[src] == vocab.index(FROM_INTEGERS), n) == reads)
+        in_8_bits &= op != (vocab.index(TO_INTEGERS) if TO_INTEGERS in vocab else -1)
+        kinds = np.where(in_8_bits, kinds + len(names), kinds)
+        names += [f"{IN_8_BITS}{name}" for name in names]
+    return kinds, tuple(names)
+
+
+def edge_nodes(graphs: Graphs) -> tuple[np.ndarray, np.ndarray]:
+    """Source and destination of every edge among the nodes of all graphs, (edges,) each."""
+    start = np.repeat(graphs.node_ptr[:-1].numpy(), graphs.edge_ptr.diff().numpy())
+    return graphs.src.numpy() + start, graphs.dst.numpy() + start
 
 
 def linear_costs(values: np.ndarray, kind: np.ndarray, kinds: int, graph: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -120,12 +120,12 @@ def test_variants_are_small_read_again_and_stay_within_the_limits(family):
     for model, graph in zip(models, graphs, strict=True):
         assert model.ByteSize() < 60_000
         assert all(np.isfinite(cost).all() for cost in (graph.flops, graph.macs, graph.params, graph.memory_bytes))
-        assert 0 < graph.macs.sum() <= 1.02 * families.MAX_MACS
-        assert 0 < graph.params.sum() <= 1.02 * families.MAX_PARAMS
+        assert (family != "operations") <= graph.macs.sum() <= 1.02 * families.MAX_MACS
+        assert (family != "operations") <= graph.params.sum() <= 1.02 * families.MAX_PARAMS
         assert graph.batch_size == 1 and graph.ops.count("Input") == 1
         read_weights = {name for node in model.graph.node for name in node.input}
         assert {tensor.name for tensor in model.graph.initializer} <= read_weights
-    assert len({round(graph.macs.sum()) for graph in graphs}) > 5
+    assert family == "operations" or len({round(graph.macs.sum()) for graph in graphs}) > 5
 
 
 @given(st.sampled_from(list(families.FAMILIES)), st.integers(-(2**70), 2**70))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 
 import numpy as np
@@ -11,8 +12,9 @@ from onnx import TensorProto
 
 from pipeline.config import datasets
 from pipeline.measure import families, platforms, runtime, weights
-from pipeline.measure.builder import INPUT
-from pipeline.measure.precisions import Quantized
+from pipeline.measure.builder import INPUT, Builder, Settings
+from pipeline.measure.nets_operations import KINDS, operations
+from pipeline.measure.precisions import Dynamic, Quantized
 from pipeline.onnx.graph import OnnxGraph, read_graph
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -34,6 +36,7 @@ PARAMS = {
 GMACS = {
     "bert": (128 * 12 * (4 * 768**2 + 2 * 768 * 3072 + 2 * 128 * 768) + 768**2) / 1e9,
     "convnext": 4.456,
+    "dynamic": 1.814,
     "float16": 1.814,
     "mlp_mixer": (768 * 768 * 196 + 12 * 2 * (768 * 196 * 384 + 196 * 768 * 3072) + 768_000) / 1e9,
     "quantized": 1.814,
@@ -45,8 +48,10 @@ OPERATIONS = {
     "conv1d": {"Conv": 17, "Slice": 16, "Add": 8, "Relu": 24, "Gather": 1},
     "convnext": {"Conv": 22, "LayerNormalization": 23, "MatMul": 36, "Erf": 18, "Add": 18 * 4},
     "detector": {"Conv": 20 + 3 + 3 + 3 + 3, "Resize": 2, "Sigmoid": 1, "Concat": 1},
+    "dynamic": {"ConvInteger": 20, "MatMulInteger": 1, "DynamicQuantizeLinear": 21 - 3, "Cast": 21},
     "float16": {"Cast": 2, "Conv": 20, "Add": 8},
     "mlp_mixer": {"MatMul": 48, "LayerNormalization": 25, "Transpose": 25, "ReduceMean": 1},
+    "operations": {"Abs": 1},
     "quantized": {"Conv": 20, "Gemm": 1, "Add": 8},
     "recurrent": {"LSTM": 2, "Gemm": 1},
     "tiny": {"Conv": 2, "AveragePool": 2, "Tanh": 4, "Gemm": 3},
@@ -74,9 +79,10 @@ def test_the_unvaried_network(family):
 
 
 def test_a_precision_changes_no_arithmetic():
-    plain, half, small = (read(families.unvaried(name)) for name in ("resnet18", "float16", "quantized"))
-    assert plain.macs.sum() == half.macs.sum() == small.macs.sum()
-    assert plain.params.sum() == half.params.sum()
+    names = ("resnet18", "float16", "quantized", "dynamic")
+    plain, half, small, dynamic = (read(families.unvaried(name)) for name in names)
+    assert plain.macs.sum() == half.macs.sum() == small.macs.sum() == dynamic.macs.sum()
+    assert plain.params.sum() == half.params.sum() == dynamic.params.sum()
     biases = sum(s[0][1] for op, s in zip(plain.ops, plain.out_shapes, strict=True) if op in ("Conv", "Gemm"))
     assert small.params.sum() == plain.params.sum() - biases  # int32, which are not counted
     assert half.memory_bytes.sum() < 0.55 * plain.memory_bytes.sum()
@@ -117,10 +123,37 @@ def test_quantized_transformers_multiply_in_8_bits(tmp_path):
     assert sum(found[kind] for kind in ("QGemm", "MatMulIntegerToFloat", "QLinearMatMul")) == 12 * 8 + 1
 
 
-@pytest.mark.parametrize("family", ["float16", "quantized"])
+def test_dynamic_products_are_fused_with_the_rounding_before_them(tmp_path):
+    builder = Dynamic()
+    output = families.FAMILIES["vit"].build(builder, families.Settings())
+    found = profile_of(builder.model(output).SerializeToString(), tmp_path)
+    assert found["DynamicQuantizeMatMul"] == 12 * 3 + 1  # queries, keys and values share one rounding
+    assert (
+        found["MatMulInteger"] + found["MatMulIntegerToFloat"] == 12 * 3
+        and found["MatMul"] + found["FusedMatMul"] == 24
+    )
+    assert found["ConvInteger"] == 1
+
+
+@pytest.mark.parametrize("number", range(len(KINDS)))
+def test_each_single_operation_runs_and_is_counted(number):
+    drawn = set()
+    for seed in range(4):
+        builder = Builder()
+        output = operations(builder, Settings(random.Random(seed), number=number))
+        content = builder.model(output).SerializeToString()
+        graph = read_graph(content, "m", 1)
+        assert (builder.macs, graph.out_shapes[-1][0]) == (graph.macs.sum(), builder.shapes[output])
+        (result,) = runtime.prepare(PLATFORM, content, "m")()
+        assert result.shape == builder.shapes[output] and result.size
+        drawn.add(content)
+    assert len(drawn) > 1
+
+
+@pytest.mark.parametrize("family", ["float16", "quantized", "dynamic"])
 def test_several_networks_are_given_other_precisions(family):
     models = families.variants(family, 12, seed=1)
-    stems = {tuple(model.graph.node[1].input) + tuple(n.op_type for n in model.graph.node[:6]) for model in models}
+    stems = {tuple(model.graph.node[1].input) + tuple(n.op_type for n in model.graph.node[:30]) for model in models}
     assert len(stems) > 3
     kinds = [Counter(t.data_type for t in m.graph.initializer if len(t.dims) > 1) for m in models]
     main = TensorProto.FLOAT16 if family == "float16" else TensorProto.INT8

@@ -54,7 +54,7 @@ def time(raw, timed, failed=(), forgotten=()):
 @pytest.mark.parametrize("name", ["measured", "measured_platforms", "measured_1000", "measured_wide"])
 def test_what_the_config_says_can_be_made(name):
     about = datasets.get(name)
-    assert len(about.families) == (20 if name == "measured_wide" else 11)
+    assert len(about.families) == (22 if name == "measured_wide" else 11)
     assert about.families == tuple(sorted(about.families)) and set(about.families) <= families.FAMILIES.keys()
     assert set(about.platforms) <= set(platforms.PLATFORMS)
     assert about.targets["second_latency_ms"] == about.targets["latency_ms"]
@@ -73,6 +73,11 @@ def test_networks_are_the_same_each_time_and_strays_go(raw, tmp_path):
     networks.make(fewer, tmp_path / "networks")
     assert listed(tmp_path).equals(listed(raw).filter(~pl.col("network").str.ends_with("0002")))
     assert len(list((tmp_path / "networks").rglob("*.onnx"))) == 4
+
+
+def test_a_family_may_have_another_number_of_networks(tmp_path):
+    networks.make(dataclasses.replace(TINY, made=datasets.Made(2, 0, of={"squeezenet": 3})), tmp_path / "networks")
+    assert [name.partition("/")[0] for name in listed(tmp_path)["network"]] == ["alexnet"] * 2 + ["squeezenet"] * 3
 
 
 def test_a_data_set_that_is_fetched_is_not_made(tmp_path):

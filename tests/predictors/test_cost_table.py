@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from pipeline.measure.builder import INPUT, Builder
+from pipeline.measure.precisions import Quantized
 from predictors.kit import cost_table, kernels
 from predictors.nn_former import Predictor
 from tests.helpers.onnx_graphs import generated, graphs_of, made_up_latency
@@ -100,3 +101,28 @@ def test_padding_on_hand_worked_nodes():
     graphs = graphs_of(files)
     found = kernels.padding(graphs)[graphs.node_ptr[1:].numpy() - 1]
     np.testing.assert_allclose(found, [expected for _, expected in made], rtol=1e-6)
+
+
+def test_kinds_of_hand_worked_nodes():
+    """What reads rounded numbers alone is of another kind, and so is a grouped convolution."""
+    quantized, plain = Quantized(8), Builder(8)
+    for b in (quantized, plain):
+        y = b.relu(b.conv(b.conv(INPUT, 16, 1), 16, 3, groups=4))
+        output = b.linear(b.flatten(b.mean(b.add(y, b.op("Softmax", y, axis=1)))), 2)
+        b.content = b.model(output).SerializeToString()
+    graphs = graphs_of([("plain", plain.content), ("quantized", quantized.content)])
+    kinds, names = kernels.node_kinds(graphs)
+    found = [names[kind] for kind in kinds]
+    plain_kinds = ["Input", "Conv", "grouped Conv", "Relu", "Softmax", "Add", "GlobalAveragePool", "Flatten", "Gemm"]
+    assert found[: graphs.n_nodes[0]] == plain_kinds
+    in_integers = [name for name in found[graphs.n_nodes[0] :] if name.startswith("8-bit ")]
+    assert {"8-bit Conv", "8-bit grouped Conv", "8-bit Add", "8-bit Gemm"} <= set(in_integers)
+    assert "8-bit QuantizeLinear" not in in_integers
+
+
+def test_a_kind_that_the_table_lacks_costs_as_the_nearest_it_has():
+    table = {"nodes": {"Conv": [1.0], "grouped Conv": [2.0], "8-bit Conv": [3.0]}, "other": [4.0]}
+    kinds = ("8-bit Conv", "8-bit grouped Conv", "grouped ConvInteger", "8-bit Relu")
+    assert [cost_table._entry(table, kind) for kind in kinds] == [[3.0], [2.0], [4.0], [4.0]]
+    del table["nodes"]["grouped Conv"]
+    assert cost_table._entry(table, "8-bit grouped Conv") == [1.0]
