@@ -2,16 +2,18 @@
 and networks of lineages that a predictor had none of.
 
 An interval is a prediction divided and multiplied by e^h, h = q + b g(d): d is the distance to the nearest training
-network, g(d) = d / (1 + d). The slope b is the quantile, at the level asked for, of error / g over networks of
-lineages left out, each lineage weighing the same: an interval of b g alone would hold `level` of them. The offset q is
-split-conformal (Vovk et al. 2005; Lei et al., JASA 2018, section 2) on what held-out networks are off by beyond b g,
-so that what is promised for networks drawn as they were stays, whatever b is.
+network, and g grows with its square root up to 1 at the distance that half of the networks of lineages left out lie
+within; what is further away is as far off as these are. The slope b is the quantile, at the level asked for, of
+error / g over those networks, each lineage weighing the same: an interval of b g alone would hold `level` of them. The
+offset q is split-conformal (Vovk et al. 2005; Lei et al., JASA 2018, section 2) on what held-out networks are off by
+beyond b g, so that what is promised for networks drawn as they were stays, whatever b is.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -31,12 +33,6 @@ def errors(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
     """
     positive = predicted > 0
     return np.where(positive, np.abs(np.log(true / np.where(positive, predicted, 1))), np.inf)
-
-
-def growth(distance: np.ndarray | float) -> np.ndarray:
-    """What errors grow with: the distance itself where it is small, never more than 1."""
-    known = np.maximum(distance, NEAREST)
-    return known / (1 + known)
 
 
 def quantile(values: np.ndarray, weights: np.ndarray, level: float) -> float:
@@ -94,9 +90,19 @@ class Errors:
     held_out: Pairs
     left_out: Pairs
 
+    @cached_property
+    def reach(self) -> float:
+        """The distance from which on errors grow no more; 1 where no lineage was left out."""
+        distance, weight = self.left_out.distance, self.left_out.weight
+        return max(quantile(distance, weight, 0.5), NEAREST) if len(weight) else 1.0
+
+    def growth(self, distance: np.ndarray | float) -> np.ndarray:
+        """g of the module's text: what errors at distances (k,) grow with, above 0 and at most 1."""
+        return np.sqrt(np.clip(distance, NEAREST, self.reach) / self.reach)
+
     def slope(self, level: float) -> float:
         """b of the module's text; 0 where no lineage was left out, which makes all intervals equally wide."""
-        rates = self.left_out.error / growth(self.left_out.distance)
+        rates = self.left_out.error / self.growth(self.left_out.distance)
         return quantile(rates, self.left_out.weight, level) if len(rates) else 0.0
 
     def half_widths(self, distance: np.ndarray | float, level: float) -> np.ndarray:
@@ -119,8 +125,8 @@ class Errors:
             raise BenchError(
                 f"level {level:g}: too many left-out networks were predicted at 0 or below; give a lower one"
             )
-        beyond = np.maximum(self.held_out.error - slope * growth(self.held_out.distance), 0)
-        widths = np.sort(beyond)[rank - 1] + slope * growth(distance)
+        beyond = np.maximum(self.held_out.error - slope * self.growth(self.held_out.distance), 0)
+        widths = np.sort(beyond)[rank - 1] + slope * self.growth(distance)
         if not np.max(widths) < MAX_ERROR:
             raise BenchError(
                 f"level {level:g}: too many held-out networks were predicted at 0 or below; give a lower one"
@@ -129,12 +135,12 @@ class Errors:
 
     def error_at(self, distance: float, share: float) -> float:
         """The error that `share` of left-out networks at a distance stay below, as a part of the smaller one."""
-        return math.expm1(min(self.slope(share) * float(growth(distance)), MAX_ERROR))
+        return math.expm1(min(self.slope(share) * float(self.growth(distance)), MAX_ERROR))
 
     def chance(self, distance: np.ndarray | float) -> np.ndarray:
         """The share of left-out networks at distances (k,) that are off by more than OFF_BY, (k,)."""
-        rates, weight = self.left_out.error / growth(self.left_out.distance), self.left_out.weight
-        least = math.log1p(OFF_BY) / np.atleast_1d(growth(distance))
+        rates, weight = self.left_out.error / self.growth(self.left_out.distance), self.left_out.weight
+        least = math.log1p(OFF_BY) / np.atleast_1d(self.growth(distance))
         return (weight * (rates > least[:, None])).sum(1) / weight.sum()
 
     def grade(self, distance: float) -> str:

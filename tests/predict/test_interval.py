@@ -25,7 +25,7 @@ def near(errors: np.ndarray) -> Pairs:
 def drawn(rng: np.random.Generator, m: int, spread: float) -> Pairs:
     """Networks whose errors grow with distance."""
     distance = rng.exponential(spread, m)
-    return Pairs.of(distance, np.abs(rng.normal(size=m)) * (0.05 + 0.4 * interval.growth(distance)))
+    return Pairs.of(distance, np.abs(rng.normal(size=m)) * (0.05 + 0.4 * np.sqrt(np.minimum(distance, 1))))
 
 
 def test_errors_are_factors_alike_up_and_down():
@@ -41,17 +41,26 @@ def test_without_left_out_networks_it_is_the_ranked_error():
 
 
 def test_slope_and_offset_by_hand():
-    """Two lineages weigh the same, though one has a network and the other three; distance 1 is a growth of a half."""
+    """Two lineages weigh the same, though one has a network and the other three; all at distance 1, beyond which
+    nothing grows."""
     left_out = Pairs.joined([Pairs.of(np.ones(1), np.array([0.4])), Pairs.of(np.ones(3), np.array([0.1, 0.2, 0.3]))])
     held_out = Pairs.of(np.ones(9), np.linspace(0.1, 0.9, 9))
     errors = Errors(held_out, left_out)
-    assert errors.slope(0.5) == pytest.approx(0.6)  # 0.3 / (1/2): three sixths of the weight
-    assert errors.slope(0.9) == pytest.approx(0.8)
+    assert errors.slope(0.5) == pytest.approx(0.3)  # three sixths of the weight
+    assert errors.slope(0.9) == pytest.approx(0.4)
     # 0.4 of every error is the slope's; the ninth of nine is 0.9
-    assert errors.half_widths(1.0, 0.9) == pytest.approx(0.5 + 0.8 * 0.5)
-    assert errors.half_widths(3.0, 0.9) == pytest.approx(0.5 + 0.8 * 0.75)
+    assert errors.half_widths(1.0, 0.9) == errors.half_widths(3.0, 0.9) == pytest.approx(0.5 + 0.4)
+    assert errors.half_widths(0.25, 0.9) == pytest.approx(0.5 + 0.4 * 0.5)
     assert errors.chance(1.0)[0] == pytest.approx(0.5 + 0.5 / 3)  # over log(1.25): 0.4 and 0.3 of them
     assert errors.error_at(1.0, 0.5) == pytest.approx(math.expm1(0.3))
+
+
+def test_errors_grow_up_to_the_distance_of_half_of_the_left_out():
+    distance, weights = np.array([0.5, 2.0, 8.0]), np.array([0.4, 0.2, 0.4])
+    errors = Errors(near(np.zeros(20)), Pairs(distance, np.ones(3), weights))
+    assert errors.reach == 2.0
+    np.testing.assert_allclose(errors.growth(distance), [0.5, 1.0, 1.0])
+    assert 0 < errors.growth(0.0) < 0.1
 
 
 @pytest.mark.parametrize(
