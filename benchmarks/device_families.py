@@ -99,7 +99,8 @@ def remembered(regress: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor,
 def correlations(task: Task, labels: Sequence[int], seed: int, data: Path) -> dict[tuple[str, int], float]:
     """Spearman's correlation by setting and number of labels on `TESTED` networks, mean over the task's new devices."""
     dataset, _, sources, n_source, new = task
-    tables = cell.Tables.read(data / "parquet" / dataset, data / "splits" / dataset / f"{seed}.parquet")
+    split = data / "splits" / dataset / f"{seed}.parquet"
+    tables = cell.Tables.read(data / "parquet" / dataset, split, dataset, seed)
     frame, found = from_frame(tables.frame, tables.meta), defaultdict(list)
     regress = remembered(device_gp._regressions)
     for device, n in itertools.product(new, labels):

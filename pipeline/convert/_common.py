@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.config import datasets
-from pipeline.core import io, schema
+from pipeline.core import schema, table_checks
 from pipeline.core.errors import BenchError, run_cli
 from pipeline.spaces import cells
 
@@ -32,8 +32,7 @@ def publish(
 ) -> None:
     """Check both tables against schema, config and known facts, and only then put both in place."""
     dataset = datasets.get(name)
-    stamp = {"dataset": name, "version": dataset.version}
-    meta = {**stamp, "op_vocab": list(vocab), "attr_names": [], "out_shape_rank": 0}
+    meta = {"dataset": name, "version": dataset.version, "op_vocab": list(vocab), "attr_names": [], "out_shape_rank": 0}
     schema.check_graphs(graphs, meta, f"{name}: graphs")
     schema.check_targets(targets, graphs.height, f"{name}: targets")
     expect(name, "number of graphs", graphs.height, dataset.n_graphs)
@@ -42,8 +41,7 @@ def publish(
         name, "targets and devices", devices_of, {target: set(devices) for target, devices in dataset.targets.items()}
     )
     sanity(graphs, targets)
-    io.write_parquet(out / "graphs.parquet", graphs, meta)
-    io.write_parquet(out / "targets.parquet", targets, stamp)
+    table_checks.publish(out, graphs, meta, targets)
 
 
 def target_frame(target: str, device: str, values: pl.Series | Sequence[float], batch_size: int = 1) -> pl.DataFrame:

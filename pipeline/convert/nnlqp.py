@@ -17,7 +17,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.convert import _common
-from pipeline.core import io, schema
+from pipeline.core import io, schema, table_checks
 from pipeline.core.errors import BenchError
 from pipeline.core.workers import in_order
 from pipeline.fetch import archive
@@ -172,8 +172,7 @@ def publish(name: str, version: str, out: Path, graphs: pl.DataFrame, targets: p
     meta = {**stamp, **meta, **stamp}  # whatever table the graphs came from
     schema.check_graphs(graphs, meta, f"{name}: graphs")
     schema.check_targets(targets, graphs.height, f"{name}: targets")
-    io.write_parquet(out / "graphs.parquet", graphs, meta)
-    io.write_parquet(out / "targets.parquet", targets, stamp)
+    table_checks.publish(out, graphs, meta, targets)
 
 
 def expect_stages(

@@ -6,12 +6,21 @@ import contextlib
 import errno
 import io
 import os
+import reprlib
 import sys
 from collections.abc import Callable
+
+_SHORTER = reprlib.Repr()
+_SHORTER.maxstring = _SHORTER.maxother = _SHORTER.maxlong = 80
 
 
 class BenchError(Exception):
     """Bad input. The message is one line: which file, what is wrong, what to do."""
+
+
+def short(value: object) -> str:
+    """A value from a file as it may stand in a message: cut where it is long."""
+    return _SHORTER.repr(value)
 
 
 def one_line(error: object) -> str:

@@ -100,7 +100,7 @@ def targets_schema(df: pl.DataFrame) -> pl.Schema:
 
 
 def check_targets(df: pl.DataFrame, n_graphs: int, where: Path | str = "targets") -> None:
-    """`check`, and: graph ids below `n_graphs`, positive costs, one value for each graph, target and device.
+    """`check`, and: ids below `n_graphs`, costs above 0, accuracies of 0 to 100, one value a graph, target and device.
 
     The column `faulty` may follow those of TARGETS, where a label is.
     """
@@ -111,6 +111,8 @@ def check_targets(df: pl.DataFrame, n_graphs: int, where: Path | str = "targets"
     wrong = {
         f"graph_id is not below {n_graphs}": pl.col("graph_id") >= n_graphs,
         "a latency or energy is not positive": pl.col("target").is_in(costs) & (pl.col("value") <= 0),
+        "an accuracy is not from 0 to 100": pl.col("target").str.ends_with("_acc")
+        & ~pl.col("value").is_between(0, 100),
         "batch_size is 0": pl.col("batch_size") < 1,
     }
     _refuse(df, wrong, where)
@@ -161,4 +163,4 @@ def _refuse(df: pl.DataFrame, wrong: dict[str, pl.Expr], where: Path | str) -> N
 
 
 def _error(where: Path | str, what: str) -> BenchError:
-    return BenchError(f"{where}: {what}; mend what wrote it, or delete the file and convert again")
+    return BenchError(f"{where}: {what}; mend what wrote it, or delete the file and make it again")

@@ -192,7 +192,8 @@ def main() -> None:
     args = parser.parse_args()
     hashes = {name: io.file_sha256(args.data / name) for name in ("graphs.parquet", "targets.parquet")}
     hashes["split"] = io.file_sha256(args.split)
-    ship(Tables.read(args.data, args.split), args.out, {"licence": LICENCE, "data_sha256": hashes, "code": args.code})
+    tables = Tables.read(args.data, args.split, DATASET, seed=0)
+    ship(tables, args.out, {"licence": LICENCE, "data_sha256": hashes, "code": args.code})
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.core import io
+from pipeline.core import io, table_checks
 from pipeline.core.errors import BenchError, run_cli
 from pipeline.proxies.measures import NAMES
 from pipeline.proxies.run import IDENTITY, SCHEMA
@@ -50,9 +50,10 @@ def main() -> None:
     parser.add_argument("--kept", type=Path, required=True, help="table of `python -m pipeline.proxies`")
     parser.add_argument("--out", type=Path, required=True, help="table to write")
     args = parser.parse_args()
-    kept, meta = io.read_parquet(args.kept), io.read_meta(args.graphs)
+    kept = io.read_parquet(args.kept)
     known_facts(kept, args.kept)
-    io.write_parquet(args.out, look_up(io.read_parquet(args.graphs), meta["op_vocab"], kept))
+    graphs, meta = table_checks.read_graphs(args.graphs)
+    table_checks.write(args.out, look_up(graphs, meta["op_vocab"], kept), {}, meta[table_checks.CONTENT])
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from pipeline.config import datasets
 from pipeline.config import grid as grids
 from pipeline.config.overrides import MAX_SEED
 from pipeline.config.strict_yaml import read_yaml
-from pipeline.core import io, schema
+from pipeline.core import io, schema, table_checks
 from pipeline.core.errors import BenchError, run_cli
 from pipeline.score import metrics
 from pipeline.split import splits
@@ -78,9 +78,9 @@ class Tables:
 
     @classmethod
     def read(cls, folder: Path) -> Tables:
-        """From a folder with graphs.parquet and targets.parquet. Raises BenchError: not readable."""
-        graphs, targets = folder / "graphs.parquet", folder / "targets.parquet"
-        return cls(io.read_parquet(graphs), io.read_parquet(targets), str(io.read_meta(targets).get("version")))
+        """From a folder with graphs.parquet and targets.parquet. Raises BenchError: not as they were converted."""
+        graphs, meta, targets = table_checks.read(folder)
+        return cls(graphs, targets, meta["version"])
 
 
 @dataclass(frozen=True)

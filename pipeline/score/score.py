@@ -48,18 +48,12 @@ class Data:
         self.root = root
         self.graphs = lru_cache(maxsize=None)(self._graphs)
         self.functions = lru_cache(maxsize=None)(self._functions)
-        self.version = lru_cache(maxsize=None)(self._version)
         self.labels = lru_cache(maxsize=None)(self._labels)
         self.places = lru_cache(maxsize=None)(self._places)
         self._split_masks = lru_cache(maxsize=None)(self._make_split_masks)
         self._training_set = lru_cache(maxsize=256)(self._make_training_set)
-        self._checked = lru_cache(maxsize=None)(self._read_graphs)
-        self._targets = lru_cache(maxsize=None)(self._read_targets)
+        self._tables = lru_cache(maxsize=None)(self._read_tables)
         self._split = lru_cache(maxsize=None)(self._read_split)
-
-    def graphs_path(self, dataset: str) -> Path:
-        """Where the graphs of `dataset` are."""
-        return self.root / "parquet" / dataset / "graphs.parquet"
 
     def targets_path(self, dataset: str) -> Path:
         """Where the labels of `dataset` are."""
@@ -74,32 +68,31 @@ class Data:
         about = datasets.load().get(dataset)
         if about is None or not about.identity:
             return None
-        path = self.graphs_path(dataset)
-        return spaces.function_classes(io.read_parquet(path), io.read_meta(path)["op_vocab"], about.identity)
+        graphs, meta = table_checks.read_graphs(self.root / "parquet" / dataset / table_checks.GRAPHS_FILE)
+        return spaces.function_classes(graphs, meta["op_vocab"], about.identity)
 
-    def _read_graphs(self, dataset: str) -> pl.DataFrame:
-        path = self.graphs_path(dataset)
-        frame = io.read_parquet(path)
-        schema.check_graphs(frame, io.read_meta(path), path)
-        return frame.select("graph_id", "iso", "family", "name")
+    def _read_tables(self, dataset: str) -> tuple[pl.DataFrame, dict, pl.DataFrame]:
+        graphs, meta, targets = table_checks.read(self.root / "parquet" / dataset)
+        return graphs.select("graph_id", "iso", "family", "name"), meta, targets
+
+    def _checked(self, dataset: str) -> pl.DataFrame:
+        return self._tables(dataset)[0]
+
+    def _targets(self, dataset: str) -> pl.DataFrame:
+        return self._tables(dataset)[2]
 
     def _places(self, dataset: str) -> np.ndarray | None:
         """What stands at each place of each graph, (n_graphs, F), where names say it: see `additive.places`."""
         return additive.places(self._checked(dataset)["name"].to_list())
 
-    def _version(self, dataset: str) -> str:
-        return str(io.read_meta(self.targets_path(dataset)).get("version"))
-
-    def _read_targets(self, dataset: str) -> pl.DataFrame:
-        path = self.targets_path(dataset)
-        targets = io.read_parquet(path)
-        schema.check_targets(targets, self._checked(dataset).height, path)
-        table_checks.require_same(io.read_meta(self.graphs_path(dataset)), io.read_meta(path), path)
-        return targets
+    def version(self, dataset: str) -> str:
+        """The version of a data set."""
+        return self._tables(dataset)[1]["version"]
 
     def _read_split(self, dataset: str, seed: int) -> pl.DataFrame:
         path = self.root / "splits" / dataset / f"{seed}.parquet"
-        return table_checks.read_split(path, self._checked(dataset).height)
+        graphs, meta, _ = self._tables(dataset)
+        return table_checks.read_split(path, graphs.height, meta, dataset, seed)
 
     def _labels(self, dataset: str, target: str, device: str, faulty: bool = False) -> Labels:
         rows = (

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.config.search_grid import Limit, Task
-from pipeline.core import io
+from pipeline.core import schema, table_checks
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs, from_frame
 from pipeline.spaces import local_changes
@@ -76,11 +76,10 @@ class Labels:
 def read(task: Task, data: Path) -> tuple[Networks, Labels, str]:
     """Networks, labels and version of a task's data set, from the tables under `data`.
 
-    Raises BenchError: a file can't be read, or not every network has every label.
+    Raises BenchError: a file can't be read or is not as it was converted, or not every network has every label.
     """
     folder = data / "parquet" / task.dataset
-    frame, meta = io.read_parquet(folder / "graphs.parquet"), io.read_meta(folder / "graphs.parquet")
-    targets = io.read_parquet(folder / "targets.parquet")
+    frame, meta, targets = table_checks.read(folder)
     report = [_labels(targets, target, frame.height, folder) for target in task.report]
     labels = Labels(_labels(targets, task.query, frame.height, folder), np.mean(report, axis=0))
     if task.limit:
@@ -93,10 +92,8 @@ def read(task: Task, data: Path) -> tuple[Networks, Labels, str]:
 def _costs(limit: Limit, names: pl.Series, data: Path) -> np.ndarray:
     """The costs of networks by name; infinite where there is none or it is marked as faulty."""
     folder = data / "parquet" / limit.dataset
-    theirs = io.read_parquet(folder / "graphs.parquet").select("graph_id", "name")
-    costs = io.read_parquet(folder / "targets.parquet").filter(target=limit.target, device=limit.device)
-    if "faulty" in costs.columns:
-        costs = costs.filter(~pl.col("faulty"))
+    theirs, _, targets = table_checks.read(folder)
+    costs = schema.sound(targets).filter(target=limit.target, device=limit.device)
     by_name = dict(costs.join(theirs, on="graph_id").select("name", "value").iter_rows())
     found = np.array([by_name.get(name, np.inf) for name in names])
     if not np.isfinite(found).any():

@@ -12,8 +12,8 @@ import numpy as np
 import polars as pl
 
 from pipeline.config import datasets
-from pipeline.core import io, schema
-from pipeline.core.errors import BenchError
+from pipeline.core import schema, table_checks
+from pipeline.core.errors import BenchError, short
 
 
 def make_split(n_graphs: int, dataset: str, seed: int, test: float = 0.2) -> pl.DataFrame:
@@ -59,7 +59,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="data/splits/<dataset>/<seed>.parquet")
     args = parser.parse_args()
     dataset = datasets.get(args.dataset)
-    n_graphs = io.read_parquet(args.graphs).height
-    split = make_split(n_graphs, dataset.name, args.seed, dataset.test_fraction)
-    schema.check_split(split, n_graphs, args.out)
-    io.write_parquet(args.out, split, {"dataset": dataset.name, "version": dataset.version, "seed": args.seed})
+    graphs, meta = table_checks.read_graphs(args.graphs)
+    if meta["dataset"] != dataset.name:
+        raise BenchError(f"{args.graphs}: of data set {short(meta['dataset'])}, not {dataset.name!r}; convert it again")
+    split = make_split(graphs.height, dataset.name, args.seed, dataset.test_fraction)
+    schema.check_split(split, graphs.height, args.out)
+    about = {"dataset": dataset.name, "version": dataset.version, "seed": args.seed}
+    table_checks.write(args.out, split, about, meta[table_checks.CONTENT])

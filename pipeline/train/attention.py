@@ -92,7 +92,10 @@ def main() -> int:
         command.report(args.out, about)
 
     def work(tell: Tell) -> None:
-        tables, about = Tables.read(args.data, args.split), {"kind": "attention", "status": "ok"}
+        tables, about = (
+            Tables.read(args.data, args.split, spec.dataset, spec.seed),
+            {"kind": "attention", "status": "ok"},
+        )
         tell(about)
         try:
             write(args.out, spec, tables)

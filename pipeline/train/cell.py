@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pipeline.config.cell_spec import CellSpec
-from pipeline.core import io, provenance, schema, table_checks
+from pipeline.core import io, provenance, table_checks
 from pipeline.core.checkpoint import Checkpoint
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs, from_frame
@@ -37,16 +37,15 @@ class Tables:
     proxies: pl.DataFrame | None = None
 
     @classmethod
-    def read(cls, data: Path, split: Path, proxies: bool = False) -> Tables:
+    def read(cls, data: Path, split: Path, dataset: str, seed: int, proxies: bool = False) -> Tables:
         """From the folder with graphs.parquet and targets.parquet, and proxies.parquet where asked for.
 
-        Raises BenchError naming the file that is wrong.
+        Raises BenchError naming the file that is wrong, such as the split of another data set or seed.
         """
         frame, meta, targets = table_checks.read(data)
-        tables = cls(frame, meta, targets, table_checks.read_split(split, frame.height))
+        tables = cls(frame, meta, targets, table_checks.read_split(split, frame.height, meta, dataset, seed))
         if proxies:
-            tables = replace(tables, proxies=io.read_parquet(data / "proxies.parquet"))
-            schema.check_proxies(tables.proxies, tables.frame.height, data / "proxies.parquet")
+            return replace(tables, proxies=table_checks.read_proxies(data / "proxies.parquet", frame.height, meta))
         return tables
 
 

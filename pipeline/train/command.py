@@ -61,7 +61,7 @@ def train(args: argparse.Namespace, tell: Tell = silent) -> Trained:
     data = args.data or Path("data/parquet") / spec.dataset
     split = args.split or Path("data/splits") / spec.dataset / f"{spec.seed}.parquet"
     checkpoint = (checkpoint_file(predictions_file(args)), args.code, args.checkpoint_every)
-    tables = cell.Tables.read(data, split, spec.settings.get("proxies") is True)
+    tables = cell.Tables.read(data, split, spec.dataset, spec.seed, spec.settings.get("proxies") is True)
     return cell.train(spec, tables, args.torch_device, tell, checkpoint)
 
 

@@ -12,7 +12,7 @@ import pytest
 from benchmarks import time_to_tau, time_to_tau_report, time_to_tau_runs
 from benchmarks.time_to_tau_runs import Run
 from pipeline.convert import synthetic201
-from pipeline.core import io
+from pipeline.core import table_checks
 from pipeline.core.errors import BenchError
 from pipeline.score import published
 from pipeline.split import splits
@@ -26,13 +26,11 @@ def synthetic_data(tmp_path):
     """A data folder with 300 synthetic cells in the place of nasbench201, and one split."""
     tables = tmp_path / "data" / "parquet" / "nasbench201"
     synthetic201.convert(tmp_path, tables)
-    meta = io.read_meta(tables / "targets.parquet")
-    test = io.read_parquet(tables / "targets.parquet").filter(pl.col("target") == "test_acc")
+    graphs, meta, test = table_checks.read(tables)
     val = test.with_columns(pl.lit("val_acc").cast(test.schema["target"]).alias("target"))
-    io.write_parquet(tables / "targets.parquet", pl.concat([test, val]), meta)
-    io.write_parquet(
-        tmp_path / "data" / "splits" / "nasbench201" / "0.parquet", splits.make_split(300, "nasbench201", 0)
-    )
+    table_checks.publish(tables, graphs, meta, pl.concat([test, val]))
+    path, about = tmp_path / "data" / "splits" / "nasbench201" / "0.parquet", {"dataset": "nasbench201", "seed": 0}
+    table_checks.write(path, splits.make_split(300, "nasbench201", 0), about, meta["content"])
     return tmp_path / "data"
 
 

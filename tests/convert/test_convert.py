@@ -11,7 +11,7 @@ from scipy.stats import kendalltau
 
 from pipeline.config import datasets
 from pipeline.convert import _common, hwnasbench, nasbench101_cec, synthetic201
-from pipeline.core import io, schema
+from pipeline.core import io, schema, table_checks
 from pipeline.core.errors import BenchError
 from pipeline.fetch import fetch
 from pipeline.spaces import cells
@@ -186,7 +186,9 @@ def test_the_synthetic_set_needs_no_files_and_runs_from_the_command_line(tmp_pat
     meta = io.read_meta(tmp_path / "graphs.parquet")
     schema.check_graphs(graphs, meta)
     assert meta["op_vocab"] == list(cells.VOCAB_201)
-    assert io.read_meta(tmp_path / "targets.parquet") == {"dataset": "synthetic201", "version": "1"}
+    about = io.read_meta(tmp_path / "targets.parquet")
+    assert about == {"dataset": "synthetic201", "version": "1", "graphs": meta["content"], "content": about["content"]}
+    table_checks.read(tmp_path)
     synthetic201.sanity(graphs, targets)
 
 

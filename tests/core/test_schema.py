@@ -120,6 +120,11 @@ def test_metadata_that_can_t_be_are_refused(graphs, key, value, says):
         schema.check_graphs(graphs, {**META, key: value})
 
 
+def test_accuracies_of_no_and_all_images_are_fine(targets):
+    rows = [(1, "cifar10_test_acc", "any", 1, 0.0, None), (2, "cifar10_test_acc", "any", 1, 100.0, None)]
+    schema.check_targets(pl.concat([targets, pl.DataFrame(rows, schema=schema.TARGETS, orient="row")]), 3)
+
+
 @pytest.mark.parametrize(
     ("row", "match"),
     [
@@ -128,6 +133,8 @@ def test_metadata_that_can_t_be_are_refused(graphs, key, value, says):
         ((1, "test_acc", "any", 0, 91.0, None), "batch_size is 0"),
         ((1, "latency_ms", "x", 1, -1.0, None), "a latency or energy is not positive"),
         ((1, "energy_mj", "x", 1, 0.0, None), "a latency or energy is not positive"),
+        ((1, "cifar10_test_acc", "any", 1, 100.01, None), "an accuracy is not from 0 to 100"),
+        ((1, "cifar10_test_acc", "any", 1, -0.01, None), "an accuracy is not from 0 to 100"),
         ((1, "test_acc", "any", 1, float("nan"), None), "value holds NaN"),
         ((1, "test_acc", "any", 1, None, None), "value is null"),
         ((1, "test_acc", None, 1, 91.0, None), "device is null"),

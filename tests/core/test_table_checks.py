@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 from pipeline.core import io, table_checks
 from pipeline.core.errors import BenchError
 from pipeline.train import command
-from tests.helpers.tiny_tables import tiny_tables
+from pipeline.train.cell import Tables
+from tests.helpers.tiny_tables import tiny_tables, write, write_all
 
 
 def swapped(column: str) -> pl.Expr:
@@ -88,13 +90,15 @@ CASES = [
 
 
 def read(folder: Path, **changed: pl.DataFrame) -> None:
-    """Read all three tables from the disk, some of them changed."""
+    """Write all three tables, some of them changed before, and read them."""
     tables = tiny_tables()
     parts = {"graphs": tables.frame, "targets": tables.targets, "split": tables.split, **changed}
-    for name, table in parts.items():
-        io.write_parquet(folder / f"{name}.parquet", table, tables.meta if name == "graphs" else {})
-    graphs, _, _ = table_checks.read(folder)
-    table_checks.read_split(folder / "split.parquet", graphs.height)
+    write_all(folder, parts["graphs"], tables.meta, parts["targets"], parts["split"])
+    read_again(folder)
+
+
+def read_again(folder: Path, dataset: str = "tiny", seed: int = 0) -> None:
+    Tables.read(folder, folder / "split.parquet", dataset, seed)
 
 
 def test_tables_as_converted_are_fine(tmp_path):
@@ -103,12 +107,112 @@ def test_tables_as_converted_are_fine(tmp_path):
 
 @pytest.mark.hostile("tables")
 @pytest.mark.parametrize(("file", "change", "says"), CASES)
-def test_changed_tables_are_refused(file, change, says, tmp_path):
+def test_tables_that_break_the_rules_are_refused(file, change, says, tmp_path):
     tables = tiny_tables()
     table = {"graphs": tables.frame, "targets": tables.targets, "split": tables.split}[file]
     with pytest.raises(BenchError, match=rf"^{tmp_path}/{file}\.parquet: .*({says})") as caught:
         read(tmp_path, **{file: change(table)})
     assert "\n" not in str(caught.value)
+
+
+def renumbered(table: pl.DataFrame) -> pl.DataFrame:
+    """Graphs in another order, counted anew."""
+    return table.reverse().with_columns(graph_id=pl.int_range(pl.len(), dtype=pl.UInt32))
+
+
+def roles_changed(table: pl.DataFrame) -> pl.DataFrame:
+    return table.with_columns(role=pl.col("role").replace({"pool": "test", "test": "pool"}))
+
+
+def ranks_reversed(table: pl.DataFrame) -> pl.DataFrame:
+    return table.with_columns(rank=(pl.len().over("role") - 1 - pl.col("rank")).cast(pl.UInt32))
+
+
+CHANGED, NO_DIGEST = "changed since it was written; delete the file and ", "without a digest of what is in it"
+AFTERWARDS = {
+    "graphs in another order": ("graphs", renumbered, {}, CHANGED + "convert again"),
+    "a name": ("graphs", lambda t: t.with_columns(first("name", "x")), {}, CHANGED + "convert again"),
+    "op vocabulary": ("graphs", None, {"op_vocab": list(tiny_tables().meta["op_vocab"])[::-1]}, CHANGED),
+    "another version": ("graphs", None, {"version": "v1"}, CHANGED + "convert again"),
+    "graphs without a digest": ("graphs", None, {"content": None}, NO_DIGEST),
+    "labels of others": ("targets", lambda t: t.with_columns(pl.col("value").reverse()), {}, CHANGED + "convert again"),
+    "two labels": ("targets", lambda t: t.with_columns(swapped("value")), {}, CHANGED + "convert again"),
+    "a label less": ("targets", lambda t: t.head(t.height - 1), {}, CHANGED + "convert again"),
+    "labels without a digest": ("targets", None, {"content": None}, NO_DIGEST),
+    "nothing said of labels": ("targets", None, dict.fromkeys(("content", "graphs", "dataset", "version")), NO_DIGEST),
+    "labels of no graphs": ("targets", None, {"graphs": None}, CHANGED + "convert again"),
+    "roles": ("split", roles_changed, {}, CHANGED + "split again"),
+    "ranks": ("split", ranks_reversed, {}, CHANGED + "split again"),
+    "another seed": ("split", None, {"seed": 1}, "of seed 1, not 0; delete the file and split again"),
+    "another data set": ("split", None, {"dataset": "x" * 10**5}, "of data set 'x+\\.\\.\\.x+', not 'tiny'; delete"),
+    "a split without a digest": ("split", None, {"content": None}, NO_DIGEST),
+}
+
+
+@pytest.mark.hostile("tables")
+@pytest.mark.parametrize("case", AFTERWARDS)
+def test_tables_changed_after_they_were_written_are_refused(case, tmp_path):
+    file, change, words, says = AFTERWARDS[case]
+    read(tmp_path)
+    path = tmp_path / f"{file}.parquet"
+    table = io.read_parquet(path)
+    meta = {key: value for key, value in (io.read_meta(path) | words).items() if value is not None}
+    io.write_parquet(path, change(table) if change else table, meta)
+    with pytest.raises(BenchError, match=rf"^{path}: .*({says})") as caught:
+        read_again(tmp_path)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < len(str(path)) + 300
+
+
+@pytest.mark.hostile("tables")
+@pytest.mark.parametrize("file", ["targets", "split"])
+def test_tables_of_other_graphs_are_refused(file, tmp_path):
+    """Each is as it was written, but not for these graphs."""
+    read(tmp_path)
+    read(tmp_path / "other", graphs=tiny_tables().frame.with_columns(first("name", "x")))
+    path = tmp_path / f"{file}.parquet"
+    path.write_bytes((tmp_path / "other" / path.name).read_bytes())
+    with pytest.raises(BenchError, match=rf"^{path}: of other graphs than those in graphs\.parquet; delete the file"):
+        read_again(tmp_path)
+
+
+@pytest.mark.hostile("tables")
+def test_the_split_of_another_seed_or_data_set_is_refused(tmp_path):
+    read(tmp_path)
+    for asked, says in ((("tiny", 1), "of seed 0, not 1"), (("huge", 0), "of data set 'tiny', not 'huge'")):
+        with pytest.raises(BenchError, match=rf"split\.parquet: {says}; delete the file and split again"):
+            read_again(tmp_path, *asked)
+
+
+def test_how_a_file_is_packed_does_not_matter(tmp_path):
+    read(tmp_path)
+    for path in tmp_path.glob("*.parquet"):
+        table, meta = io.read_parquet(path), io.read_meta(path)
+        parts = pl.concat([table.head(7), table.tail(table.height - 7)], rechunk=False)
+        text = json.dumps(meta, indent=1)
+        parts.write_parquet(path, compression="snappy", row_group_size=5, statistics=False, metadata={"bench": text})
+    read_again(tmp_path)
+
+
+def test_different_tables_have_different_digests():
+    """By hand: where a list, a word or a null ends, of which type a column is, and which name it has."""
+    columns = [
+        pl.Series("a", [[1, 2], [3]]), pl.Series("a", [[1], [2, 3]]), pl.Series("a", [[1, 2, 3], []]),
+        pl.Series("a", [[1, 2, 3], None]), pl.Series("a", ["ab", "c"]), pl.Series("a", ["a", "bc"]),
+        pl.Series("a", ["abc", None]), pl.Series("a", ["abc", ""]), pl.Series("a", [None, "abc"]),
+        pl.Series("a", [1, 2]), pl.Series("b", [1, 2]), pl.Series("a", [1.0, 2.0]), pl.Series("a", [1, 2, None]),
+        pl.Series("a", [None, 1, 2]), pl.Series("a", [1, 0]), pl.Series("a", [True, False]),
+        pl.Series("a", [], pl.String),
+    ]  # fmt: skip
+    digests = {table_checks.digest(column.to_frame(), {}) for column in columns}
+    digests |= {table_checks.digest(columns[0].to_frame(), meta) for meta in ({"a": 1}, {"a": "1"}, {"b": 1})}
+    assert len(digests) == len(columns) + 3
+    assert table_checks.digest(columns[0].to_frame(), {"content": "0"}) in digests
+
+
+def test_a_digest_stays_the_same():
+    """Tables of users carry it: another one would have them convert again."""
+    table = pl.DataFrame({"a": [[1, 2], []], "b": ["é", None], "c": [0.5, 1.0]})
+    assert table_checks.digest(table, {"version": "1"}) == "3ba7bab09bd8396167ee21980c69a4f7"
 
 
 def test_labels_in_any_order_are_fine(tmp_path):
@@ -122,12 +226,20 @@ def test_graphs_and_labels_of_two_versions_are_refused():
 
 
 @pytest.mark.hostile("tables")
-def test_a_cell_is_not_trained_on_changed_tables(tmp_path):
+@pytest.mark.parametrize(("file", "step"), [("graphs", "convert"), ("targets", "convert"), ("split", "split")])
+def test_a_cell_is_not_trained_on_changed_tables(file, step, tmp_path):
     """The check stands where a cell's command reads its tables."""
-    tables = tiny_tables()
-    io.write_parquet(tmp_path / "graphs.parquet", tables.frame.reverse(), tables.meta)
-    io.write_parquet(tmp_path / "targets.parquet", tables.targets, {})
-    io.write_parquet(tmp_path / "split.parquet", tables.split, {})
-    words = ["tiny", "test_acc", "mean", "n9", "--data", str(tmp_path), "--split", str(tmp_path / "split.parquet")]
-    with pytest.raises(BenchError, match=r"graphs\.parquet: graph_id is not 0, 1, 2"):
+    words = ["tiny", "test_acc", "mean", "n9", *write(tmp_path)]
+    path = tmp_path / f"{file}.parquet"
+    change = {"graphs": renumbered, "targets": lambda t: t.with_columns(swapped("value")), "split": roles_changed}
+    io.write_parquet(path, change[file](io.read_parquet(path)), io.read_meta(path))
+    with pytest.raises(BenchError, match=f"{path}: {CHANGED}{step} again"):
+        command.train(command.parser().parse_args(words))
+
+
+@pytest.mark.hostile("tables")
+@pytest.mark.parametrize("words", [["tiny", "--seed", "1"], ["huge"]])
+def test_a_cell_is_not_trained_on_the_split_of_another(words, tmp_path):
+    words = [words[0], "test_acc", "mean", "n9", *words[1:], *write(tmp_path)]
+    with pytest.raises(BenchError, match=r"split\.parquet: of (seed|data set) .*; delete the file and split again"):
         command.train(command.parser().parse_args(words))

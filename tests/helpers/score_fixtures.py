@@ -9,7 +9,7 @@ import polars as pl
 
 from pipeline.config.budget import Budget
 from pipeline.config.cell_spec import CellSpec
-from pipeline.core import io, schema
+from pipeline.core import io, schema, table_checks
 from pipeline.score import score_table
 
 DATASET = "synthetic_toy"
@@ -29,7 +29,7 @@ def make_data(root: Path, seeds: int = 1) -> Path:
     chain = {"n_nodes": 2, "op": [0, 1], "src": [0], "dst": [1], "attrs": [], "out_shape": []}
     rows = [{"graph_id": i, "name": f"{i}", "family": "f", "iso": iso, **chain} for i, iso in enumerate(ISO)]
     meta = {"dataset": DATASET, "version": VERSION, "op_vocab": ["a", "b"], "attr_names": [], "out_shape_rank": 0}
-    io.write_parquet(data / "parquet" / DATASET / "graphs.parquet", pl.DataFrame(rows, schema=schema.GRAPHS), meta)
+    folder = data / "parquet" / DATASET
     values = np.arange(N_GRAPHS, dtype=float)
     parts = [("val_acc", "any", 50 + values), ("test_acc", "any", 60 - values), ("lat_ms", "phone", 1 + values)]
     targets = pl.concat(
@@ -42,7 +42,7 @@ def make_data(root: Path, seeds: int = 1) -> Path:
         )  # fmt: skip
         for t, d, v in parts
     ).filter(~((pl.col("target") == "lat_ms") & (pl.col("graph_id") == 1)))
-    io.write_parquet(data / "parquet" / DATASET / "targets.parquet", targets, {"dataset": DATASET, "version": VERSION})
+    table_checks.publish(folder, pl.DataFrame(rows, schema=schema.GRAPHS), meta, targets)
     split = pl.DataFrame(
         {
             "graph_id": ids,
@@ -50,9 +50,21 @@ def make_data(root: Path, seeds: int = 1) -> Path:
             "rank": pl.Series([*range(16), *range(4)], dtype=pl.UInt32),
         }
     )
+    graphs = io.read_meta(folder / "graphs.parquet")["content"]
     for seed in range(seeds):
-        io.write_parquet(data / "splits" / DATASET / f"{seed}.parquet", split, {"dataset": DATASET})
+        path = data / "splits" / DATASET / f"{seed}.parquet"
+        table_checks.write(path, split, {"dataset": DATASET, "seed": seed}, graphs)
     return data
+
+
+def rewrite(data: Path, change=lambda frame: frame, targets=lambda frame: frame, **meta) -> None:
+    """Convert and split the synthetic data again, with changed graphs, targets or metadata of the graphs."""
+    folder = data / "parquet" / DATASET
+    graphs, about, labels = table_checks.read(folder)
+    table_checks.publish(folder, change(graphs), about | meta, targets(labels))
+    content = io.read_meta(folder / "graphs.parquet")["content"]
+    for path in (data / "splits" / DATASET).glob("*.parquet"):
+        table_checks.write(path, io.read_parquet(path), io.read_meta(path), content)
 
 
 def make_cell(**changes) -> CellSpec:

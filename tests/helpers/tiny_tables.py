@@ -6,10 +6,11 @@ Every label is a number of its own, so that a number tells whose label it is.
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
 import polars as pl
 
-from pipeline.core import schema
+from pipeline.core import schema, table_checks
 from pipeline.spaces import cells
 from pipeline.train.cell import Tables
 
@@ -35,6 +36,22 @@ def tiny_tables() -> Tables:
         "out_shape_rank": 0,
     }
     return Tables(frame, meta, targets(), split())
+
+
+def write(folder: Path) -> list[str]:
+    """The three tables in a folder; the options of a cell's command that name them."""
+    tables = tiny_tables()
+    write_all(folder, tables.frame, tables.meta, tables.targets, tables.split)
+    return ["--data", str(folder), "--split", str(folder / "split.parquet")]
+
+
+def write_all(folder: Path, graphs: pl.DataFrame, meta: dict, targets: pl.DataFrame, split: pl.DataFrame) -> Path:
+    """Three tables as their steps write them, the split as that of seed 0: split.parquet."""
+    table_checks.publish(folder, graphs, meta, targets)
+    _, written = table_checks.read_graphs(folder / "graphs.parquet")
+    about = {"dataset": meta["dataset"], "seed": 0}
+    table_checks.write(folder / "split.parquet", split, about, written[table_checks.CONTENT])
+    return folder
 
 
 def targets() -> pl.DataFrame:

@@ -63,7 +63,7 @@ def kept(tmp_path_factory) -> tuple[Path, training.Trained, list[Path]]:
     """A cell of `flops`, the predictions files of the same without each lineage, and where its model is saved."""
     folder = tmp_path_factory.mktemp("lineages")
     data = write_tables(folder / "data")
-    tables = training.Tables.read(data, data / "split.parquet")
+    tables = training.Tables.read(data, data / "split.parquet", DATASET, 0)
 
     def cell(budget: str) -> training.Trained:
         return training.train(

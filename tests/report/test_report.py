@@ -17,7 +17,7 @@ from pipeline.score import score, score_table, scores
 from pipeline.score.metrics_json import metrics_json
 from pipeline.score.tables import Size, tables_of
 from tests.helpers.board_fixtures import ABOUT, TAUS, contents, grid_of, scores_of, table_of
-from tests.helpers.score_fixtures import DATASET, make_cell, make_data, score_rows_of, write_predictions
+from tests.helpers.score_fixtures import DATASET, make_cell, make_data, rewrite, score_rows_of, write_predictions
 
 
 def test_the_board_of_a_tiny_case_word_for_word():
@@ -197,10 +197,9 @@ def test_nothing_but_failures_still_makes_a_board(run):
 def test_devices_scatter_plots_and_heat_map_from_predictions(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     data = make_data(tmp_path)
-    targets = score.io.read_parquet(data / "parquet" / DATASET / "targets.parquet")
-    watch = targets.filter(target="lat_ms").with_columns(device=pl.lit("watch"), value=pl.col("value") * 3)
-    meta = {"dataset": DATASET, "version": "v0"}
-    score.io.write_parquet(data / "parquet" / DATASET / "targets.parquet", pl.concat([targets, watch]), meta)
+    watch = pl.col("target") == "lat_ms"
+    tripled = {"device": pl.lit("watch"), "value": pl.col("value") * 3}
+    rewrite(data, targets=lambda labels: pl.concat([labels, labels.filter(watch).with_columns(**tripled)]))
     cells = [
         make_cell(target="lat_ms", device=device, label=label, budget=train)
         for device in ("phone", "watch") for label in ("gbdt", "nn_former") for train in ("n4", "n8")

@@ -1,13 +1,13 @@
 """Costs as sums over the places of a network."""
 
 import numpy as np
+import polars as pl
 import pytest
 
-from pipeline.core import io
 from pipeline.score import label_noise
 from pipeline.score.score import Data
 from pipeline.spaces import additive
-from tests.helpers.score_fixtures import make_data
+from tests.helpers.score_fixtures import make_data, rewrite
 
 NAMES = [f"{'ab'[i % 2]}|{'cde'[i // 2 % 3]}|{'fg'[i // 6 % 2]}" for i in range(60)]
 
@@ -38,14 +38,10 @@ def test_a_sum_is_exact_and_a_product_or_noise_is_not():
 def test_the_noise_of_a_cost_has_its_sum_over_places(tmp_path, monkeypatch):
     """Twenty networks are too few, so the bound is lowered; accuracies have none."""
     root = make_data(tmp_path)
-    path = root / "parquet/synthetic_toy/graphs.parquet"
-    frame, meta = io.read_parquet(path), io.read_meta(path)
     monkeypatch.setattr(label_noise, "FEWEST", 4)
     about = type("About", (), {"name": "synthetic_toy", "targets": {}, "ceilings": (), "reruns": {}})
     assert not [n for n in label_noise.measure(Data(root), about, "lat_ms", "phone") if n.kind == label_noise.ADDITIVE]
-    io.write_parquet(
-        path, frame.with_columns(name=frame["name"].str.pad_start(2, "0").str.replace("(.)(.)", "$1|$2")), meta
-    )
+    rewrite(root, lambda t: t.with_columns(pl.col("name").str.pad_start(2, "0").str.replace("(.)(.)", "$1|$2")))
     found = {n.kind: n for n in label_noise.measure(Data(root), about, "lat_ms", "phone")}[label_noise.ADDITIVE]
     assert found.n == 4 and found.values["r2"] == pytest.approx(1.0) and found.values["spearman"] == 1.0
     kinds = {n.kind for n in label_noise.measure(Data(root), about, "val_acc", "any")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import shutil
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 import nnfb
+from pipeline.core import io as tables_io
 from pipeline.core.errors import BenchError
 from pipeline.score import external, metrics
 
@@ -145,6 +147,17 @@ def test_tables_that_unpack_or_never_end_are_refused(check, table, tables, tmp_p
     path.write_bytes(text + b"x" * 2**18)
     with pytest.raises(BenchError, match="bytes, over 219,136"):
         external.check(path.parent, tables)
+
+
+@pytest.mark.hostile("tables")
+def test_a_data_set_changed_since_it_was_converted_scores_nothing(data, tmp_path):
+    shutil.copytree(data.folder, tmp_path / "d")
+    assert external.Tables.read(tmp_path / "d").version == "1"
+    path = tmp_path / "d" / "targets.parquet"
+    table = tables_io.read_parquet(path).with_columns(pl.col("value").reverse())
+    tables_io.write_parquet(path, table, tables_io.read_meta(path))
+    with pytest.raises(BenchError, match=f"{path}: changed since it was written; delete the file and convert again"):
+        external.Tables.read(tmp_path / "d")
 
 
 def test_a_damaged_table_is_said_to_be_the_one_that_was_handed_in(check, table, tables, tmp_path):

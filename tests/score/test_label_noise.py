@@ -12,7 +12,7 @@ from pipeline.core import io
 from pipeline.fetch import fetch
 from pipeline.score import label_noise, score, score_table
 from tests.helpers.board_fixtures import ABOUT
-from tests.helpers.score_fixtures import make_cell, make_data, write_predictions
+from tests.helpers.score_fixtures import make_cell, make_data, rewrite, write_predictions
 
 
 def test_repeats_take_the_first_two_of_each_class():
@@ -29,12 +29,11 @@ def test_repeats_take_the_first_two_of_each_class():
 def test_another_run_of_the_chip_is_compared_by_one_scale(tmp_path, monkeypatch):
     """Twice as fast with newer software, but for one network of twenty that got four times as fast."""
     root = make_data(tmp_path)
-    path = root / "parquet/synthetic_toy/targets.parquet"
-    frame, meta = io.read_parquet(path), io.read_meta(path)
+    frame = io.read_parquet(root / "parquet/synthetic_toy/targets.parquet")
     new = frame.filter(target="lat_ms", device="phone")
     fast = pl.when(pl.col("graph_id") == new["graph_id"].max()).then(4.0).otherwise(2.0)
     old = new.with_columns(device=pl.lit("old_phone"), value=pl.col("value") * fast)
-    io.write_parquet(path, pl.concat([frame, old]).sort("target", "device", "graph_id"), meta)
+    rewrite(root, targets=lambda labels: pl.concat([labels, old]).sort("target", "device", "graph_id"))
     monkeypatch.setattr(label_noise, "FEWEST", 4)
     about = replace(ABOUT, reruns={"phone": "old_phone"}, ceilings=())
     (found,) = (n for n in label_noise.measure(score.Data(root), about, "lat_ms", "phone") if n.kind == "rerun")

@@ -12,7 +12,15 @@ from pipeline.core import io, schema
 from pipeline.core.errors import BenchError
 from pipeline.score import score, score_table
 from tests.helpers.board_fixtures import ABOUT
-from tests.helpers.score_fixtures import DATASET, N_GRAPHS, make_cell, make_data, score_rows_of, write_predictions
+from tests.helpers.score_fixtures import (
+    DATASET,
+    N_GRAPHS,
+    make_cell,
+    make_data,
+    rewrite,
+    score_rows_of,
+    write_predictions,
+)
 
 IDS = np.arange(N_GRAPHS, dtype=float)
 
@@ -46,14 +54,13 @@ def test_networks_whose_labels_were_for_validation_are_not_novel(data):
 
 def test_networks_that_compute_what_a_training_network_computes(data, tmp_path, monkeypatch):
     """Graphs 2 k and 2 k + 1 are chains of k convolutions, the second with a skip: of 0 to 2, one more is known."""
-    path = tmp_path / "data" / "parquet" / DATASET / "graphs.parquet"
     chains = [[0, *[3] * (i // 2), *[2] * (i % 2), 1] for i in range(N_GRAPHS)]
     ends = [list(range(len(chain))) for chain in chains]
-    graphs = io.read_parquet(path).with_columns(
+    change = lambda graphs: graphs.with_columns(  # noqa: E731
         iso=pl.col("graph_id").cast(pl.UInt64), op=pl.Series(chains), n_nodes=pl.Series(map(len, chains)),
         src=pl.Series([nodes[:-1] for nodes in ends]), dst=pl.Series([nodes[1:] for nodes in ends]),
     ).cast(dict(schema.GRAPHS))  # fmt: skip
-    io.write_parquet(path, graphs, io.read_meta(path) | {"op_vocab": ["input", "output", "skip", "conv"]})
+    rewrite(tmp_path / "data", change, op_vocab=["input", "output", "skip", "conv"])
     cells = [make_cell(budget="n3"), make_cell(budget="n3", target="lat_ms", device="phone")]
     for cell in cells:
         write_predictions(cell, 50 + IDS)
@@ -81,10 +88,8 @@ def test_a_missing_label_is_neither_trained_on_nor_scored(data):
 
 
 def test_a_faulty_label_is_left_out_and_counted_unless_the_budget_takes_it(data, tmp_path):
-    path = tmp_path / "data" / "parquet" / DATASET / "targets.parquet"
-    targets = io.read_parquet(path)
     faulty = (pl.col("target") == "lat_ms") & pl.col("graph_id").is_in([0, 19])
-    io.write_parquet(path, targets.with_columns(faulty=faulty), io.read_meta(path))
+    rewrite(tmp_path / "data", targets=lambda labels: labels.with_columns(faulty=faulty))
     cells = [make_cell(target="lat_ms", device="phone", budget=word) for word in ("n4", "n4-faulty")]
     for cell in cells:
         write_predictions(cell, 1.1 * (1 + IDS))
@@ -216,11 +221,37 @@ def test_a_truncated_file_is_named(data):
 
 
 def test_a_label_given_twice_is_refused(data):
-    path = data.targets_path(DATASET)
-    targets = io.read_parquet(path)
-    io.write_parquet(path, pl.concat([targets, targets.head(1)]), io.read_meta(path))
+    rewrite(data.root, targets=lambda labels: pl.concat([labels, labels.head(1)]))
     write_predictions(make_cell(), 50 + IDS)
     with pytest.raises(BenchError, match="two labels"):
+        score.score([make_cell()], data)
+
+
+@pytest.mark.hostile("tables")
+@pytest.mark.parametrize(
+    ("file", "column"),
+    [
+        ("parquet/synthetic_toy/graphs", "iso"),
+        ("parquet/synthetic_toy/targets", "value"),
+        ("splits/synthetic_toy/0", "rank"),
+    ],
+)
+def test_tables_changed_since_they_were_written_are_not_scored(data, file, column):
+    write_predictions(make_cell(), 50 + IDS)
+    path = data.root / f"{file}.parquet"
+    key = "role" if column == "rank" else pl.lit(0)
+    changed = io.read_parquet(path).with_columns(pl.col(column).reverse().over(key))
+    io.write_parquet(path, changed, io.read_meta(path))
+    with pytest.raises(BenchError, match=f"{path}: changed since it was written; delete the file and"):
+        score.score([make_cell()], data)
+
+
+@pytest.mark.hostile("tables")
+def test_the_split_of_another_seed_is_not_scored(data):
+    write_predictions(make_cell(), 50 + IDS)
+    path = data.root / "splits" / DATASET / "0.parquet"
+    path.write_bytes(path.with_name("1.parquet").read_bytes())
+    with pytest.raises(BenchError, match=f"{path}: of seed 1, not 0; delete the file and split again"):
         score.score([make_cell()], data)
 
 

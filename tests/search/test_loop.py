@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 
 import numpy as np
 import polars as pl
@@ -9,7 +10,8 @@ import pytest
 import yaml
 
 from pipeline.config import search_grid
-from pipeline.core import io
+from pipeline.convert import _common
+from pipeline.core import io, table_checks
 from pipeline.core.errors import BenchError
 from pipeline.score import search as numbers
 from pipeline.search import command, loop, methods, space
@@ -40,20 +42,17 @@ def data(tmp_path_factory):
     counted = np.array([float(cell.labels.count("nor_conv_3x3")) for cell in drawn])
     parts = []
     for i, target in enumerate(("val_acc", "test_acc", "cifar10_test_acc")):
-        values = counted + np.random.default_rng(i).normal(0, 0.3, len(ARCHS))
-        parts.append(pl.DataFrame({"graph_id": range(len(ARCHS)), "target": target, "device": "any", "value": values}))
+        values = 50 + counted + np.random.default_rng(i).normal(0, 0.3, len(ARCHS))
+        parts.append(_common.target_frame(target, "any", values))
     meta = {"op_vocab": list(cells.VOCAB_201), "attr_names": [], "out_shape_rank": 0, "version": "1"}
-    io.write_parquet(folder / "parquet/nasbench201/graphs.parquet", frame, meta)
-    io.write_parquet(folder / "parquet/nasbench201/targets.parquet", pl.concat(parts), meta)
+    table_checks.publish(folder / "parquet/nasbench201", frame, meta | {"dataset": "nasbench201"}, pl.concat(parts))
     # Each 3x3 convolution takes 1 ms and a 1x1 half of one; in another order, one is faulty and one was not measured.
     cost = np.array([1 + sum({"nor_conv_3x3": 1.0, "nor_conv_1x1": 0.5}.get(op, 0) for op in c.labels) for c in drawn])
     order = np.arange(len(ARCHS))[::-1]
     theirs = frame[order].with_columns(graph_id=pl.int_range(pl.len(), dtype=pl.UInt32))
-    rows = pl.DataFrame({"graph_id": range(len(ARCHS)), "value": cost[order]}).with_columns(
-        target=pl.lit("cifar10_latency_ms"), device=pl.lit("edgegpu"), faulty=pl.col("graph_id") == FAULTY
-    )
-    io.write_parquet(folder / "parquet/hwnasbench/graphs.parquet", theirs, meta)
-    io.write_parquet(folder / "parquet/hwnasbench/targets.parquet", rows.filter(pl.col("graph_id") != MISSING), meta)
+    rows = _common.target_frame("cifar10_latency_ms", "edgegpu", cost[order])
+    rows = rows.filter(pl.col("graph_id") != MISSING).with_columns(faulty=pl.col("graph_id") == FAULTY)
+    table_checks.publish(folder / "parquet/hwnasbench", theirs, meta | {"dataset": "hwnasbench"}, rows)
     return folder
 
 
@@ -238,16 +237,23 @@ def test_a_wrong_grid_is_one_line(tmp_path, changes, message):
 
 
 def test_a_space_without_all_labels_is_one_line(tmp_path, data):
-    targets = io.read_parquet(data / "parquet/nasbench201/targets.parquet")
-    for table in ("graphs", "targets"):
-        path = data / f"parquet/nasbench201/{table}.parquet"
-        copy = tmp_path / f"parquet/nasbench201/{table}.parquet"
-        frame = io.read_parquet(path) if table == "graphs" else targets.filter(pl.col("graph_id") != 7)
-        io.write_parquet(copy, frame, io.read_meta(path))
+    graphs, meta, targets = table_checks.read(data / "parquet/nasbench201")
+    table_checks.publish(tmp_path / "parquet/nasbench201", graphs, meta, targets.filter(pl.col("graph_id") != 7))
     grid = grid_of(tmp_path)
     with pytest.raises(BenchError, match=r"targets\.parquet: 624 labels test_acc for 625 networks") as caught:
         space.read(grid.tasks["nasbench201"], tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.hostile("tables")
+@pytest.mark.parametrize("dataset", ["nasbench201", "hwnasbench"])
+def test_tables_changed_since_they_were_written_are_not_searched(tmp_path, data, dataset):
+    shutil.copytree(data, tmp_path / "data")
+    path = tmp_path / "data/parquet" / dataset / "targets.parquet"
+    io.write_parquet(path, io.read_parquet(path).with_columns(pl.col("value").reverse()), io.read_meta(path))
+    task = grid_of(tmp_path, spaces={"s": LIMITED}).tasks["s"]
+    with pytest.raises(BenchError, match=f"{path}: changed since it was written; delete the file and convert again"):
+        space.read(task, tmp_path / "data")
 
 
 def test_more_queries_than_networks_in_the_tables_is_one_line(tmp_path, data):

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core import io, schema
+from pipeline.convert import synthetic201
+from pipeline.core import io, schema, table_checks
 from pipeline.core.errors import BenchError
 from pipeline.split import splits
 from tests.helpers.in_process import run_module
@@ -71,13 +72,16 @@ def run(*arguments):
 
 
 def test_the_command_line_writes_one_file(tmp_path):
+    synthetic201.convert(tmp_path, tmp_path)
     graphs = tmp_path / "graphs.parquet"
-    io.write_parquet(graphs, pl.DataFrame({"graph_id": range(300)}))
     out = tmp_path / "splits" / "0.parquet"
     result = run("--dataset", "synthetic201", "--seed", 0, "--graphs", graphs, "--out", out)
     assert (result.returncode, result.stderr) == (0, "")
     assert io.read_parquet(out).equals(splits.make_split(300, "synthetic201", 0, 0.2))
-    assert io.read_meta(out) == {"dataset": "synthetic201", "version": "1", "seed": 0}
+    about = {"dataset": "synthetic201", "version": "1", "seed": 0, "graphs": io.read_meta(graphs)["content"]}
+    assert io.read_meta(out) == about | {"content": table_checks.digest(io.read_parquet(out), about)}
+    result = run("--dataset", "analognas201", "--seed", 0, "--graphs", graphs, "--out", out)
+    assert result.returncode == 1 and "of data set 'synthetic201', not 'analognas201'; convert it" in result.stderr
 
 
 def test_a_missing_graphs_file_is_one_line(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pipeline.convert import synthetic201
-from pipeline.core import io
+from pipeline.core import io, table_checks
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import from_frame
 from pipeline.report.plots import attention as attention_plot
@@ -132,7 +132,9 @@ def test_another_table_is_refused(tmp_path):
 
 def test_the_command_on_the_synthetic_cells(tmp_path, monkeypatch):
     synthetic201.convert(tmp_path, tmp_path / "data")
-    io.write_parquet(tmp_path / "0.parquet", splits.make_split(300, "synthetic201", 0))
+    _, meta = table_checks.read_graphs(tmp_path / "data/graphs.parquet")
+    split, about = splits.make_split(300, "synthetic201", 0), {"dataset": "synthetic201", "seed": 0}
+    table_checks.write(tmp_path / "0.parquet", split, about, meta["content"])
     arguments = ["synthetic201", "test_acc", "nn_former", "n40", "--overrides", '{"steps": 5, "pretrain_steps": 12}']
     places = ["--data", tmp_path / "data", "--split", tmp_path / "0.parquet", "--out", tmp_path / "seen.parquet"]
     monkeypatch.setattr("sys.argv", ["seen", *arguments, *map(str, places)])

@@ -12,20 +12,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipeline.core import io
 from pipeline.core.paths import ROOT
-from tests.helpers.tiny_tables import tiny_tables
+from tests.helpers import tiny_tables
 
 SETTINGS = '{"preset": "paper", "layers": 2, "dim": 32, "epochs": 60}'
 
 
 @pytest.fixture
 def command(tmp_path: Path) -> list[str]:
-    tables = tiny_tables()
-    io.write_parquet(tmp_path / "graphs.parquet", tables.frame, tables.meta)
-    io.write_parquet(tmp_path / "targets.parquet", tables.targets, {})
-    io.write_parquet(tmp_path / "split.parquet", tables.split, {})
-    files = ["--data", str(tmp_path), "--split", str(tmp_path / "split.parquet"), "--torch-device", "cpu"]
+    files = [*tiny_tables.write(tmp_path), "--torch-device", "cpu"]
     cell = ["tiny", "test_acc", "nn_former", "n24", "--overrides", SETTINGS, "--checkpoint-every", "0"]
     return [sys.executable, "-m", "pipeline.train", *cell, *files, "--out"]
 

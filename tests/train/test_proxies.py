@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from pipeline.config.cell_spec import CellSpec
-from pipeline.core import io, schema
+from pipeline.core import io, schema, table_checks
 from pipeline.core.errors import BenchError
 from pipeline.train.cell import Tables, train
-from tests.helpers.tiny_tables import N, tiny_tables
+from tests.helpers.tiny_tables import N, tiny_tables, write
 
 TABLE = pl.DataFrame({"graph_id": range(N), "zen": [float(i % 7) for i in range(N)]}).cast(
     {"graph_id": pl.UInt32, "zen": pl.Float32}
@@ -55,13 +55,19 @@ def test_a_spoilt_table_is_one_clear_line(spoilt, message):
 
 
 def test_the_table_is_read_where_it_is_asked_for(tmp_path):
-    tables = tiny_tables()
-    io.write_parquet(tmp_path / "graphs.parquet", tables.frame, tables.meta)
-    io.write_parquet(tmp_path / "targets.parquet", tables.targets, {})
-    io.write_parquet(tmp_path / "split.parquet", tables.split)
-    files = tmp_path, tmp_path / "split.parquet"
+    write(tmp_path)
+    files = tmp_path, tmp_path / "split.parquet", "tiny", 0
     assert Tables.read(*files).proxies is None
     with pytest.raises(BenchError, match=r"proxies\.parquet"):
         Tables.read(*files, proxies=True)
-    io.write_parquet(tmp_path / "proxies.parquet", TABLE)
+    path, graphs = tmp_path / "proxies.parquet", io.read_meta(tmp_path / "graphs.parquet")["content"]
+    table_checks.write(path, TABLE, {}, graphs)
     assert Tables.read(*files, proxies=True).proxies.equals(TABLE)
+    for table, of, said in (
+        (TABLE, "0" * 32, "of other graphs than those in graphs.parquet"),
+        (TABLE.with_columns(pl.col("zen").reverse()), graphs, "changed since it was written"),
+    ):
+        table_checks.write(path, TABLE, {}, of)
+        io.write_parquet(path, table, io.read_meta(path))
+        with pytest.raises(BenchError, match=f"{said}; delete the file and make it again"):
+            Tables.read(*files, proxies=True)
