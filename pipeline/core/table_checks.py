@@ -35,20 +35,23 @@ def write(path: Path, table: pl.DataFrame, meta: dict, graphs: str | None = None
 
 
 def digest(table: pl.DataFrame, meta: dict) -> str:
-    """32 hexadecimal digits: names, types and values of all columns, and `meta` but for its own digest.
+    """64 hexadecimal digits: names, types and values of all columns, and `meta` but for its own digest.
 
     The same for the same content, however the file was packed. Columns of numbers, words, and lists of either.
     """
     about = {key: value for key, value in meta.items() if key != CONTENT}
-    hashed = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=16)
+    hashed = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for column in table:
         hashed.update(json.dumps([column.name, str(column.dtype)]).encode())
         _add(hashed, column)
     return hashed.hexdigest()
 
 
-def _add(hashed: hashlib.blake2b, column: pl.Series) -> None:
-    """Its length, where it is null, and its values; of words and lists, how long each is and all in a row."""
+def _add(hashed: hashlib._Hash, column: pl.Series) -> None:
+    """Its length, where it is null, and its values; of words and lists, how long each is and all in a row.
+
+    A word that follows itself counts once, with how often it does.
+    """
     hashed.update(b"%d %d " % (len(column), column.null_count()))
     if column.null_count():
         hashed.update(column.is_null().to_numpy())
@@ -57,8 +60,10 @@ def _add(hashed: hashlib.blake2b, column: pl.Series) -> None:
         _add(hashed, column.list.len())
         _add(hashed, column.filter(column.list.len() > 0).explode())
     elif column.dtype == pl.String:
-        _add(hashed, column.str.len_bytes())
-        hashed.update((column.str.join("").item() or "").encode())
+        runs = column.rle().struct.unnest()
+        _add(hashed, runs["len"])
+        _add(hashed, runs["value"].str.len_bytes())
+        hashed.update((runs["value"].str.join("").item() or "").encode())
     else:
         hashed.update(column.to_numpy())
 
