@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 _SHORTER = reprlib.Repr()
 _SHORTER.maxstring = _SHORTER.maxother = _SHORTER.maxlong = 80
+_SHORTER.maxlist = _SHORTER.maxdict = 20
+LONGEST = 500  # letters of a message that is quoted
 
 
 class BenchError(Exception):
@@ -26,6 +28,12 @@ def short(value: object) -> str:
 def one_line(error: object) -> str:
     """What an error says, on one line."""
     return " ".join(str(error).split())
+
+
+def quoted(message: object) -> str:
+    """What a message from elsewhere says, on one line and cut where it is long."""
+    text = one_line(message)
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def run_cli(main: Callable[[], int | None]) -> None:

@@ -17,7 +17,7 @@ def noise_lines(table: Table, noise: list[Noise]) -> list[str]:
     if len(table.devices) == 1:
         parts += [_repeats(n, "timed" if table.is_cost else "trained") for n in of_table if n.kind == REPEATS][:1]
     parts += [_second(n, len(table.devices) > 1) for n in of_table if n.kind == SECOND]
-    parts += [_rerun(n, table) for n in of_table if n.kind == RERUN]
+    parts += [_rerun(n, table) for n in of_table if n.kind == RERUN and n.device in table.about.reruns]
     parts += _recorded(table, any(n.kind not in (ADDITIVE, FAULTY) for n in of_table))
     what = "Noise floor" if table.is_cost else "Noise ceiling"
     lines = ["", f"{what}, how well labels agree with themselves: {'; '.join(parts)}."] if parts else []

@@ -22,8 +22,8 @@ from pipeline.config import grid as grids
 from pipeline.config.overrides import MAX_SEED
 from pipeline.config.strict_yaml import read_yaml
 from pipeline.core import io, schema, table_checks
-from pipeline.core.errors import BenchError, run_cli
-from pipeline.score import metrics
+from pipeline.core.errors import BenchError, quoted, run_cli, short
+from pipeline.score import metrics, score_table
 from pipeline.split import splits
 
 FILE = "result.yaml"
@@ -31,6 +31,8 @@ OUT = "external.json"  # beside the table of scores
 COLUMNS = ("network", "prediction")
 MAX_BYTES, ROW_BYTES = 2**16, 2**9  # of one table of predictions, and more for every network
 MAX_SEEDS = 100
+MAX_SCORES = 2**26  # bytes of the scores of all results
+SPLITS = ("all", "test")
 MOST = 2  # rows a network that are read, to name those that stand there twice
 MAX_REASON = 200  # letters of what a reader of tables says
 PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x78\x01", b"\x78\x9c", b"\x78\xda")  # gzip, zstd, zlib: unpacked unasked
@@ -103,9 +105,15 @@ class Scored:
 
 
 def parse(raw: dict) -> Scored:
-    """What `Scored.dump` made. Raises ValueError, KeyError or TypeError otherwise."""
-    about = Result.model_validate(raw["about"])
-    return Scored(about, int(raw["n_networks"]), {int(seed): dict(part) for seed, part in raw["scores"].items()})
+    """What `Scored.dump` made. Raises ValueError, KeyError, TypeError or AttributeError otherwise."""
+    about, n = Result.model_validate(raw["about"]), raw["n_networks"]
+    scores = {int(seed): {split: by_split[split] for split in SPLITS} for seed, by_split in raw["scores"].items()}
+    values = [value for by_split in scores.values() for by_metric in by_split.values() for value in by_metric.values()]
+    if type(n) is not int or not all(value is None or score_table.is_number(value) for value in (n, *values)):
+        raise ValueError("not all scores are numbers")
+    if not scores:
+        raise ValueError("a result without scores")
+    return Scored(about, n, scores)
 
 
 def read(path: Path) -> Result:
@@ -166,8 +174,7 @@ def _read_table(path: Path, own: bool, n: int) -> pl.DataFrame:
         if frame.height > MOST * n:
             raise BenchError(f"{path}: over {MOST * n:,} rows for {n:,} networks; give one a network")
         if sorted(frame.columns) != sorted(kinds):
-            found = str(frame.columns)[:MAX_REASON]
-            raise BenchError(f"{path}: columns are {found}, expected {list(kinds)}; rename or drop some")
+            raise BenchError(f"{path}: columns are {short(frame.columns)}, expected {list(kinds)}; rename or drop some")
         frame = frame.select(pl.col(name).cast(kind) for name, kind in kinds.items())
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError) as error:
         reason = str(error).partition("\n")[0][:MAX_REASON]
@@ -184,12 +191,12 @@ def _ordered(path: Path, frame: pl.DataFrame, names: pl.Series) -> pl.DataFrame:
     twice = frame.filter(pl.col("network").is_duplicated())
     if twice.height:
         raise BenchError(
-            f"{path}: {twice['network'].n_unique()} networks stand there twice, such as {twice[0, 'network']!r}"
+            f"{path}: {twice['network'].n_unique()} networks stand there twice, such as {short(twice[0, 'network'])}"
         )
     strange = frame.filter(~pl.col("network").is_in(names.implode()) | pl.col("network").is_null())
     if strange.height:
         raise BenchError(
-            f"{path}: {strange.height} networks are none of the data set's, such as {strange[0, 'network']!r}"
+            f"{path}: {strange.height} networks are none of the data set's, such as {short(strange[0, 'network'])}"
         )
     missing = names.filter(~names.is_in(frame["network"].implode()))
     if missing.len():
@@ -219,7 +226,7 @@ def _scores(path: Path, about: Result, seed: int, frame: pl.DataFrame, tables: T
         raise BenchError(f"{path}: all networks that seed {seed} holds out were trained on; nothing is left to score")
     ids, true = labels["graph_id"].to_numpy(), labels["value"].to_numpy()
     predicted = frame["prediction"].to_numpy()[ids]
-    masks = {"all": np.ones(len(ids), dtype=bool), "test": np.isin(ids, held_out)}
+    masks = dict(zip(SPLITS, (np.ones(len(ids), dtype=bool), np.isin(ids, held_out)), strict=True))
     by_name = metrics.for_target(about.target)
     return {
         name: {metric: score(predicted[mask], true[mask]) for metric, score in by_name.items()}
@@ -233,9 +240,9 @@ def beside(scores: Path | str) -> list[Scored]:
     if not path.is_file():
         return []
     try:
-        return [parse(raw) for raw in json.loads(io.read_bytes(path))]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BenchError(f"{path}: not readable ({error}); delete it and run the scoring step again") from error
+        return [parse(raw) for raw in json.loads(io.read_bytes(path, MAX_SCORES))]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BenchError(f"{path}: not readable ({quoted(error)}); delete it and score again") from error
 
 
 def of_grid(results: Path, grid: grids.Grid, data: Path) -> list[Scored]:

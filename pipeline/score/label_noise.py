@@ -164,8 +164,18 @@ def parse(raw: list[dict] | None) -> list[Noise]:
     """From the metadata of a table of scores; [] where it has none. Raises TypeError or ValueError: it is none such."""
     found = [Noise(**item) for item in raw or []]
     for noise in found:
-        numbers = list(noise.values.values())
-        needed = "share" if noise.kind in (FAULTY, BUSY) else "kendall_tau"
-        if type(noise.n) is not int or needed not in noise.values or not np.isfinite(numbers).all():
+        if not all(isinstance(word, str) for word in (noise.dataset, noise.scored_on, noise.device, noise.kind)):
+            raise TypeError("a noise is not of a data set, label and device")
+        if not all(map(score_table.is_number, (noise.n, *noise.values.values()))) or type(noise.n) is not int:
             raise ValueError(f"the noise of {noise.dataset} has no finite numbers")
+        if lacking := _needed(noise) - noise.values.keys():
+            raise ValueError(f"the noise of {noise.dataset} lacks {min(lacking)}")
     return found
+
+
+def _needed(noise: Noise) -> set[str]:
+    """What boards quote of a noise."""
+    if noise.kind in (FAULTY, BUSY):
+        return {"share"}
+    errors = {"mape", "acc10"} if is_cost(noise.scored_on) else set()
+    return {"kendall_tau"} | errors | ({"r2"} if noise.kind == ADDITIVE else set())

@@ -12,7 +12,7 @@ from scipy.spatial.distance import squareform
 from pipeline.config import datasets
 from pipeline.config.cell_spec import CellSpec
 from pipeline.config.nasflat import FEW_SHOT
-from pipeline.score import metrics
+from pipeline.score import metrics, score_table
 
 FEWEST = 20  # networks with a label on both
 
@@ -73,11 +73,14 @@ def dump(found: Sequence[Likeness]) -> list[dict]:
 def parse(raw: list[dict] | None) -> list[Likeness]:
     """From the metadata of a table of scores; [] where it has none. Raises TypeError or ValueError: it is none such."""
     found = [
-        Likeness(str(item["dataset"]), str(item["target"]), tuple(item["devices"]), tuple(map(float, item["rho"])))
-        for item in raw or []
+        Likeness(item["dataset"], item["target"], tuple(item["devices"]), tuple(item["rho"])) for item in raw or []
     ]
-    for likeness in found:
-        n = len(likeness.devices)
-        if len(likeness.rho) != n * (n - 1) // 2 or not np.isfinite(likeness.rho).all():
-            raise ValueError(f"the likeness of devices of {likeness.dataset} has not a number for every two")
+    for alike in found:
+        n = len(alike.devices)
+        if n < 2 or not all(isinstance(word, str) for word in (alike.dataset, alike.target, *alike.devices)):
+            raise TypeError("a likeness is not of the devices of a data set")
+        if len(alike.rho) != n * (n - 1) // 2 or not all(
+            score_table.is_number(rho) and abs(rho) <= 1 for rho in alike.rho
+        ):
+            raise ValueError(f"the likeness of devices of {alike.dataset} has not a number for every two")
     return found

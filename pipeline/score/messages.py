@@ -23,8 +23,11 @@ def dump(messages: Messages) -> list[list]:
 
 
 def parse(raw: list[list] | None) -> Messages:
-    """From the metadata of a table of scores; none where it has none."""
-    return {tuple(key): str(message) for *key, message in raw or []}
+    """From the metadata of a table of scores; none where it has none. Raises TypeError or ValueError: it is no such."""
+    for *names, seed, message in raw or []:
+        if len(names) != 5 or type(seed) is not int or not all(isinstance(word, str) for word in (*names, message)):
+            raise TypeError("a message is not one of a cell")
+    return {tuple(key): message for *key, message in raw or []}
 
 
 def key(cell: CellSpec) -> Key:

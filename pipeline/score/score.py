@@ -19,7 +19,7 @@ from pipeline.config import datasets
 from pipeline.config import grid as grids
 from pipeline.config.cell_spec import CellSpec
 from pipeline.core import io, schema, table_checks
-from pipeline.core.errors import BenchError
+from pipeline.core.errors import BenchError, quoted, short
 from pipeline.core.targets import is_cost
 from pipeline.score import label_noise, likeness, messages, metrics, score_table
 from pipeline.spaces import additive
@@ -29,7 +29,7 @@ from pipeline.split import training_set
 PREDICTIONS = pl.Schema({"graph_id": pl.UInt32, "prediction": pl.Float32})
 COUNTS = ("n_train", "n_val", "n_source")
 MEASURED = ("config_hash", "message", *COUNTS, *score_table.RUN_METRICS)
-MAX_COUNT, MAX_MEASURED = 2**32 - 1, 1e300
+MAX_COUNT = 2**32 - 1
 PROVENANCE = ("torch_device", "host_cpu", "host_gpu", "torch_version", "code_rev", "finished_at")
 
 
@@ -167,13 +167,14 @@ def check_meta(path: Path, meta: dict, cell: CellSpec, data: Data) -> None:
     for name, value in expected.items():
         if stated[name] != value:
             raise BenchError(
-                f"{path}: it says {name} is {stated[name]!r}, the grid and data say {value!r}; delete it and run again"
+                f"{path}: it says {name} is {short(stated[name])}, the grid and data say {short(value)}; "
+                "delete it and run again"
             )
     if meta.get("status") not in score_table.STATUSES:
-        raise BenchError(f"{path}: unknown status {meta.get('status')!r}; delete it and run again")
+        raise BenchError(f"{path}: unknown status {short(meta.get('status'))}; delete it and run again")
     for name in (*MEASURED, *PROVENANCE):
         if not _is_plain(name, meta.get(name)):
-            raise BenchError(f"{path}: {name} is {str(meta.get(name))[:80]!r}; delete it and run again")
+            raise BenchError(f"{path}: {name} is {short(meta.get(name))}; delete it and run again")
 
 
 def _is_plain(name: str, value: object) -> bool:
@@ -181,7 +182,7 @@ def _is_plain(name: str, value: object) -> bool:
     if name in COUNTS:
         return type(value) is int and 0 <= value <= MAX_COUNT
     if name in score_table.RUN_METRICS:
-        return value is None or (type(value) in (int, float) and abs(value) < MAX_MEASURED)  # NaN is not
+        return value is None or (score_table.is_number(value) and value >= 0)
     text = isinstance(value, str) and (name == "message" or value == value.encode(errors="ignore").decode())
     return text or (value is None and name in PROVENANCE)
 
@@ -195,7 +196,8 @@ def read_predictions(path: Path, n_graphs: int, status: str) -> np.ndarray | Non
     if status != "ok":
         return None
     if frame.schema != PREDICTIONS:
-        raise BenchError(f"{path}: columns are {dict(frame.schema)}, not {dict(PREDICTIONS)}; delete it and run again")
+        found = short(dict(frame.schema))
+        raise BenchError(f"{path}: columns are {found}, not {dict(PREDICTIONS)}; delete it and run again")
     frame = frame.sort("graph_id")
     if not np.array_equal(frame["graph_id"].to_numpy(), np.arange(n_graphs)):
         raise BenchError(
@@ -266,8 +268,8 @@ def refuse_failures(cells: list[CellSpec]) -> None:
     failed = [(path, meta) for path, meta in found if meta.get("status") in ("error", "timeout")]
     if failed:
         first = failed[0][1]
-        paths = ", ".join(path for path, _ in failed)
-        raise BenchError(f"{paths}: {first['status']}: {first.get('message')}; mend it, delete the file and run again")
+        paths, said = ", ".join(path for path, _ in failed), quoted(first.get("message"))
+        raise BenchError(f"{paths}: {first['status']}: {said}; mend it, delete the file and run again")
 
 
 def main() -> None:

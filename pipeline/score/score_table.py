@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.core import io
-from pipeline.core.errors import BenchError
+from pipeline.core.errors import BenchError, quoted, short
 
 SCHEMA = pl.Schema(
     {
@@ -46,6 +46,14 @@ QUALITY_SPLITS = ("test", "all", "novel", "novel_function")  # the last for accu
 RUN_METRICS = ("fit_s", "fit_cpu_s", "predict_s", "predict_cpu_s", "n_params", "peak_mem_mb")
 
 
+MOST = 1e100  # of a score: sums and squares of more are infinite
+
+
+def is_number(value: object) -> bool:
+    """Whether a value of JSON is a number that scores may be: none that is not finite, or beyond MOST."""
+    return type(value) in (int, float) and abs(value) <= MOST
+
+
 def scored_on(protocol: str, target: str) -> tuple[str, ...]:
     """The labels that predictions trained on `target` are compared with under `protocol`."""
     return ("val_acc", "test_acc") if protocol == "tnasp" else (target,)
@@ -56,18 +64,20 @@ def check(rows: pl.DataFrame, where: Path | str) -> None:
     if rows.schema != SCHEMA:
         wrong = [name for name, kind in SCHEMA.items() if rows.schema.get(name) != kind]
         wrong += [name for name in rows.columns if name not in SCHEMA]
-        raise BenchError(f"{where}: wrong, missing or misplaced columns {wrong or rows.columns}; score again")
+        raise BenchError(f"{where}: wrong, missing or misplaced columns {short(wrong or rows.columns)}; score again")
     for name in SCHEMA:
         if name not in NULLABLE and rows[name].null_count():
             raise BenchError(f"{where}: column {name} has empty cells; score again")
     if not rows["value"].drop_nulls().is_finite().all():
         raise BenchError(f"{where}: column value holds NaN or infinity; score again")
+    if (rows["value"].abs() > MOST).any():
+        raise BenchError(f"{where}: column value holds a number beyond {MOST:g}; score again")
     unknown = sorted(set(rows["status"].unique()) - set(STATUSES))
     if unknown:
-        raise BenchError(f"{where}: unknown status {', '.join(unknown)}; known: {', '.join(STATUSES)}")
+        raise BenchError(f"{where}: unknown status {quoted(unknown[0])}; known: {', '.join(STATUSES)}")
     duplicate = rows.filter(pl.struct(KEY).is_duplicated())
     if duplicate.height:
-        first = ", ".join(f"{name}={duplicate[0, name]}" for name in KEY)
+        first = quoted(", ".join(f"{name}={duplicate[0, name]}" for name in KEY))
         raise BenchError(f"{where}: {duplicate.height} rows share their key, for one {first}; list each cell once")
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from pipeline.config import datasets
 from pipeline.config import grid as grids
 from pipeline.core import io
-from pipeline.core.errors import BenchError
+from pipeline.core.errors import BenchError, quoted
 from pipeline.score import external, label_noise, pairs, published, ranking, score_table
 from pipeline.score import likeness as device_likeness
 from pipeline.score.headline import Headline, headline
@@ -77,6 +77,6 @@ def load(grid: Path | str, scores: Path | str) -> Scores:
         noise, messages = label_noise.parse(meta.get("noise")), parse_messages(meta.get("messages"))
         alike = device_likeness.parse(meta.get("likeness"))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        said = f"what it says of noise, messages or devices can't be read ({error})"
+        said = f"what it says of noise, messages or devices can't be read ({quoted(error)})"
         raise BenchError(f"{scores}: {said}; score again") from error
     return Scores(asked, rows, tables, published.load(), noise, messages, alike, external.beside(scores))

@@ -15,7 +15,7 @@ from pipeline.config.budget import Budget
 from pipeline.config.cell_spec import CellSpec
 from pipeline.config.datasets import Dataset
 from pipeline.config.nasflat import FEW_SHOT
-from pipeline.core.errors import BenchError
+from pipeline.core.errors import BenchError, quoted
 from pipeline.core.targets import is_cost
 from pipeline.score import metrics, score_table, stats
 
@@ -258,7 +258,8 @@ def _refuse_strangers(rows: pl.DataFrame, known: Iterable[tuple], where: Path | 
     columns = ["dataset", "protocol", "target", "device", "predictor", "budget", "seed"]
     for cell in rows.select(columns).unique(maintain_order=True).iter_rows():
         if cell not in known:
-            raise BenchError(f"{where}: {' '.join(map(str, cell))} is not a cell of the grid; score the grid again")
+            stranger = quoted(" ".join(map(str, cell)))
+            raise BenchError(f"{where}: {stranger} is not a cell of the grid; score the grid again")
 
 
 def _refuse_several(rows: pl.DataFrame, labels: list[str], column: str, where: Path | str, what: str) -> None:
@@ -267,6 +268,6 @@ def _refuse_several(rows: pl.DataFrame, labels: list[str], column: str, where: P
         rows.group_by(labels, maintain_order=True).agg(pl.col(column).unique()).filter(pl.col(column).list.len() > 1)
     )
     if several.height:
-        both = " and ".join(sorted(several[0, column]))
-        label = " ".join(several.select(labels).row(0))
+        both = quoted(" and ".join(sorted(several[0, column])))
+        label = quoted(" ".join(several.select(labels).row(0)))
         raise BenchError(f"{where}: {label} was run with two {what} ({both}); run the older cells again")

@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.core.errors import BenchError
-from pipeline.score import likeness, score_table, scores
+from pipeline.score import likeness
 from pipeline.score.score import Labels
-from tests.helpers.score_fixtures import score_rows_of
 
 IDS = np.arange(30)
 
@@ -40,17 +38,3 @@ def test_scores_carry_it(tmp_path):
         likeness.parse([{**likeness.dump([found])[0], "rho": [1.0]}])
     with pytest.raises(ValueError, match="a number for every two"):
         likeness.parse([{**likeness.dump([found])[0], "rho": [1.0, float("nan"), 0.0]}])
-
-
-def test_a_table_that_says_something_else_of_devices_is_refused_in_one_line(tmp_path):
-    grid = tmp_path / "tiny.yaml"
-    grid.write_text(
-        "grid: tiny\nseeds: 1\npredictors: [mean]\ntasks:\n"
-        '  - {dataset: synthetic201, protocol: direct, target: test_acc, budgets: ["0.05"]}\n'
-    )
-    rows = score_rows_of({("mean", "0.05", 0): 0.5}, dataset="synthetic201")
-    for raw in ([{"dataset": "d"}], "text", [{"dataset": "d", "target": "t", "devices": ["a", "b"], "rho": ["x"]}]):
-        score_table.write(tmp_path / "scores.parquet", rows, likeness=raw)
-        with pytest.raises(BenchError, match="noise, messages or devices can't be read") as caught:
-            scores.load(grid, tmp_path / "scores.parquet")
-        assert "\n" not in str(caught.value)

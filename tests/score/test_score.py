@@ -156,6 +156,16 @@ def test_a_file_of_another_cell_is_refused(data, name, wrong):
         score.score([make_cell()], data)
 
 
+@pytest.mark.hostile("tables")
+@pytest.mark.parametrize("name", ["dataset_version", "predictor", "status", "seed"])
+@pytest.mark.parametrize("wrong", ["x" * 10**5, [[0] * 10**5], {"x" * 10**5: 0}])
+def test_a_long_value_is_not_quoted_whole(data, name, wrong):
+    path = write_predictions(make_cell(), 50 + IDS, **{name: wrong})
+    with pytest.raises(BenchError, match=rf"^{path}: .*{name}") as caught:
+        score.score([make_cell()], data)
+    assert len(str(caught.value)) < len(str(path)) + 400
+
+
 def test_a_file_of_another_configuration_is_refused(data):
     cell = make_cell(label="linear-deep", overrides={"depth": 3, "preset": "paper"})
     write_predictions(cell, 50 + IDS)
@@ -170,7 +180,8 @@ def test_a_file_of_another_configuration_is_refused(data):
     [
         ("n_val", None), ("n_val", "0"), ("n_source", -1), ("n_val", 10**400), ("config_hash", 7), ("message", ["x"]),
         ("fit_cpu_s", "fast"), ("n_params", [7]), ("host_cpu", {"a": 1}), ("finished_at", 5),
-        ("host_cpu", "\udcff"), ("config_hash", "\ud800"),
+        ("host_cpu", "\udcff"), ("config_hash", "\ud800"), ("fit_s", -1e-9), ("n_params", -7), ("peak_mem_mb", -1),
+        ("predict_cpu_s", 1e101), ("n_val", "x" * 10**5),
     ],
 )  # fmt: skip
 def test_metadata_of_another_kind_is_one_line(data, name, wrong):
@@ -284,6 +295,8 @@ def test_duplicate_rows_are_never_written(tmp_path):
     [
         (lambda r: r.drop("seed"), "columns"),
         (lambda r: r.with_columns(value=pl.lit(math.nan)), "NaN"),
+        (lambda r: r.with_columns(value=pl.lit(1e101)), r"a number beyond 1e\+100; score again"),
+        (lambda r: r.with_columns(value=pl.lit(-1e101)), r"a number beyond 1e\+100; score again"),
         (lambda r: r.with_columns(status=pl.lit("fine")), "unknown status fine"),
         (lambda r: r.with_columns(seed=pl.lit(None, dtype=pl.UInt32)), "column seed has empty cells"),
     ],

@@ -71,3 +71,6 @@ def test_the_table_is_read_where_it_is_asked_for(tmp_path):
         io.write_parquet(path, table, io.read_meta(path))
         with pytest.raises(BenchError, match=f"{said}; delete the file and make it again"):
             Tables.read(*files, proxies=True)
+    table_checks.write(path, TABLE.head(5), {}, graphs)
+    with pytest.raises(BenchError, match=r"proxies\.parquet: 5 rows for 60 graphs"):
+        Tables.read(*files, proxies=True)
