@@ -91,7 +91,7 @@ def list_datasets() -> pl.DataFrame:
             "networks": about.n_graphs,
             "targets": list(about.targets),
             "synthetic": about.synthetic,
-            "cached": (_place(about, cache_folder()) / "targets.parquet").is_file(),
+            "cached": _is_made(_place(about, cache_folder())),
             "description": about.description,
         }
         for about in datasets.load().values()
@@ -110,7 +110,7 @@ def load_dataset(
     """
     about = datasets.get(name)
     place = Path(folder) if folder else _place(about, Path(cache) if cache else cache_folder())
-    if folder is None and not (place / "targets.parquet").is_file():
+    if folder is None and not _is_made(place):
         environment = os.environ.get("BENCH_MIRROR")
         _make(about, place, Path(mirror) if mirror else Path(environment) if environment else None)
     return _read(about, place)
@@ -118,7 +118,12 @@ def load_dataset(
 
 def _place(about: datasets.Dataset, cache: Path) -> Path:
     """A folder for what config says of the data set: when that changes, it is fetched and converted again."""
-    return cache / about.name / f"{about.version}-{hashlib.sha256(repr(about).encode()).hexdigest()[:8]}"
+    says = f"{about!r} {table_checks.CONTENT}"  # tables of before have no digest of it
+    return cache / about.name / f"{about.version}-{hashlib.sha256(says.encode()).hexdigest()[:8]}"
+
+
+def _is_made(place: Path) -> bool:
+    return all((place / name).is_file() for name in (table_checks.GRAPHS_FILE, table_checks.TARGETS_FILE))
 
 
 def _make(about: datasets.Dataset, place: Path, mirror: Path | None) -> None:

@@ -12,6 +12,7 @@ import nnfb
 from nnfb import data as module
 from pipeline.config import datasets
 from pipeline.config.cell_spec import CellSpec
+from pipeline.core import io
 from pipeline.core.errors import BenchError
 from pipeline.split import splits, training_set
 
@@ -36,6 +37,19 @@ def test_a_data_set_is_made_once(tmp_path, monkeypatch, synthetic):
     again = nnfb.load_dataset("synthetic201", cache=tmp_path)
     assert again.graphs.equals(synthetic.graphs) and again.targets.equals(synthetic.targets)
     assert len(again) == 300 and again.meta["op_vocab"]
+
+
+@pytest.mark.hostile("tables")
+@pytest.mark.parametrize("table", ["graphs", "targets"])
+def test_a_table_that_was_changed_is_refused_and_made_again_when_it_is_deleted(tmp_path, synthetic, table):
+    path = synthetic.folder / f"{table}.parquet"
+    changed = io.read_parquet(path).with_columns(pl.col("iso" if table == "graphs" else "value").reverse())
+    io.write_parquet(path, changed, io.read_meta(path))
+    with pytest.raises(BenchError, match=f"{path}: changed since it was written; delete the file and convert again"):
+        nnfb.load_dataset("synthetic201", cache=tmp_path)
+    path.unlink()
+    again = nnfb.load_dataset("synthetic201", cache=tmp_path)
+    assert again.graphs.equals(synthetic.graphs) and again.targets.equals(synthetic.targets)
 
 
 def test_another_version_is_made_again(tmp_path, monkeypatch, synthetic):
