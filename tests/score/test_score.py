@@ -238,34 +238,6 @@ def test_a_label_given_twice_is_refused(data):
         score.score([make_cell()], data)
 
 
-@pytest.mark.hostile("tables")
-@pytest.mark.parametrize(
-    ("file", "column"),
-    [
-        ("parquet/synthetic_toy/graphs", "iso"),
-        ("parquet/synthetic_toy/targets", "value"),
-        ("splits/synthetic_toy/0", "rank"),
-    ],
-)
-def test_tables_changed_since_they_were_written_are_not_scored(data, file, column):
-    write_predictions(make_cell(), 50 + IDS)
-    path = data.root / f"{file}.parquet"
-    key = "role" if column == "rank" else pl.lit(0)
-    changed = io.read_parquet(path).with_columns(pl.col(column).reverse().over(key))
-    io.write_parquet(path, changed, io.read_meta(path))
-    with pytest.raises(BenchError, match=f"{path}: changed since it was written; delete the file and"):
-        score.score([make_cell()], data)
-
-
-@pytest.mark.hostile("tables")
-def test_the_split_of_another_seed_is_not_scored(data):
-    write_predictions(make_cell(), 50 + IDS)
-    path = data.root / "splits" / DATASET / "0.parquet"
-    path.write_bytes(path.with_name("1.parquet").read_bytes())
-    with pytest.raises(BenchError, match=f"{path}: of seed 1, not 0; delete the file and split again"):
-        score.score([make_cell()], data)
-
-
 def test_the_same_input_gives_the_same_bytes(data, tmp_path, monkeypatch):
     cells = [make_cell(), make_cell(seed=1)]
     for cell in cells:
