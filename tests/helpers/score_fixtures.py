@@ -17,6 +17,19 @@ VERSION = "v0"
 N_GRAPHS = 20
 # Four pairs of graphs share a class: 0=10, 1=11, 2=12, 3=13.
 ISO = [i % 10 if i < 14 else i for i in range(N_GRAPHS)]
+# result.yaml of a result from outside, of the synthetic cells.
+RESULT = {
+    "name": "mine",
+    "by": "Jane Doe",
+    "source": "https://example.org",
+    "dataset": "synthetic201",
+    "version": "1",
+    "target": "test_acc",
+    "labels": 60,
+    "training_set": "suite",
+    "other_labels": "none",
+    "predictions": [{"seed": 0, "file": "0.csv"}],
+}
 
 
 def make_data(root: Path, seeds: int = 1) -> Path:

@@ -10,8 +10,8 @@ import pytest
 from pipeline.core import io
 from pipeline.core.errors import BenchError
 from pipeline.score import external, label_noise, messages, score_table, scores
+from tests.helpers.score_fixtures import RESULT as ABOUT
 from tests.helpers.score_fixtures import score_rows_of
-from tests.score.test_external import ABOUT
 
 NOISE = {"dataset": "d", "scored_on": "lat_ms", "device": "a", "kind": "second", "n": 30}
 NOISE |= {"values": {"kendall_tau": 0.9, "mape": 1.0, "acc10": 99.0}}

@@ -15,19 +15,7 @@ import nnfb
 from pipeline.core import io as tables_io
 from pipeline.core.errors import BenchError
 from pipeline.score import external, metrics
-
-ABOUT = {
-    "name": "mine",
-    "by": "Jane Doe",
-    "source": "https://example.org",
-    "dataset": "synthetic201",
-    "version": "1",
-    "target": "test_acc",
-    "labels": 60,
-    "training_set": "suite",
-    "other_labels": "none",
-    "predictions": [{"seed": 0, "file": "0.csv"}],
-}
+from tests.helpers.score_fixtures import RESULT
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +38,10 @@ def table(data) -> pl.DataFrame:
 
 @pytest.fixture
 def check(tmp_path, tables):
-    """A function: the result of `ABOUT`, with changes, and a table of predictions."""
+    """A function: the result of `RESULT`, with changes, and a table of predictions."""
 
     def checked(table: pl.DataFrame, suffix: str = "csv", **changes) -> external.Scored:
-        about = {**ABOUT, "predictions": [{"seed": 0, "file": f"0.{suffix}"}], **changes}
+        about = {**RESULT, "predictions": [{"seed": 0, "file": f"0.{suffix}"}], **changes}
         (tmp_path / "result.yaml").write_text(yaml.safe_dump({k: v for k, v in about.items() if v is not None}))
         buffer = io.BytesIO()
         table.write_parquet(buffer) if suffix == "parquet" else table.write_csv(buffer)
