@@ -14,9 +14,10 @@ from onnx import TensorProto
 from pipeline.measure import elements
 from pipeline.measure.builder import Builder, Settings
 from pipeline.measure.elements import CHANNELS, LENGTHS, WIDTHS
+from pipeline.measure.nets_sequence import GATES
 from pipeline.measure.precisions import integer_product, rounded
 
-GATES = {"LSTM": 4, "DynamicQuantizeLSTM": 4, "GRU": 3}
+CELL_ROWS = GATES | {"RNN": 1, "DynamicQuantizeLSTM": GATES["LSTM"]}
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 Operation = Callable[[Builder, Settings], str]
 
@@ -81,7 +82,7 @@ def _recurrent(b: Builder, s: Settings, kind: str) -> str:
     inputs, hidden, ways = s.pick(128, WIDTHS[:7]), s.pick(128, WIDTHS[:7]), s.pick(1, (1, 2))
     about = {"hidden_size": hidden, "direction": "bidirectional" if ways == 2 else "forward"}
     about |= {"linear_before_reset": 1} if kind == "GRU" else {}
-    rows, shape = GATES.get(kind, 1) * hidden, (steps, ways, batch, hidden)
+    rows, shape = CELL_ROWS[kind] * hidden, (steps, ways, batch, hidden)
     b.macs += steps * batch * ways * rows * (inputs + hidden)
     x = b.reshape(b.reads(1, steps * batch, inputs), steps, batch, inputs)
     if kind != "DynamicQuantizeLSTM":
