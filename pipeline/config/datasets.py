@@ -136,7 +136,7 @@ def _dataset(path: Path, name: str, block: dict) -> Dataset:
     if made and (unknown := set(made.of).difference(families)):
         raise BenchError(f"{path}: {name}: made of {min(unknown)}, which is none of its families; mend that name")
     if made and (files or sum(map(made.count, families)) != block["n_graphs"]):
-        raise BenchError(f"{path}: {name}: a data set made here has no files and n_graphs = per_family x families")
+        raise BenchError(f"{path}: {name}: a data set made here has no files and n_graphs is the sum over its families")
     return Dataset(
         name=name,
         version=block["version"],

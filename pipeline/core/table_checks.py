@@ -28,7 +28,7 @@ def publish(folder: Path, graphs: pl.DataFrame, meta: dict, targets: pl.DataFram
 
 def write(path: Path, table: pl.DataFrame, meta: dict, graphs: str | None = None) -> str:
     """Write a table with its digest, and that of its `graphs`, in the metadata. Returns its digest."""
-    about = {key: value for key, value in meta.items() if key != CONTENT} | ({GRAPHS: graphs} if graphs else {})
+    about = meta | ({GRAPHS: graphs} if graphs else {})
     about[CONTENT] = digest(table, about)
     io.write_parquet(path, table, about)
     return about[CONTENT]

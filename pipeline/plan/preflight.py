@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.core.errors import BenchError
+from pipeline.plan.run_lock import WRITTEN
 
-WRITTEN = ("data", "results", "logs")
+FOLDERS = (*WRITTEN, "logs")
 STATE = ".snakemake"
 DEEP = 2  # levels of folders below that are looked at
 AHEAD_S = 60.0  # by which clocks of two machines may differ
@@ -22,7 +23,7 @@ def require_folders(folder: Path | str = ".") -> None:
         raise BenchError(
             f"{Path(folder).resolve()}: Snakemake takes braces in a path for a wildcard; rename the folder"
         )
-    for path in (Path(folder) / name for name in (*WRITTEN, STATE)):
+    for path in (Path(folder) / name for name in (*FOLDERS, STATE)):
         if os.path.lexists(path) and not os.path.isdir(path):
             raise BenchError(f"{path}: not a folder; move it away, and run again")
     state = Path(folder) / STATE
@@ -32,15 +33,20 @@ def require_folders(folder: Path | str = ".") -> None:
 
 def require_rights(folder: Path | str = ".") -> None:
     """Raises BenchError when this user can't write to a folder that a run writes to."""
-    for path in (Path(folder) / name for name in WRITTEN):
+    for path in (Path(folder) / name for name in FOLDERS):
         for place in [path, *_below(path, DEEP)] if path.is_dir() else ():
             _require_rights(place)
+
+
+def is_plain(path: Path | str) -> bool:
+    """Whether Snakemake takes a path as it is: braces are wildcards to it."""
+    return not set("{}") & set(str(path))
 
 
 def require_plain(paths: Iterable[Path | str]) -> None:
     """Raises BenchError for a path that Snakemake would not take as it is."""
     for path in paths:
-        if set("{}") & set(str(path)):
+        if not is_plain(path):
             raise BenchError(f"{path}: Snakemake takes braces in a path for a wildcard; rename it")
 
 

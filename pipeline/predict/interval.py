@@ -100,10 +100,14 @@ class Errors:
         """g of the module's text: what errors at distances (k,) grow with, above 0 and at most 1."""
         return np.clip(distance, NEAREST, self.reach) / self.reach
 
+    @cached_property
+    def rates(self) -> np.ndarray:
+        """Errors of the left-out networks over their g, (m,)."""
+        return self.left_out.error / self.growth(self.left_out.distance)
+
     def slope(self, level: float) -> float:
         """b of the module's text; 0 where no lineage was left out, which makes all intervals equally wide."""
-        rates = self.left_out.error / self.growth(self.left_out.distance)
-        return quantile(rates, self.left_out.weight, level) if len(rates) else 0.0
+        return quantile(self.rates, self.left_out.weight, level) if len(self.rates) else 0.0
 
     def half_widths(self, distance: np.ndarray | float, level: float) -> np.ndarray:
         """h of networks at distances (k,), in logarithms. The interval holds the truth with probability `level` at
@@ -140,9 +144,9 @@ class Errors:
 
     def chance(self, distance: np.ndarray | float) -> np.ndarray:
         """The share of left-out networks at distances (k,) that are off by more than OFF_BY, (k,)."""
-        rates, weight = self.left_out.error / self.growth(self.left_out.distance), self.left_out.weight
+        weight = self.left_out.weight
         least = math.log1p(OFF_BY) / np.atleast_1d(self.growth(distance))
-        return (weight * (rates > least[:, None])).sum(1) / weight.sum()
+        return (weight * (self.rates > least[:, None])).sum(1) / weight.sum()
 
     def grade(self, distance: float) -> str:
         """One of GRADES. Without left-out networks, far off is what lies further than all held-out ones."""

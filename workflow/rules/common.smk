@@ -17,7 +17,7 @@ from pipeline.config.grid import DEFAULT_GRID, cells_to_save, left_out_cells, lo
 from pipeline.core.errors import BenchError, one_line
 from pipeline.core.parent import RUN
 from pipeline.plan.code_keys import code_key, predictor_key
-from pipeline.plan.preflight import require_files, require_folders, require_plain, require_rights
+from pipeline.plan.preflight import is_plain, require_files, require_folders, require_plain, require_rights
 from pipeline.plan.run_lock import refuse_left_jobs, take_over
 from pipeline.plan.warm_imports import modules_of
 from pipeline.train import warm

@@ -3,7 +3,7 @@ BOARD = [f"{RESULTS}/leaderboard.md", f"{RESULTS}/metrics.json"]
 FIGURES = [f"{RESULTS}/plots", f"{RESULTS}/html"]
 FRONT_PAGE = "results/leaderboard.md"
 # The front page quotes every board.
-OTHER_SCORES = {str(path) for path in Path("results").glob("*/scores.parquet") if not set("{}") & set(str(path))}
+OTHER_SCORES = {str(path) for path in Path("results").glob("*/scores.parquet") if is_plain(path)}
 OTHER_SCORES = sorted(OTHER_SCORES - {f"{RESULTS}/scores.parquet"})
 FACTS = ["config/datasets.yaml", "config/published.csv", "config/tuned.yaml"]
 
