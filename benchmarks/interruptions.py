@@ -63,7 +63,10 @@ def locally() -> Runs:
 
 @contextlib.contextmanager
 def on_slurm(moments: random.Random) -> Iterator[Runs]:
-    """Runs on a Slurm of one node, whose daemon and jobs are killed too. A run that begins finds no job of the last."""
+    """Runs on a Slurm of one node, whose jobs and daemon are killed too; the daemon comes back once the node is down.
+
+    A run that begins finds no job of the last.
+    """
     with slurm_cluster.slurm_cluster() as cluster:
 
         def cancel(process: subprocess.Popen, folder: Path) -> None:
@@ -72,10 +75,10 @@ def on_slurm(moments: random.Random) -> Iterator[Runs]:
 
         def kill_node(process: subprocess.Popen, folder: Path) -> None:
             cluster.kill("slurmd")
+            slurm_cluster.wait_for(lambda: not cluster.is_up(), "the end of its node", 600)
+            cluster.start_slurmd()  # a job that was on its way to the node waits for it, and so does the run
 
         def settle() -> None:
-            if "slurmd" not in cluster.running:
-                cluster.start_slurmd()
             if moments.random() < 0.5:
                 cancel(None, None)
             slurm_cluster.wait_for(lambda: not cluster.jobs(), "the end of its jobs", 600)
@@ -83,7 +86,7 @@ def on_slurm(moments: random.Random) -> Iterator[Runs]:
         ways = {
             "Slurm: job cancelled": cancel,
             "Slurm: run killed": lambda process, folder: process.send_signal(signal.SIGKILL),
-            "Slurm: daemon of the node killed": kill_node,
+            "Slurm: daemon of the node killed, and back": kill_node,
             "Slurm: interrupt": lambda process, folder: process.send_signal(signal.SIGINT),
         }
         yield Runs(slurm_cluster.RUN, cluster.environment, ways, SLURM_SHARES, settle)

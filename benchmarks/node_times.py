@@ -70,7 +70,7 @@ def row(model: Model, path: Path, runs: int) -> list[str]:
     content = path.read_bytes()
     graph = model.read(content, str(path))
     real = as_in_file(content, str(path), graph, profiled(content, str(path), runs))
-    _, said = model.node_times(graph, 1.0, as_written=True)
+    _, said, _ = model.node_times(graph, 1.0, as_written=True)
     nodes = ~np.isnan(real)
     blocks = [block for block in by_node.blocks(graph) if nodes[block].all()]
     by_block = [[times[block].sum() for block in blocks] for times in (said, real)]

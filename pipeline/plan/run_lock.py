@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -72,16 +73,15 @@ def _names(folder: str) -> list[str]:
 
 def _is_orphan(pid: int, folder: Path) -> bool:
     """True for a process at work in `folder` that a run started which is not this one."""
+    process = Path(f"/proc/{pid}")
     try:
-        started = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        started += (
-            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").split()
-        )  # a shell that gives it to what it starts
-        there = Path(os.readlink(f"/proc/{pid}/cwd"))
+        # A shell that hands the word on to what it starts has it in its command alone.
+        words = ((process / "environ").read_bytes() + (process / "cmdline").read_bytes()).replace(b" ", b"\0")
+        there = Path(os.readlink(process / "cwd"))
     except OSError:  # it has ended, or is another user's
         return False
-    runs = [word.partition(b"=")[2].rstrip(b";") for word in started if word.startswith(RUN.encode() + b"=")]
-    return there == folder and bool(runs) and runs != [str(os.getpid()).encode()] and pid != os.getpid()
+    runs = {int(run) for run in re.findall(rb"(?:^|\0)%b=(\d+)(?=;|\0|$)" % RUN.encode(), words)}
+    return there == folder and bool(runs - {os.getpid()}) and pid != os.getpid()
 
 
 def take_over(folder: Path | str = ".") -> IO:

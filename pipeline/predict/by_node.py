@@ -42,10 +42,9 @@ class Breakdown:
     blocks: tuple[Part, ...]
 
 
-def breakdown(model: str, device: str, form: OnnxGraph, times: np.ndarray) -> Breakdown:
-    """Of a network in the form that was predicted, and the milliseconds of its nodes (n,)."""
+def breakdown(model: str, device: str, form: OnnxGraph, times: np.ndarray, kinds: Sequence[str]) -> Breakdown:
+    """Of a network in the form that was predicted, the milliseconds of its nodes (n,) and their kinds of operation."""
     total = float(times.sum())
-    kinds = _names_of_kinds(form)
     by_kind = {kind: [i for i, name in enumerate(kinds) if name == kind] for kind in dict.fromkeys(kinds)}
     order = sorted(by_kind, key=lambda kind: -times[by_kind[kind]].sum())
     groups = blocks(form)
@@ -99,14 +98,6 @@ def blocks(form: OnnxGraph) -> list[list[int]]:
         else:
             made.append(piece)
     return made
-
-
-def _names_of_kinds(form: OnnxGraph) -> list[str]:
-    """The operation of each node; a grouped convolution apart, as in the table of costs."""
-    return [
-        "grouped Conv" if op == "Conv" and values.get("group", (1,))[0] > 1 else op
-        for op, values in zip(form.ops, form.attributes, strict=True)
-    ]
 
 
 def _name_of_block(number: int, form: OnnxGraph, group: list[int]) -> str:

@@ -130,8 +130,11 @@ class Model:
         fastest = float(self.networks.values.min())
         return replace(prediction, warnings=tuple(warnings_of(prediction, unseen, predicted, fastest)))
 
-    def node_times(self, graph: OnnxGraph, total_ms: float, as_written: bool = False) -> tuple[OnnxGraph, np.ndarray]:
-        """The form of a network that is predicted, and what each of its nodes takes of `total_ms`, (n,) milliseconds.
+    def node_times(
+        self, graph: OnnxGraph, total_ms: float, as_written: bool = False
+    ) -> tuple[OnnxGraph, np.ndarray, list[str]]:
+        """The form of a network that is predicted, what each of its nodes takes of `total_ms`, (n,) milliseconds, and
+        the kinds of operation that they are.
 
         With `as_written`, the network as in the file. The shares are those of the predictor's table of costs, whose
         multiple it predicts. Raises BenchError where it has no such table.
@@ -140,15 +143,15 @@ class Model:
 
         with self._answering():
             form = graph if as_written else self._nearer_form(graph, 1)[0]
-            times = one_network.node_times(self._predictor, self._as_graphs(form)[0], total_ms)
-            if times is not None and not times.sum() < math.inf:
+            found = one_network.node_times(self._predictor, self._as_graphs(form)[0], total_ms)
+            if found and not found[0].sum() < math.inf:
                 raise ValueError("a time is not finite")
-        if times is None:
+        if not found:
             raise BenchError(
                 f"{self.about['predictor']}: gives no time to single operations; take one that multiplies a table of "
                 "costs, such as gbdt-table, nn_former or table"
             )
-        return form, times
+        return form, *found
 
     @contextmanager
     def _answering(self) -> Iterator[None]:

@@ -23,7 +23,7 @@ from pipeline.predict import tree_text
 from pipeline.predict.saved import SHIPPED
 from predictors import base
 from predictors.base import BasePredictor
-from predictors.kit import cost_table
+from predictors.kit import cost_table, kernels
 from predictors.kit.ensemble import Ensemble
 
 ZIPPED = "model.json.gz"  # in place of model.json, where that is long
@@ -130,12 +130,15 @@ def has_node_costs(predictor: BasePredictor) -> bool:
     return "nodes" in predictor.notes.get("table", {})
 
 
-def node_times(predictor: BasePredictor, graphs: Graphs, total: float) -> np.ndarray | None:
-    """What each node takes of ``total``, (n,), by the predictor's table of costs; None where it has none."""
+def node_times(predictor: BasePredictor, graphs: Graphs, total: float) -> tuple[np.ndarray, list[str]] | None:
+    """What each node takes of ``total``, (n,), by the predictor's table of costs, and which of its kinds of operation
+    each is; None where it has no table."""
     if not has_node_costs(predictor):
         return None
+    kind, names = kernels.node_kinds(graphs)
     costs = cost_table.node_costs(predictor.notes["table"], graphs).numpy()
-    return total * (costs / costs.sum() if costs.sum() > 0 else np.full(len(costs), 1 / len(costs)))
+    shares = costs / costs.sum() if costs.sum() > 0 else np.full(len(costs), 1 / len(costs))
+    return total * shares, [names[i] for i in kind]
 
 
 def needs_known_operations(predictor: BasePredictor, graph: Graphs) -> bool:

@@ -8,6 +8,7 @@ import io
 import json
 import math
 import sys
+from collections import Counter
 from pathlib import Path
 
 import jsonschema
@@ -105,13 +106,14 @@ def test_parts_make_the_whole(said, files, cpu):
     for file in files:
         (found,) = json.loads(said(file, "--by-node", "--json", "--device", CPU))
         graph = cpu.read(file)
-        form, times = cpu.node_times(graph, found["latency_ms"])
+        form, times, kinds = cpu.node_times(graph, found["latency_ms"])
         assert found["latency_ms"] == pytest.approx(cpu.predict(file).latency_ms, rel=1e-9)
         for kind in ("operations", "blocks"):
             parts = found[kind]
             assert math.fsum(part["latency_ms"] for part in parts) == pytest.approx(found["latency_ms"], rel=1e-12)
             assert sum(part["nodes"] for part in parts) == len(form.ops)
             assert round(sum(part["percent"] for part in parts), 6) == 100
+        assert {part["name"]: part["nodes"] for part in found["operations"]} == Counter(kinds)
         convolutions = next(part for part in found["operations"] if part["name"] == "Conv")
         of_conv = np.array([op == "Conv" for op in form.ops])
         assert convolutions["latency_ms"] == pytest.approx(times[of_conv].sum())
