@@ -18,7 +18,7 @@ def test_the_file_names_known_predictors_and_data_sets():
     patterns = {key for key in found if key.startswith("*-")}
     labels = set(read_yaml(ROOT / "config" / "predictors.yaml"))
     assert set(found) - patterns <= {path.stem for path in (ROOT / "predictors").glob("*.py")} | labels
-    assert patterns == {"*-common", "*-pretrained"}
+    assert patterns == {"*-common", "*-off_path", "*-pretrained"}
     assert {name for names in found.values() for name in names} <= set(datasets.load())
     assert {"analognas201", "nasbench201"} <= set(found["nn_former"]) and "nasbench101_cec" not in found["nn_former"]
 

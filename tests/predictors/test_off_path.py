@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.config import overrides
 from pipeline.core import schema
@@ -12,7 +14,7 @@ from pipeline.core.graphs import from_frame
 from pipeline.spaces import cells
 from predictors.base import Unsupported
 from predictors.kit.ensemble import make
-from predictors.kit.off_path import MARKS, OffPath, marked
+from predictors.kit.off_path import MARKS, OffPath, least_relative_error, marked, without_input
 from tests.helpers.cell_graphs import synthetic_labels
 from tests.helpers.trained import short, space
 
@@ -62,6 +64,34 @@ def test_any_predictor_takes_it(name):
     alone.fit(marked(GRAPHS[:40]), y[:40])
     assert torch.equal(made.predict(GRAPHS), alone.predict(marked(GRAPHS))) and made.n_params == alone.n_params
     assert made.config.off_path and made.transfers == alone.transfers
+
+
+def test_cells_without_input_that_cost_next_to_nothing_are_answered_apart():
+    graphs = GRAPHS
+    apart = without_input(graphs)
+    assert apart.any() and not apart.all()
+    y = synthetic_labels(graphs, "cost")
+    folded = torch.where(apart, y.min() * torch.linspace(0.01, 0.02, len(y)), y)
+    made, alone = make("layerwise", {"off_path": True}, "cost", 0), make("layerwise", {}, "cost", 0)
+    made.fit(graphs, folded)
+    alone.fit(marked(graphs[~apart]), y[~apart])
+    said = made.predict(graphs)
+    assert (said[apart] == least_relative_error(folded[apart])).all() and made.n_params == alone.n_params + 1
+    assert torch.equal(said[~apart], alone.predict(marked(graphs[~apart])))
+    made.fit(graphs, y)  # where they cost what others cost, all are learned alike
+    alone.fit(marked(graphs), y)
+    assert torch.equal(made.predict(graphs), alone.predict(marked(graphs)))
+
+
+@given(st.lists(st.floats(0.01, 100), min_size=1, max_size=30))
+def test_no_other_number_has_a_smaller_relative_error(values):
+    y = torch.tensor(values, dtype=torch.float64)
+
+    def error(number):
+        return (number / y - 1).abs().mean()
+
+    best = error(least_relative_error(y))
+    assert all(best <= error(other) + 1e-12 for other in [*y, *(y[:-1] + y[1:]) / 2])
 
 
 def test_what_it_can_t_be_is_one_line(tmp_path):
