@@ -50,6 +50,7 @@ ABOUT = {
     "value": "the label",
     "stage": "the source's own mark of training and test networks",
     "faulty": "a reading that cannot be, by the rule of the data card",
+    "tag": "the source's word for how the network was trained",
 }
 
 

@@ -47,6 +47,7 @@ class BasePredictor(ABC):
     transfers: ClassVar[bool] = False  # whether `fit` knows what to do with labels of other devices
     zero_shot: ClassVar[bool] = False  # whether labels of other devices are enough for `fit`
     takes_proxies: ClassVar[bool] = False  # whether the setting ``proxies: true`` is one of its own
+    takes_tags: ClassVar[bool] = False  # and ``tags: true``
     unlabelled: Graphs | None = None  # with proxies: all networks of the data set, for what needs no label
 
     def __init__(
@@ -57,19 +58,19 @@ class BasePredictor(ABC):
         torch_device: str = "cpu",
     ) -> None:
         overrides = dict(overrides or {})
-        proxies = overrides.pop("proxies", False)
+        asked_for = [name for name in ("proxies", "tags") if overrides.pop(name, False)]
         self.config = self.resolve(overrides)
-        if proxies:
-            self._ask_for_proxies()
+        for name in asked_for:
+            self._ask_for(name)
         self.task, self.seed, self.torch_device = task, seed, torch_device
         self.tensors: dict[str, Tensor] = {}
         self.notes: dict[str, Any] = {}
 
-    def _ask_for_proxies(self) -> None:
-        """Note that the label is to see zero-cost proxies, `Graphs.proxies`."""
-        if not self.takes_proxies:
-            raise BenchError(f"{type(self).__module__.rpartition('.')[2]}: it takes no proxies; leave proxies out")
-        self.config, self.needs = with_setting(self.config, "proxies", True), self.needs | {"proxies"}
+    def _ask_for(self, name: str) -> None:
+        """Note that the label is to see zero-cost proxies, `Graphs.proxies`, or tags, `Graphs.tag`."""
+        if not getattr(self, f"takes_{name}"):
+            raise BenchError(f"{type(self).__module__.rpartition('.')[2]}: it takes no {name}; leave {name} out")
+        self.config, self.needs = with_setting(self.config, name, True), self.needs | {name}
 
     @classmethod
     def resolve(cls, overrides: dict[str, Any]) -> Any:

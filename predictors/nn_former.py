@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Dense, Graphs
+from predictors.base import Unsupported
 from predictors.kit import cost_table
 from predictors.kit.encodings import laplacian_encoding
 from predictors.kit.neural import NeuralPredictor
@@ -38,6 +39,7 @@ class Predictor(NeuralPredictor):
 
     transfers: ClassVar[bool] = True
     takes_proxies: ClassVar[bool] = True
+    takes_tags: ClassVar[bool] = True
 
     Config = Settings
     presets: ClassVar[dict[str, dict[str, Any]]] = {
@@ -61,6 +63,8 @@ class Predictor(NeuralPredictor):
             raise BenchError(f"nn_former: ffn {c.ffn!r} must be both, adj, adj_t or plain")
 
     def fit(self, train: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
+        if "tags" in self.needs and (self.task == "cost" or not train.attrs.shape[1]):
+            raise Unsupported("tags are for accuracies of ONNX graphs")
         if not train.attrs.shape[1]:
             own = train.platform == len(train.platforms) - 1
             train, y = train if own.all() else train[own], y[own]

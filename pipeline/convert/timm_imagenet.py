@@ -1,7 +1,8 @@
 """timm's networks trained on ImageNet-1k alone: top-1 on its validation images, one row an architecture.
 
 Source: `results-imagenet.csv` of timm's results, and the graphs of timm_latency. A name is NAME.TAG; the tag names
-recipe and data. Of an architecture's weights and input sizes the best counts: graph and recipe go together here.
+recipe and data. Of an architecture's weights and input sizes the best counts: graph and recipe go together here. Each
+label has the tag of the weights that it is of.
 """
 
 from pathlib import Path
@@ -10,10 +11,12 @@ import polars as pl
 
 from pipeline.config import datasets
 from pipeline.convert import _common, _timm, nnlqp
+from pipeline.core import schema
 
 NAME, TARGET = "timm_imagenet", "top1_acc"
 FILE = "results-imagenet.csv"
 BEST = ("volo_d3_448@448", 86.514)
+N_TAGS = 86
 # What a tag says of other training data: other sets of images, or a teacher or a start that has seen them.
 OTHER_DATA = [
     "in12k", "in21k", "in22k", "ig1b", "yfcc", "laion", "jft", "webli", "openai", "datacomp", "merged", "m30m", "m38m",
@@ -43,17 +46,19 @@ def read(raw: Path, networks: Path = _timm.NETWORKS) -> tuple[pl.DataFrame, pl.D
     rows = rows.filter(alone, pl.col("name").is_in(graphs["name"].implode()))
     best = rows.sort("value", "name", descending=[True, False]).unique("architecture", keep="first")
     graphs = _timm.with_labels(graphs, best["name"])
-    targets = graphs.select("name", "graph_id").join(best, on="name")
-    return graphs, _common.target_frame(TARGET, "any", targets.sort("graph_id")["value"].to_list()), meta
+    rows = graphs.select("name", "graph_id").join(best, on="name").sort("graph_id")
+    targets = _common.target_frame(TARGET, "any", rows["value"])
+    return graphs, targets.with_columns(rows["tag"].alias(schema.TAG)), meta
 
 
 def sanity(graphs: pl.DataFrame, targets: pl.DataFrame) -> None:
-    """Known facts: how many architectures, the lineages, the best, and a row of the table."""
+    """Known facts: how many architectures and tags, the lineages, the best, and a row of the table."""
     _timm.expect_networks(NAME, graphs)
     value = dict(zip(graphs["name"], _common.values_of(targets, TARGET), strict=True))
     best = max(value, key=value.get)
     _common.expect(NAME, "best architecture", best, BEST[0])
     _common.expect(NAME, "its accuracy", value[best], BEST[1], 1e-6)
+    _common.expect(NAME, "number of tags", targets[schema.TAG].n_unique(), N_TAGS)
 
 
 if __name__ == "__main__":

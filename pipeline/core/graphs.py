@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,8 @@ class Graphs:
     ``src``, ``dst``: (edges,), node numbers within their own graph. Node order is topological: input first, output
     last. ``platform``: (n,), ids into ``platforms``: the device of a row's label, all zero where there is one device.
     ``proxies``: (n, P) zero-cost proxies (`pipeline.proxies`), called ``proxy_names``, where a predictor asked for
-    them, else None; graphs of the same operations and adjacency have the same.
+    them, else None; graphs of the same operations and adjacency have the same. ``tag``: (n,) ids into ``tags``, what
+    the source says of how a network was trained (`pipeline.core.schema.TAG`); None where it says nothing.
     """
 
     vocab: tuple[str, ...]
@@ -55,6 +57,8 @@ class Graphs:
     dst: Tensor
     proxy_names: tuple[str, ...] = ()
     proxies: Tensor | None = None
+    tags: tuple[str, ...] = ()
+    tag: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.graph_id)
@@ -68,13 +72,19 @@ class Graphs:
         picked |= {k: getattr(self, k)[rows] for k in ("platform", "graph_id", "iso", "flops", "macs", "params")}
         picked |= {k: getattr(self, k)[nodes] for k in ("op", "attrs", "out_shape")}
         picked |= {k: getattr(self, k)[edges] for k in ("src", "dst")}
-        picked |= {} if self.proxies is None else {"proxies": self.proxies[rows]}
+        picked |= {k: v[rows] for k in ("proxies", "tag") if (v := getattr(self, k)) is not None}
         return replace(self, **picked)
 
     def on_platform(self, platform: str, platforms: tuple[str, ...]) -> Graphs:
         """The same graphs, asked about on one of ``platforms``."""
         ids = torch.full((len(self),), platforms.index(platform))
         return replace(self, platforms=platforms, platform=ids)
+
+    def with_tags(self, words: Sequence[str]) -> Graphs:
+        """The same graphs with a tag each, n ``words``."""
+        tags = tuple(sorted(set(words)))
+        number = {word: i for i, word in enumerate(tags)}
+        return replace(self, tags=tags, tag=torch.tensor([number[word] for word in words]))
 
     @property
     def n_nodes(self) -> Tensor:
@@ -97,9 +107,9 @@ class Graphs:
         """``(first, inverse)``: one index for each distinct (platform, operations, adjacency); for every graph, which.
 
         Models that see nothing else predict ``self[first]`` and spread the answers by ``inverse``. Graphs with
-        attributes or shapes all count as distinct.
+        attributes, shapes or tags all count as distinct.
         """
-        if self.attrs.shape[1] or self.out_shape.shape[1]:
+        if self.attrs.shape[1] or self.out_shape.shape[1] or self.tag is not None:
             return torch.arange(len(self)), torch.arange(len(self))
         dense = self.dense()
         parts = [self.platform[:, None], (dense.op + 1) * dense.mask, dense.adj.flatten(1)]

@@ -35,7 +35,10 @@ TARGETS = pl.Schema(
     }
 )
 BUSY = "busy"  # a stage: the label was timed beside other work, and never twice alike
-FAULTY = "faulty"  # a last column of targets, Boolean, where any reading cannot be; the data card gives the rule
+# Columns that may follow those of TARGETS, in this order:
+FAULTY = "faulty"  # where any reading cannot be; the data card gives the rule
+TAG = "tag"  # where whoever trained a network did so in a way of their own: the source's word for it
+MORE_OF_TARGETS = {FAULTY: pl.Boolean(), TAG: pl.String()}
 SPLITS = pl.Schema({"graph_id": pl.UInt32, "role": pl.String, "rank": pl.UInt32})
 ROLES = ("pool", "test")
 GRAPHS_META = {"dataset": str, "version": str, "op_vocab": list, "attr_names": list, "out_shape_rank": int}
@@ -95,14 +98,15 @@ def check_graphs(df: pl.DataFrame, meta: dict, where: Path | str = "graphs") -> 
 
 
 def targets_schema(df: pl.DataFrame) -> pl.Schema:
-    """What a table of targets must be: TARGETS, and `faulty` where it has that."""
-    return pl.Schema({**TARGETS, FAULTY: pl.Boolean()}) if FAULTY in df.columns else TARGETS
+    """What a table of targets must be: TARGETS, and `faulty` and `tag` where it has them."""
+    more = {name: kind for name, kind in MORE_OF_TARGETS.items() if name in df.columns}
+    return pl.Schema({**TARGETS, **more})
 
 
 def check_targets(df: pl.DataFrame, n_graphs: int, where: Path | str = "targets") -> None:
     """`check`, and: ids below `n_graphs`, costs above 0, accuracies of 0 to 100, one value a graph, target and device.
 
-    The column `faulty` may follow those of TARGETS, where a label is.
+    The columns `faulty`, where a label is, and `tag` may follow those of TARGETS.
     """
     check(df, targets_schema(df), where)
     if FAULTY in df.columns and not df[FAULTY].any():
@@ -125,7 +129,7 @@ def check_targets(df: pl.DataFrame, n_graphs: int, where: Path | str = "targets"
 
 
 def sound(targets: pl.DataFrame, faulty: bool = False) -> pl.DataFrame:
-    """The labels in the columns of TARGETS, without those marked as faulty unless `faulty`."""
+    """The labels without the column `faulty`, and without those it marks unless `faulty`."""
     if FAULTY not in targets.columns:
         return targets
     return (targets if faulty else targets.filter(~pl.col(FAULTY))).drop(FAULTY)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pipeline.config.cell_spec import CellSpec
-from pipeline.core import io, provenance, table_checks
+from pipeline.core import io, provenance, schema, table_checks
 from pipeline.core.checkpoint import Checkpoint
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs, from_frame
@@ -97,9 +97,10 @@ def checked(prediction: Tensor, n: int) -> Tensor:
 
 
 def available_inputs(graphs: Graphs) -> set[str]:
-    """What a predictor may name in ``needs``: attrs, out_shape, flops, macs, params, proxies."""
+    """What a predictor may name in ``needs``: attrs, out_shape, flops, macs, params, proxies, tags."""
     have = {k for k in ("flops", "macs", "params") if not getattr(graphs, k).isnan().any()}
     have |= {"proxies"} if graphs.proxies is not None and graphs.proxies.shape[1] else set()
+    have |= {"tags"} if graphs.tag is not None else set()
     return have | {k for k in ("attrs", "out_shape") if getattr(graphs, k).shape[1]}
 
 
@@ -108,6 +109,15 @@ def graphs_and_labels(graphs: Graphs, rows: pl.DataFrame) -> tuple[Graphs, Tenso
     picked = graphs[torch.from_numpy(rows["graph_id"].to_numpy().astype("int64"))]
     platform = [graphs.platforms.index(name) for name in rows["device"].to_list()]
     return replace(picked, platform=torch.tensor(platform)), torch.from_numpy(rows["value"].to_numpy().copy())
+
+
+def with_tags(graphs: Graphs, targets: pl.DataFrame, spec: CellSpec) -> Graphs:
+    """``graphs`` with the tags of their labels of the cell's target and device, where the table has tags."""
+    if schema.TAG not in targets.columns:
+        return graphs
+    rows = targets.filter(target=spec.target, device=spec.device).select("graph_id", schema.TAG)
+    tag_of = dict(rows.iter_rows())
+    return graphs.with_tags([tag_of.get(i, "") for i in range(len(graphs))])
 
 
 def train(
@@ -133,6 +143,7 @@ def train(
     labels = training_set.make(spec, tables.targets, tables.frame, tables.split)
     source_devices = spec.sources.besides(spec.device) if spec.sources else ()
     graphs = from_frame(tables.frame, tables.meta).on_platform(spec.device, (*source_devices, spec.device))
+    graphs = with_tags(graphs, tables.targets, spec)
     if tables.proxies is not None:
         columns = tables.proxies.drop("graph_id")
         graphs = replace(

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.core.graphs import Graphs
+from predictors.kit import tags
 from predictors.kit.layers import dropout
 from predictors.kit.neural import NeuralPredictor
 from predictors.kit.node_features import Features
@@ -69,7 +70,8 @@ class GraphPredictor(NeuralPredictor):
     platform; the module answers in their logarithms, so that the loss ``mspe`` is the relative error. Several platforms
     are learned together, a head each. Where the new platform has less than half as many labels as the others have on
     average, the model learns the others first; then the new head starts as the one of them that suits best, and all is
-    trained on the new platform's labels alone (fine-tuning, as NNLP's transfer).
+    trained on the new platform's labels alone (fine-tuning, as NNLP's transfer). Tags, where asked for, are features of
+    a graph.
     """
 
     transfers: ClassVar[bool] = True
@@ -91,7 +93,11 @@ class GraphPredictor(NeuralPredictor):
     def fit(self, train_graphs: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
         platforms, platform = list(train_graphs.platforms), train_graphs.platform
         self.notes["platforms"] = platforms
-        self.notes["sizes"] = Features.for_graphs(train_graphs, self.features).sizes(train_graphs)
+        n_node, n_static = Features.for_graphs(train_graphs, self.features).sizes(train_graphs)
+        if "tags" in self.needs:
+            self.notes["tags"] = tags.common(train_graphs)
+            n_static += len(self.notes["tags"]) + 1
+        self.notes["sizes"] = (n_node, n_static)
         self.notes["means"] = [1.0] * len(platforms)
         if self.task == "cost":
             counts = torch.bincount(platform, minlength=len(platforms)).clamp(min=1)
@@ -123,7 +129,10 @@ class GraphPredictor(NeuralPredictor):
 
     def _inputs(self, graphs: Graphs) -> Ragged:
         kind = Features.for_graphs(graphs, self.features)
-        return Ragged(graphs, self.hops, kind, self._platform(graphs), self.folds, self.torch_device)
+        inputs = Ragged(graphs, self.hops, kind, self._platform(graphs), self.folds, self.torch_device)
+        if "tags" in self.needs:
+            inputs.beside = tags.one_hot(graphs, self.notes["tags"]).float()
+        return inputs
 
     def _fine_tune(self, graphs: Graphs, y: Tensor) -> None:
         """Train on the new platform's labels ``y``, from the head of the platform whose answers are closest."""

@@ -6,6 +6,8 @@ Attention to all nodes (global) is padded instead.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -177,6 +179,7 @@ class Networks(GraphPredictor):
     """
 
     features = "nn_former"
+    takes_tags: ClassVar[bool] = True
     Config = Settings
 
     def __init__(self, *args, **kwargs) -> None:

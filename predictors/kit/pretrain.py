@@ -92,4 +92,5 @@ def as_graphs(dense: Dense, source: Graphs) -> Graphs:
         dst=dst,
         proxy_names=(),
         proxies=None,
+        tag=None,
     )

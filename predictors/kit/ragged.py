@@ -83,6 +83,7 @@ class Ragged:
         self.links = _links(graphs, {name for hop in hops for name in hop})
         self.colours = self._colours() if fold else None
         self.shares: Tensor | None = None  # (nodes,), for `Batch.share`
+        self.beside: Tensor | None = None  # (n, T), behind the features of `Batch.static`
 
     def __len__(self) -> int:
         return len(self.graphs)
@@ -104,13 +105,16 @@ class Ragged:
                 x = self.features.nodes(self.graphs, torch.from_numpy(node[first]))
             rows.append(inverse)
         picked = torch.from_numpy(index)
+        static = self.features.static(self.graphs, picked)
+        if self.beside is not None:
+            static = torch.cat([static, self.beside[picked]], 1)
         return (
             Batch(
                 x.to(self.device),
                 tuple(hops),
                 tuple(self._put(r) for r in rows),
                 self._put(graph),
-                self.features.static(self.graphs, picked).to(self.device),
+                static.to(self.device),
                 self.platform[picked].to(self.device),
                 None if self.shares is None else self.shares[torch.from_numpy(node)].to(self.device),
             ),

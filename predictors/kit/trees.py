@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pipeline.core.graphs import Graphs
 from predictors.base import BasePredictor
+from predictors.kit import tags
 
 # LightGBM the same at every run, on one thread, with a bin for every value.
 SETTINGS: dict[str, Any] = {
@@ -30,18 +31,24 @@ def leaves(trees: lightgbm.Booster) -> int:
 
 
 class Trees(BasePredictor):
-    """Trees on `features`, and on proxies where asked; costs are fitted as logarithms. One thread, deterministic."""
+    """Trees on `features`, and on proxies or tags where asked; costs are fitted as logarithms. One thread,
+    deterministic."""
 
     takes_proxies = True
+    takes_tags = True
 
     @abstractmethod
     def features(self, graphs: Graphs) -> Tensor:
         """What the trees see of n graphs, (n, F)."""
 
     def columns(self, graphs: Graphs) -> Tensor:
-        """`features`, and with the setting ``proxies`` those of n graphs beside them."""
-        features = self.features(graphs)
-        return torch.cat([features, graphs.proxies.double()], 1) if "proxies" in self.needs else features
+        """`features` of n graphs, and beside them proxies and tags with the settings of these names."""
+        parts = [self.features(graphs)]
+        if "proxies" in self.needs:
+            parts.append(graphs.proxies.double())
+        if "tags" in self.needs:
+            parts.append(tags.one_hot(graphs, self.notes["tags"]))
+        return torch.cat(parts, 1)
 
     def settings(self, n: int) -> dict[str, Any]:
         """LightGBM's parameters for ``n`` labels."""
@@ -58,6 +65,7 @@ class Trees(BasePredictor):
         }
 
     def fit(self, train: Graphs, y: Tensor, val: Graphs | None = None, y_val: Tensor | None = None) -> None:
+        self.notes |= {"tags": tags.common(train)} if "tags" in self.needs else {}
         settings, z = self.settings(len(y)), y.log() if self.task == "cost" else y
         rows = lightgbm.Dataset(self.columns(train).numpy(), z.numpy(), params=settings)
         self.trees = lightgbm.train(settings, rows, self.config.rounds)

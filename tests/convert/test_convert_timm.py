@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.config import datasets
 from pipeline.convert import _timm, nnlqp, timm_imagenet, timm_latency
-from pipeline.core import io
+from pipeline.core import io, schema
 from pipeline.core.errors import BenchError
 from pipeline.export import table
 from pipeline.onnx.columns import frame, pack
@@ -130,3 +130,5 @@ def test_the_best_of_weights_trained_on_imagenet_1k_alone_counts(raw):
     assert graphs["name"].to_list() == ["a@224", "c@288"] and graphs["family"].to_list() == ["resnet", "vit"]
     assert targets.select("graph_id", "value").rows() == [(0, 71.5), (1, 61.0)]
     assert targets["target"].unique().to_list() == ["top1_acc"]
+    assert targets["tag"].to_list() == ["second_in1k", "in1k"]
+    schema.check_targets(targets, 2)

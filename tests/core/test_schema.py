@@ -160,6 +160,17 @@ def test_a_wrong_split_is_refused():
             schema.check_split(table, 10)
 
 
+def test_labels_may_have_the_tag_of_their_network(targets):
+    tagged = targets.with_columns(tag=pl.Series(["a1", "", "tv"]))
+    schema.check_targets(tagged, 3)
+    schema.check_targets(targets.with_columns(faulty=pl.Series([True, False, False]), tag=tagged["tag"]), 3)
+    assert schema.sound(tagged).equals(tagged)
+    with pytest.raises(BenchError, match="column tag is null in row 1"):
+        schema.check_targets(targets.with_columns(tag=pl.Series(["a1", None, "tv"])), 3)
+    with pytest.raises(BenchError, match="columns are"):
+        schema.check_targets(tagged.select("tag", *targets.columns), 3)
+
+
 def test_faulty_labels_are_marked_in_a_column_that_only_they_bring(targets):
     sound = targets
     marked = sound.with_columns(faulty=pl.Series([True] + [False] * (sound.height - 1)))

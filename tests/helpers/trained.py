@@ -57,7 +57,7 @@ def space(name: str) -> Space:
 def takes(label: str) -> list[str]:
     """The spaces that a predictor takes: those it gets what it needs from, and is not too narrow for."""
     kind = base.load(label)
-    if "proxies" in kind.needs:
+    if kind.needs & {"proxies", "tags"}:
         return []
     narrow = label in CELLS_ONLY or issubclass(kind, CellPredictor)
     return ["cells"] * (not kind.needs) + ["networks"] * (not narrow)
