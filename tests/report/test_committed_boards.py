@@ -29,6 +29,7 @@ BOARDS = [
     "nasbench101",
     "nasbench201",
     "networks",
+    "newer_torch",
     "proxies",
     "published",
     "rates",
