@@ -18,12 +18,18 @@ SCHEMA = ROOT / "workflow" / "schemas" / "search.schema.json"
 
 
 @dataclass(frozen=True)
-class Limit:
-    """What a choice may cost: among the lowest `share` of costs `target` on `device`, which `dataset` has."""
+class Cost:
+    """What a network costs: `target` on `device`, which `dataset` has."""
 
     dataset: str
     target: str
     device: str
+
+
+@dataclass(frozen=True)
+class Limit(Cost):
+    """What a choice may cost: among the lowest `share` of these costs."""
+
     share: float
 
 
@@ -31,23 +37,34 @@ class Limit:
 class Task:
     """Labels of a data set: `query` is what a search sees, the mean of `report` is what its choice is judged by.
 
-    With a `limit` a query answers the network's cost too, and a network above the limit is no choice.
+    With a `limit` a query answers the network's cost too, and a network above the limit is no choice. With a `front` it
+    answers the cost too, and what is looked for is the front of accuracy against cost. No task has both.
     """
 
     dataset: str
     query: str
     report: tuple[str, ...]
     limit: Limit | None = None
+    front: Cost | None = None
+
+    @property
+    def cost(self) -> Cost | None:
+        """What a query answers beside the accuracy."""
+        return self.limit or self.front
 
     @property
     def datasets(self) -> tuple[str, ...]:
         """Those whose tables are read."""
-        return (self.dataset, self.limit.dataset) if self.limit else (self.dataset,)
+        return (self.dataset, self.cost.dataset) if self.cost else (self.dataset,)
 
 
 @dataclass(frozen=True)
 class Method:
-    """A way to choose what to query next: `by` is random, evolution, local_search or predictor."""
+    """A way to choose what to query next: `by` is random, evolution, local_search or predictor.
+
+    `warm_steps`: of a neural predictor that goes on from the last round's weights, how many steps it then takes; 0 for
+    one that is trained afresh each round. `spaces`: those that it searches, all where there are none.
+    """
 
     name: str
     by: str
@@ -55,6 +72,8 @@ class Method:
     settings: dict[str, Any]
     acquisition: str
     candidates: str
+    warm_steps: int = 0
+    spaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,9 +90,17 @@ class SearchGrid:
     tasks: dict[str, Task]
     methods: dict[str, Method]
 
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """(space, method) of all searches, method by method."""
+        return tuple(
+            (space, name) for name, method in self.methods.items() for space in method.spaces or self.tasks
+        )  # fmt: skip
+
     def facts(self, space: str, method: str) -> dict[str, Any]:
         """What decides the searches of a space by a method, as JSON values."""
         about = {"task": asdict(self.tasks[space]), "method": asdict(self.methods[method])}
+        del about["method"]["spaces"]
         names = ("start", "seeds", "budgets", "batches", "sample")
         return json.loads(json.dumps(about | {name: getattr(self, name) for name in names}))
 
@@ -87,7 +114,7 @@ def load(path: Path | str = CONFIG) -> SearchGrid:
     """The file at `path`. Raises BenchError naming the file and the key that is wrong."""
     content = datasets.read_by_schema(Path(path), SCHEMA)
     tasks = {name: _task(path, name, about) for name, about in content["spaces"].items()}
-    methods = {name: _method(path, name, about) for name, about in content["methods"].items()}
+    methods = {name: _method(path, name, about, tasks) for name, about in content["methods"].items()}
     budgets = tuple(content["budgets"])
     if list(budgets) != sorted(set(budgets)) or budgets[0] <= content["start"]:
         raise BenchError(f"{path}: budgets must rise from above start = {content['start']}; mend that key")
@@ -113,21 +140,32 @@ def _task(path: Path | str, name: str, about: dict) -> Task:
             known = ", ".join(target for target in targets if target.endswith("_acc"))
             raise BenchError(f"{path}: spaces.{name}: no accuracy {target!r}; known: {known or 'none'}")
     limit = Limit(**about["limit"]) if "limit" in about else None
-    if limit:
-        devices = datasets.get(limit.dataset).targets.get(limit.target, ()) if is_cost(limit.target) else ()
-        if limit.device not in devices:
+    front = Cost(**about["front"]) if "front" in about else None
+    if limit and front:
+        raise BenchError(f"{path}: spaces.{name}: a limit and a front; leave one out")
+    for key, cost in (("limit", limit), ("front", front)):
+        if cost is None:
+            continue
+        devices = datasets.get(cost.dataset).targets.get(cost.target, ()) if is_cost(cost.target) else ()
+        if cost.device not in devices:
             raise BenchError(
-                f"{path}: spaces.{name}.limit: {limit.dataset} has no cost {limit.target!r} on {limit.device!r}; see "
+                f"{path}: spaces.{name}.{key}: {cost.dataset} has no cost {cost.target!r} on {cost.device!r}; see "
                 "config/datasets.yaml"
             )
-    return Task(dataset, about["query"], tuple(about["report"]), limit)
+    return Task(dataset, about["query"], tuple(about["report"]), limit, front)
 
 
-def _method(path: Path | str, name: str, about: dict) -> Method:
+def _method(path: Path | str, name: str, about: dict, tasks: dict[str, Task]) -> Method:
     predictor = about.get("predictor", "")
     if predictor and predictor not in known_predictors():
         raise BenchError(f"{path}: methods.{name}: no predictor {predictor!r}; known: {', '.join(known_predictors())}")
+    by, spaces = about.get("by", "predictor"), tuple(about.get("spaces", ()))
+    for space in spaces or tasks:
+        if space not in tasks:
+            raise BenchError(f"{path}: methods.{name}: no space {space!r}; known: {', '.join(tasks)}")
+        if by == "local_search" and tasks[space].front:
+            raise BenchError(f"{path}: methods.{name}: local_search finds no front; name other spaces than {space}")
     return Method(
-        name, about.get("by", "predictor"), predictor, about.get("settings", {}), about.get("acquisition", "mean"),
-        about.get("candidates", "sample"),
+        name, by, predictor, about.get("settings", {}), about.get("acquisition", "mean"),
+        about.get("candidates", "sample"), about.get("warm_steps", 0), spaces,
     )  # fmt: skip

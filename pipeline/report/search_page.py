@@ -12,9 +12,10 @@ import numpy as np
 
 from pipeline.core import io
 from pipeline.core.errors import run_cli
+from pipeline.report import search_front
 from pipeline.report.format import MISSING, code, markdown, p_text, plain
+from pipeline.report.plots import fronts, style
 from pipeline.report.plots import searches as figures
-from pipeline.report.plots import style
 from pipeline.score.search import OUT, WITHIN, Searches
 
 BASELINES = ["random", "evolution", "local_search"]
@@ -42,7 +43,7 @@ def page(found: Searches) -> str:
     lines = ["# Search with few queries", "", HOW, "", "## In short", "", *answers(found), ""]
     lines += ["![Regret against queries](plots/regret.png)", ""]
     for space in about["spaces"]:
-        lines += section(found, space)
+        lines += search_front.section(found, space) if space in found.fronts else section(found, space)
     lines += ["## Does tau matter?", "", *does_tau_matter(found), "", "## How this was made", ""]
     lines.append(
         f"{about['seeds']} seeds (0 to {about['seeds'] - 1}), {about['start']} random queries first; "
@@ -59,7 +60,10 @@ def answers(found: Searches) -> list[str]:
     """Of each space the best predictor beside the baselines: in what counts, and in what is queried."""
     lines = []
     for space, facts in found.about["spaces"].items():
-        best, n = found.best_predictor(space, LOOKED_AT), len(found.predictors)
+        if space in found.fronts:
+            lines.append(search_front.answers(found, space, LOOKED_AT))
+            continue
+        best, n = found.best_predictor(space, LOOKED_AT), len(found.predictors_of(space))
         lines.append(
             f"- **{space}**, {LOOKED_AT} queries, {facts['networks']:,} networks{_limit(facts)}: {code(best)}, the "
             f"best of {n} predictors on these seeds, has regret {_spread(found, space, best, LOOKED_AT)}, floor "
@@ -70,11 +74,10 @@ def answers(found: Searches) -> list[str]:
             f"  In the queried label the best is {code(best)}, whose best network lacks "
             f"{_spread(found, space, best, LOOKED_AT, 'query_regret')}; {_ahead(found, space, best, 'query_regret')}."
         )
-    corrected = len(found.predictors) * len(BASELINES)
     return [
         *lines, "",
-        f"Intervals are 95 %, paired by seed, each for itself; p is corrected by Holm for the {corrected} comparisons "
-        "of predictors and baselines in a space.",
+        "Intervals are 95 %, paired by seed, each for itself; p is corrected by Holm for all comparisons of a space's "
+        "predictors with its baselines.",
     ]  # fmt: skip
 
 
@@ -98,7 +101,7 @@ def section(found: Searches, space: str) -> list[str]:
         f"{_listed(task['report'])}, whose best is {facts['best']:.2f}. Floor of the regret: {facts['floor']:.2f}.", "",
     ]  # fmt: skip
     rows = []
-    for method in found.about["methods"]:
+    for method in found.methods_of(space):
         within = [_within(found, space, method, limit) for limit in WITHIN]
         cpu = found.interval(space, method, budgets[-1], "cpu_s")
         shown = [_spread(found, space, method, n) for n in budgets]
@@ -125,10 +128,10 @@ def does_tau_matter(found: Searches) -> list[str]:
         rows.append([title, shown])
     return [
         "Each predictor was scored on 2,000 networks drawn at random, after the labels of one budget; beside it stands "
-        "the regret of its search at the next budget. **Agreement**: Spearman's correlation over the "
-        f"{len(found.predictors)} predictors, for each space, budget and seed: 1 where the predictor that ranks better "
-        "always finds the better network, 0 where it tells nothing. Mean over budgets and spaces, 95 % interval over "
-        "seeds.",
+        "the regret of its search at the next budget. **Agreement**: Spearman's correlation over a space's predictors, "
+        "for each space, budget and seed: 1 where the predictor that ranks better always finds the better network, 0 "
+        "where it tells nothing. Mean over budgets and spaces, 95 % interval over seeds. Searches for a front are left "
+        "out.",
         "", *markdown(["Measure", "Agreement"], rows), "", "![Measures against regret](plots/does-tau-matter.png)", "",
         "τ of the best 5 %: among the networks that are truly best, ties with the last included. N@10: the best true "
         "rank, of these 2,000, among the ten predicted to be best. Precision at 10: the share of these ten that are "
@@ -169,6 +172,9 @@ def write(found: Searches, out: Path) -> None:
     with style.style():
         style.save(figures.regret(found), made_with, out / "plots" / "regret.png", None)
         style.save(figures.measures(found, MEASURES), made_with, out / "plots" / "does-tau-matter.png", None)
+        for space in found.fronts:
+            style.save(fronts.hypervolume(found, space), made_with, out / "plots" / f"hypervolume-{space}.png", None)
+            style.save(fronts.fronts(found, space), made_with, out / "plots" / f"fronts-{space}.png", None)
     io.write_bytes(out / "leaderboard.md", page(found).encode())
 
 

@@ -3,6 +3,9 @@
 Regret is what the chosen network lacks to the best one, in percentage points of what networks are judged by. Chosen is,
 after so many queries, the network with the best label seen; of equal ones the first. `query_regret` is what the best
 label seen lacks to the best there is to query.
+
+Where a front of accuracy against cost is looked for, found is the front of the labels seen, and `hypervolume` is what
+it dominates in what networks are judged by, as a share of what the true front dominates.
 """
 
 from __future__ import annotations
@@ -21,11 +24,14 @@ from pipeline.config.search_grid import SearchGrid
 from pipeline.core import io
 from pipeline.core.errors import BenchError, run_cli
 from pipeline.score import stats
+from pipeline.score.fronts import hypervolume, non_dominated
 
 STEP = 10  # queries between two points of a curve
 WITHIN = (0.5, 0.1)  # percentage points
 MEASURES = ("kendall_tau", "tau_of_best", "best_rank", "precision")
 FEWER_IS_BETTER = {"best_rank"}
+MORE_IS_BETTER = {"hypervolume"}  # of what searches are judged by
+SHOWN = (0, 100)  # seed and queries of the fronts that boards show
 OUT = Path("results/search/searches.parquet")
 
 
@@ -47,17 +53,30 @@ def queries_within(regret: np.ndarray, points: float) -> int | None:
     return int(reached[0]) + 1 if reached.size else None
 
 
+def front_found(trace: pl.DataFrame, queries: int) -> np.ndarray:
+    """Accuracy and cost (k, 2), in what networks are judged by, of the front of the labels that a search saw first."""
+    queried, cost, reported = (trace[name].to_numpy()[:queries] for name in ("queried", "cost", "reported"))
+    return np.stack([reported, cost], 1)[non_dominated(queried, cost)]
+
+
 def rows_of(frame: pl.DataFrame, meta: dict, budgets: tuple[int, ...], space: str) -> list[tuple]:
     """(space, method, seed, queries, metric, value) of one file of traces."""
-    method, best_query = meta["facts"]["method"]["name"], meta["best_query"]
+    method = meta["facts"]["method"]["name"]
     points = sorted({*range(meta["facts"]["start"], budgets[-1] + 1, STEP), *budgets})
     rows: list[tuple] = []
     for (seed,), trace in frame.sort("query").group_by("seed", maintain_order=True):
-        regret = regrets(trace["queried"].to_numpy(), trace["reported"].to_numpy(), meta["best"])
-        rows += [(space, method, seed, n, "regret", float(regret[n - 1])) for n in points]
-        rows += [(space, method, seed, n, "query_regret", best_query - trace["queried"][:n].max()) for n in budgets]
         rows += [(space, method, seed, n, "cpu_s", trace["cpu_s"][n - 1]) for n in budgets]
         rows.append((space, method, seed, budgets[-1], "random_picks", float(trace["failed"].sum())))
+        if "reference" in meta:
+            volumes = [hypervolume(*front_found(trace, n).T, meta["reference"]) / meta["best"] for n in points]
+            rows += [(space, method, seed, n, "hypervolume", v) for n, v in zip(points, volumes, strict=True)]
+            continue
+        regret, best_query = (
+            regrets(trace["queried"].to_numpy(), trace["reported"].to_numpy(), meta["best"]),
+            meta["best_query"],
+        )
+        rows += [(space, method, seed, n, "regret", float(regret[n - 1])) for n in points]
+        rows += [(space, method, seed, n, "query_regret", best_query - trace["queried"][:n].max()) for n in budgets]
         for limit in WITHIN:
             first = queries_within(regret, limit)
             if first is not None:
@@ -69,18 +88,20 @@ def rows_of(frame: pl.DataFrame, meta: dict, budgets: tuple[int, ...], space: st
 def score(grid: SearchGrid, searches: Path) -> tuple[pl.DataFrame, dict]:
     """All numbers of a grid, and what they are of. Raises BenchError: a file of traces is missing or another's."""
     rows, spaces, failures = [], {}, []
-    for space in grid.tasks:
-        for method in grid.methods:
-            path = searches / space / f"{method}.parquet"
-            frame, meta = io.read_parquet(path), io.read_meta(path)
-            if frame["seed"].n_unique() != grid.seeds or frame.height != grid.seeds * grid.budgets[-1]:
-                raise BenchError(
-                    f"{path}: not {grid.seeds} searches of {grid.budgets[-1]} queries; delete and run again"
-                )
-            rows += rows_of(frame, meta, grid.budgets, space)
-            facts = {key: meta[key] for key in ("networks", "best", "floor", "limit")}
-            spaces[space] = facts | {"task": meta["facts"]["task"]}
-            failures += [[space, method, seed, text] for seed, text in meta["failures"]]
+    for space, method in grid.pairs:
+        path = searches / space / f"{method}.parquet"
+        frame, meta = io.read_parquet(path), io.read_meta(path)
+        if frame["seed"].n_unique() != grid.seeds or frame.height != grid.seeds * grid.budgets[-1]:
+            raise BenchError(f"{path}: not {grid.seeds} searches of {grid.budgets[-1]} queries; delete and run again")
+        rows += rows_of(frame, meta, grid.budgets, space)
+        if space not in spaces:
+            spaces[space] = {key: meta[key] for key in ("networks", "best", "floor", "limit")}
+            spaces[space] |= {"task": meta["facts"]["task"]}
+        if "reference" in meta:
+            spaces[space] |= {"reference": meta["reference"], "front": meta["front"]}
+            shown = frame.filter(pl.col("seed") == SHOWN[0]).sort("query")
+            spaces[space].setdefault("found", {})[method] = front_found(shown, SHOWN[1])[:, ::-1].tolist()
+        failures += [[space, method, seed, text] for seed, text in meta["failures"]]
     about = {
         "spaces": spaces, "methods": {name: method.by for name, method in grid.methods.items()}, "failures": failures,
         "order": {"spaces": list(grid.tasks), "methods": list(grid.methods)},
@@ -113,6 +134,29 @@ class Searches:
         """Methods that fit a predictor."""
         return [name for name, by in self.about["methods"].items() if by == "predictor"]
 
+    @property
+    def fronts(self) -> list[str]:
+        """Spaces where a front is looked for."""
+        return [space for space, facts in self.about["spaces"].items() if "reference" in facts]
+
+    @property
+    def choices(self) -> list[str]:
+        """Spaces where one network is chosen."""
+        return [space for space in self.about["spaces"] if space not in self.fronts]
+
+    @cached_property
+    def _searched(self) -> dict[str, set[str]]:
+        pairs = self.frame.select("space", "method").unique().cast(pl.String)
+        return {space: set(rows["method"]) for (space,), rows in pairs.group_by("space")}
+
+    def methods_of(self, space: str) -> list[str]:
+        """Methods that searched a space."""
+        return [name for name in self.about["methods"] if name in self._searched[space]]
+
+    def predictors_of(self, space: str) -> list[str]:
+        """Those of them that fit a predictor."""
+        return [name for name in self.methods_of(space) if name in self.predictors]
+
     @cached_property
     def _values(self) -> dict[tuple, dict[int, float]]:
         found: dict[tuple, dict[int, float]] = {}
@@ -132,24 +176,27 @@ class Searches:
         """The numbers of queries that have this metric."""
         return self.frame.filter(pl.col("metric") == metric)["queries"].unique().sort().to_list()
 
-    def less_regret(
-        self, space: str, method: str, than: str, queries: int, metric: str = "regret"
-    ) -> stats.Paired | None:
-        """The regret of `than` less that of `method`, paired by seed: positive where `method` is ahead."""
+    def lead(self, space: str, method: str, than: str, queries: int, metric: str = "regret") -> stats.Paired | None:
+        """How far `method` is ahead of `than`, paired by seed: less regret, or more hypervolume."""
         ours, theirs = (self.by_seed(space, name, queries, metric) for name in (method, than))
         seeds = sorted(ours.keys() & theirs.keys())
-        return stats.paired([[theirs[seed] for seed in seeds]], [[ours[seed] for seed in seeds]])
+        more, less = (ours, theirs) if metric in MORE_IS_BETTER else (theirs, ours)
+        return stats.paired([[more[seed] for seed in seeds]], [[less[seed] for seed in seeds]])
 
     def best_predictor(self, space: str, queries: int, metric: str = "regret") -> str:
-        """The predictor with the lowest mean regret."""
-        return min(self.predictors, key=lambda name: np.mean(list(self.by_seed(space, name, queries, metric).values())))
+        """The predictor with the lowest mean regret, or the highest mean hypervolume."""
+        best = max if metric in MORE_IS_BETTER else min
+        return best(
+            self.predictors_of(space),
+            key=lambda name: np.mean(list(self.by_seed(space, name, queries, metric).values())),
+        )
 
     def beside(
         self, space: str, queries: int, baselines: list[str], metric: str = "regret"
     ) -> dict[tuple[str, str], tuple[stats.Paired, float]]:
-        """Of each predictor and baseline, (`less_regret`, p corrected by Holm for all of these comparisons)."""
-        keys = [(name, baseline) for name in self.predictors for baseline in baselines]
-        pairs = [self.less_regret(space, name, baseline, queries, metric) for name, baseline in keys]
+        """Of each predictor and baseline, (`lead`, p corrected by Holm for all of these comparisons)."""
+        keys = [(name, baseline) for name in self.predictors_of(space) for baseline in baselines]
+        pairs = [self.lead(space, name, baseline, queries, metric) for name, baseline in keys]
         corrected = stats.holm([pair.p for pair in pairs])
         return {key: (pair, float(p)) for key, pair, p in zip(keys, pairs, corrected, strict=True)}
 
@@ -161,13 +208,13 @@ class Searches:
         """
         sign = 1 if measure in FEWER_IS_BETTER else -1
         strata = []
-        for space in self.about["spaces"]:
+        for space in self.choices:
             by_seed: dict[int, list[float]] = {}
             for now, then in zip(self.about["budgets"], self.about["budgets"][1:], strict=False):
                 for seed in range(self.about["seeds"]):
                     pairs = [
                         (self.by_seed(space, name, now, measure).get(seed), self.by_seed(space, name, then).get(seed))
-                        for name in self.predictors
+                        for name in self.predictors_of(space)
                     ]
                     x, y = np.array([pair for pair in pairs if None not in pair]).reshape(-1, 2).T
                     if len(np.unique(x)) > 1 and len(np.unique(y)) > 1:

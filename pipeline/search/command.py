@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import torch
 
@@ -37,9 +38,7 @@ def run_all(grid: SearchGrid, names: Iterable[tuple[str, str]], data: Path, out:
             continue
         parts = [_part(grid, method, networks, labels, seed, facts, path.with_suffix("")) for seed in range(grid.seeds)]
         meta = {
-            "facts": facts, "networks": int(labels.allowed.sum()), "floor": labels.floor,
-            "limit": None if labels.cost is None else labels.limit,
-            "best": float(labels.judged.max()), "best_query": float(labels.value.max()),
+            "facts": facts, **labels.facts(),
             "measures": [row for part in parts for row in io.read_meta(part)["measures"]],
             "failures": [row for part in parts for row in io.read_meta(part)["failures"]],
             "host_cpu": provenance.cpu(), "torch_version": torch.__version__, "code_rev": provenance.code_rev(),
@@ -63,6 +62,7 @@ def _part(grid, method, networks, labels, seed: int, facts: dict, folder: Path) 
             "graph_id": networks.graphs.graph_id[trace.networks].numpy(),
             "queried": labels.value[trace.networks],
             "reported": labels.judged[trace.networks],
+            "cost": np.nan if labels.cost is None else labels.cost[trace.networks],
             "cpu_s": trace.cpu_s,
             "failed": trace.failed,
         }
@@ -87,6 +87,9 @@ def main() -> None:
     for what, asked, known in (("space", args.space, grid.tasks), ("method", args.method, grid.methods)):
         if asked and asked not in known:
             raise BenchError(f"{args.grid}: no {what} {asked!r}; known: {', '.join(known)}")
-    spaces = [args.space] if args.space else list(grid.tasks)
-    methods = [args.method] if args.method else list(grid.methods)
-    run_all(grid, [(one, method) for method in methods for one in spaces], args.data, args.out, args.code)
+    pairs = [
+        pair for pair in grid.pairs if args.space in (None, pair[0]) and args.method in (None, pair[1])
+    ]  # fmt: skip
+    if not pairs:
+        raise BenchError(f"{args.grid}: {args.method} does not search {args.space}; mend spaces of the method")
+    run_all(grid, pairs, args.data, args.out, args.code)

@@ -12,7 +12,8 @@ import numpy as np
 from pipeline.config.search_grid import Method, SearchGrid
 from pipeline.core.errors import BenchError, one_line
 from pipeline.score import metrics, top_heavy
-from pipeline.search.methods import History, Searcher, searcher
+from pipeline.search.kinds import searcher
+from pipeline.search.methods import History, Searcher
 from pipeline.search.space import Labels, Networks
 
 MEASURED_ON = 2000  # networks on which predictors are scored, drawn by the seed
@@ -27,7 +28,8 @@ MEASURES = {
 @dataclass(frozen=True)
 class Trace:
     """One search: networks in the order of their queries, the CPU-seconds spent before each, and which were picked at
-    random because the predictor had failed. `measures`: of (budget, name), a number. `failures`: what was said."""
+    random because the predictor had failed. `measures`: of (budget, name), a number; none where a front is looked for.
+    `failures`: what was said."""
 
     networks: list[int]
     cpu_s: list[float]
@@ -48,11 +50,11 @@ def run(grid: SearchGrid, method: Method, networks: Networks, labels: Labels, se
     allowed = np.flatnonzero(labels.allowed)
     measured_on = shared.choice(allowed, min(MEASURED_ON, len(allowed)), replace=False)
     random = np.random.default_rng([seed, zlib.crc32(method.name.encode())])
-    who = searcher(method, networks, random, grid.sample)
+    who = searcher(method, networks, random, grid.sample, labels.front)
     trace = Trace(start.tolist(), [0.0] * grid.start, [False] * grid.start, {}, [])
     while True:
         history = History.of(trace.networks, labels)
-        if len(trace.networks) in grid.budgets:
+        if len(trace.networks) in grid.budgets and not labels.front:
             _measure(who, history, measured_on, labels, trace)
         if len(trace.networks) == grid.budgets[-1]:
             return trace

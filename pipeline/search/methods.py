@@ -10,6 +10,7 @@ import torch
 from scipy.special import erfcx, log_ndtr
 
 from pipeline.config.search_grid import Method
+from pipeline.core.graphs import Graphs
 from pipeline.search.space import Labels, Networks
 from predictors.kit.ensemble import Ensemble, make
 
@@ -174,8 +175,9 @@ class ByPredictor(Searcher):
 
     def _fit(self, history: History, task: str = "accuracy"):
         """The predictor that learned from the history; one that learned from as many labels is kept."""
-        if self.fitted.get(task, (0, None))[0] != len(history.values):
-            predictor = make(self.method.predictor, self.method.settings, task, int(self.random.integers(2**31)))
+        n, last = self.fitted.get(task, (0, None))
+        if n != len(history.values):
+            predictor = self._fresh(task) if last is None or not self.method.warm_steps else self._warm(task, last)
             accuracies = history.values if history.accuracies is None else history.accuracies
             labels = history.costs if task == "cost" else accuracies
             known = np.isfinite(labels)
@@ -183,6 +185,21 @@ class ByPredictor(Searcher):
             predictor.fit(graphs, torch.from_numpy(labels[known]))
             self.fitted[task] = len(history.values), predictor
         return self.fitted[task][1]
+
+    def _fresh(self, task: str, **settings):
+        settings = {**self.method.settings, **settings}
+        return make(self.method.predictor, settings, task, int(self.random.integers(2**31)))
+
+    def _warm(self, task: str, last):
+        """One that starts from the weights of the `last`, without pre-training and warm-up steps of its own."""
+        predictor = self._fresh(task, steps=self.method.warm_steps, first_steps=0, pretrain_steps=0)
+
+        def begin(module: torch.nn.Module, graphs: Graphs) -> torch.nn.Module:
+            module.load_state_dict(last.tensors)
+            return module
+
+        predictor.begin = begin
+        return predictor
 
     def _answers(self, predictor, which: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and spread (m,) of what the members of an ensemble say; of one predictor, its answer and zeros."""
@@ -201,11 +218,15 @@ class ByPredictor(Searcher):
         free = history.unqueried(len(self.networks))
         if self.method.candidates == "all":
             return free
-        around = np.concatenate([self.networks.neighbours(int(network)) for network in history.best(BEST)])
+        around = np.concatenate([self.networks.neighbours(int(network)) for network in self._changed(history)])
         pool = np.intersect1d(around, free)
         if self.method.candidates == "local" and len(pool) >= n:
             return pool
         return np.union1d(pool, self.random.choice(free, min(self.sample, len(free)), replace=False))
+
+    def _changed(self, history: History) -> np.ndarray:
+        """Networks queried whose local changes are candidates."""
+        return history.best(BEST)
 
 
 def log_improvement(z: np.ndarray) -> np.ndarray:
@@ -216,11 +237,3 @@ def log_improvement(z: np.ndarray) -> np.ndarray:
     low = np.clip(z, -1e4, 30.0)
     mills = np.sqrt(np.pi / 2) * erfcx(-low / np.sqrt(2))  # Phi / phi
     return -0.5 * low**2 - 0.5 * np.log(2 * np.pi) + np.log1p(low * mills) + np.log(np.maximum(z / 30.0, 1.0))
-
-
-def searcher(method: Method, networks: Networks, random: np.random.Generator, sample: int) -> Searcher:
-    """The searcher of a method of a grid."""
-    kinds = {"random": RandomSearch, "evolution": Evolution, "local_search": LocalSearch}
-    if method.by == "predictor":
-        return ByPredictor(networks, random, method, sample)
-    return kinds[method.by](networks, random)

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from pipeline.config.search_grid import Limit, Task
+from pipeline.config.search_grid import Cost, Task
 from pipeline.core import schema, table_checks
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import Graphs, from_frame
+from pipeline.score.fronts import hypervolume, non_dominated
 from pipeline.spaces import local_changes
 
 
@@ -44,13 +45,14 @@ class Networks:
 class Labels:
     """What a network's query answers (n,), and what the network is judged by (n,); percent.
 
-    `cost`, where there is a `limit`: (n,), answered too; infinite where it was not measured.
+    `cost`, where there is a `limit` or a `front` is looked for: (n,), answered too; infinite where it was not measured.
     """
 
     query: np.ndarray
     report: np.ndarray
     cost: np.ndarray | None = None
     limit: float = np.inf
+    front: bool = False
 
     @cached_property
     def allowed(self) -> np.ndarray:
@@ -60,7 +62,9 @@ class Labels:
     @cached_property
     def value(self) -> np.ndarray:
         """What a search chooses by, (n,): the label queried, or, below all of these, how far the cost is too high."""
-        return self.query if self.cost is None else np.where(self.allowed, self.query, -self.cost / self.limit)
+        if self.cost is None or self.front:
+            return self.query
+        return np.where(self.allowed, self.query, -self.cost / self.limit)
 
     @cached_property
     def judged(self) -> np.ndarray:
@@ -69,8 +73,37 @@ class Labels:
 
     @property
     def floor(self) -> float:
-        """Regret of a search that queried every network."""
+        """Regret of a search that queried every network; of a front, the share of the hypervolume that it lacks."""
+        if self.front:
+            return 1 - self.volume(non_dominated(self.query, self.cost)) / self.volume(self.true_front)
         return float(self.judged.max() - self.judged[self.value.argmax()])
+
+    @cached_property
+    def reference(self) -> tuple[float, float]:
+        """From where a front counts: lower quartile of what networks are judged by, upper quartile of their costs."""
+        return float(np.quantile(self.report, 0.25)), float(np.quantile(self.cost[np.isfinite(self.cost)], 0.75))
+
+    @cached_property
+    def true_front(self) -> np.ndarray:
+        """Whether each network is on the front of what networks are judged by, (n,)."""
+        return non_dominated(self.report, self.cost)
+
+    def volume(self, which: np.ndarray) -> float:
+        """Hypervolume of networks in what they are judged by."""
+        return hypervolume(self.report[which], self.cost[which], self.reference)
+
+    def facts(self) -> dict:
+        """What the measures of a search need to know of all networks, as JSON values."""
+        facts = {"networks": int(self.allowed.sum()), "floor": self.floor, "limit": None}
+        if self.front:
+            points = np.unique(np.stack([self.cost, self.report], 1)[self.true_front], axis=0)
+            return facts | {
+                "best": self.volume(self.true_front), "reference": self.reference, "front": points.tolist(),
+            }  # fmt: skip
+        limit = None if self.cost is None else self.limit
+        return facts | {
+            "limit": limit, "best": float(self.judged.max()), "best_query": float(self.value.max()),
+        }  # fmt: skip
 
 
 def read(task: Task, data: Path) -> tuple[Networks, Labels, str]:
@@ -82,22 +115,24 @@ def read(task: Task, data: Path) -> tuple[Networks, Labels, str]:
     frame, meta, targets = table_checks.read(folder)
     report = [_labels(targets, target, frame.height, folder) for target in task.report]
     labels = Labels(_labels(targets, task.query, frame.height, folder), np.mean(report, axis=0))
+    if task.cost:
+        labels = replace(labels, cost=_costs(task.cost, frame["name"], data), front=task.front is not None)
     if task.limit:
-        cost = _costs(task.limit, frame["name"], data)
-        labels = replace(labels, cost=cost, limit=float(np.quantile(cost[np.isfinite(cost)], task.limit.share)))
+        sound = labels.cost[np.isfinite(labels.cost)]
+        labels = replace(labels, limit=float(np.quantile(sound, task.limit.share)))
     family = frame["family"][0]
     return Networks(from_frame(frame, meta), family, tuple(frame["name"])), labels, meta["version"]
 
 
-def _costs(limit: Limit, names: pl.Series, data: Path) -> np.ndarray:
+def _costs(about: Cost, names: pl.Series, data: Path) -> np.ndarray:
     """The costs of networks by name; infinite where there is none or it is marked as faulty."""
-    folder = data / "parquet" / limit.dataset
+    folder = data / "parquet" / about.dataset
     theirs, _, targets = table_checks.read(folder)
-    costs = schema.sound(targets).filter(target=limit.target, device=limit.device)
+    costs = schema.sound(targets).filter(target=about.target, device=about.device)
     by_name = dict(costs.join(theirs, on="graph_id").select("name", "value").iter_rows())
     found = np.array([by_name.get(name, np.inf) for name in names])
     if not np.isfinite(found).any():
-        raise BenchError(f"{folder / 'targets.parquet'}: no cost of these networks; name another limit in the grid")
+        raise BenchError(f"{folder / 'targets.parquet'}: no cost of these networks; name another cost in the grid")
     return found
 
 

@@ -53,7 +53,7 @@ def test_the_answer_names_the_best_predictor_and_its_lead(board):
     (line,) = [line for line in text.splitlines() if line.startswith("- **s**")]
     assert "100 queries, 1,000 networks: `good`, the best of 2 predictors" in line and "floor 0.05" in line
     found = numbers()
-    lead = found.less_regret("s", "good", "random", 100).difference
+    lead = found.lead("s", "good", "random", 100).difference
     assert f"{lead.mean:.2f} ({lead.low:.2f} to {lead.high:.2f}) less than random" in line
     assert 0.85 < lead.mean < 0.95
 
@@ -79,6 +79,45 @@ def test_a_limit_is_said_with_its_size():
     assert f"100 queries, {said}: `good`" in text and f"\n{said}; queried `val_acc`" in text
 
 
+@pytest.fixture(scope="module")
+def with_a_front() -> Searches:
+    """A second space, where a front is looked for by three methods: `good` finds more of it the more is queried."""
+    found, rows = numbers(), []
+    for method in ("random", "evolution", "good"):
+        for seed in range(SEEDS):
+            noise = 0.01 * np.random.default_rng([seed, len(method)]).normal()
+            volume = 1 - LEVEL[method] / 2 + noise
+            rows += [("f", method, seed, n, "hypervolume", volume - 10 / n) for n in BUDGETS]
+    more = pl.DataFrame(rows, schema=found.frame.columns, orient="row")
+    cost = {"dataset": "h", "target": "latency_ms", "device": "phone"}
+    task = found.about["spaces"]["s"]["task"] | {"front": cost}
+    points = [[1.0, 88.0], [2.0, 93.0], [9.0, 94.0]]
+    facts = {"networks": 1000, "best": 20.0, "floor": 0.05, "task": task, "reference": [87.0, 6.0], "front": points}
+    facts["found"] = {"random": [[7.0, 93.0]], "evolution": points[:1], "good": points}
+    return Searches(pl.concat([found.frame, more]), found.about | {"spaces": found.about["spaces"] | {"f": facts}})
+
+
+def test_a_front_has_a_line_and_a_table_of_hypervolume(with_a_front, board):
+    text = search_page.page(with_a_front)
+    (line,) = [line for line in text.splitlines() if line.startswith("- **f**")]
+    lead = with_a_front.lead("f", "good", "random", 100, "hypervolume").difference
+    assert "`good`, the best of 1 predictors" in line and "a search that queried all 0.950" in line
+    assert lead.mean > 0.4 and f"{lead.mean:.3f} ({lead.low:.3f} to {lead.high:.3f}) more than random" in line
+    part = text.partition("## f\n")[2].partition("\n## ")[0]
+    assert "(20.00 percentage points times ms, 3 points)" in part and "87.00 % and 6.00 ms" in part
+    rows = [row.split(" | ") for row in part.splitlines() if row.startswith("| `")]
+    assert [row[0] for row in rows] == ["| `random`", "| `evolution`", "| `good`"]
+    values = with_a_front.by_seed("f", "good", 300, "hypervolume").values()
+    assert rows[2][2].startswith(f"{np.mean(list(values)):.3f} ± ")
+    assert text.partition("## s\n")[2].partition("\n## ")[0] in (board / "leaderboard.md").read_text()
+
+
+def test_fronts_have_pictures(with_a_front, tmp_path):
+    search_page.write(with_a_front, tmp_path)
+    for name in ("regret", "hypervolume-f", "fronts-f"):
+        assert Image.open(tmp_path / "plots" / f"{name}.png").width > 400
+
+
 def test_agreement_and_failures_are_said(board):
     text = (board / "leaderboard.md").read_text()
     assert "| Kendall's τ | 1.00 (1.00 to 1.00) |" in text and "| N@10 | -1.00 (-1.00 to -1.00) |" in text
@@ -97,9 +136,10 @@ def test_the_committed_board_follows_from_its_numbers():
     assert search_page.page(found) == (ROOT / OUT).with_name("leaderboard.md").read_text()
     seeds = set(range(found.about["seeds"]))
     for space in found.about["spaces"]:
-        for method in found.about["methods"]:
+        metric = "hypervolume" if space in found.fronts else "regret"
+        for method in found.methods_of(space):
             for queries in found.about["budgets"]:
-                assert found.by_seed(space, method, queries).keys() == seeds, (space, method, queries)
+                assert found.by_seed(space, method, queries, metric).keys() == seeds, (space, method, queries)
 
 
 def test_the_floors_of_the_page_are_those_of_the_board():

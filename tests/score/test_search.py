@@ -53,6 +53,6 @@ def test_less_regret_is_paired_by_seed():
     values = {("a", 0, 20, "regret"): 1.0, ("a", 1, 20, "regret"): 3.0}
     values |= {("random", 0, 20, "regret"): 1.5, ("random", 1, 20, "regret"): 3.7}
     numbers = found(values, {"a": "predictor", "random": "random"})
-    pair = numbers.less_regret("s", "a", "random", 20)
+    pair = numbers.lead("s", "a", "random", 20)
     assert pair.difference.mean == pytest.approx(0.6) and pair.improvement == 1
     assert set(numbers.beside("s", 20, ["random"])) == {("a", "random")}

@@ -31,6 +31,9 @@ SMALL = {
 
 LIMIT = {"dataset": "hwnasbench", "target": "cifar10_latency_ms", "device": "edgegpu", "share": 0.25}
 LIMITED = {"dataset": "nasbench201", "query": "val_acc", "report": ["test_acc"], "limit": LIMIT}
+COST = {key: LIMIT[key] for key in ("dataset", "target", "device")}
+ONE_SPACE = {"twice": {"by": "random", "spaces": ["nasbench201"]}}
+FRONT = {"dataset": "nasbench201", "query": "val_acc", "report": ["test_acc"], "front": COST}
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +106,21 @@ def test_a_search_under_a_limit_learns_where_it_lies(tmp_path, data):
     assert regret["value"].min() >= 0
 
 
+def test_a_search_for_a_front_is_judged_by_its_hypervolume(tmp_path, data):
+    grid = grid_of(tmp_path, spaces={"s": FRONT, **SMALL["spaces"]}, methods=SMALL["methods"] | ONE_SPACE)
+    out = tmp_path / "out"
+    command.run_all(grid, grid.pairs, data, out)
+    frame, about = numbers.score(grid, out)
+    found = numbers.Searches(frame, about)
+    assert found.fronts == ["s"] and found.choices == ["nasbench201"]
+    assert found.methods_of("s") == list(SMALL["methods"]) and found.methods_of("nasbench201") == list(grid.methods)
+    mean = {name: found.interval("s", name, 25, "hypervolume").mean for name in found.methods_of("s")}
+    assert 0 < mean["random"] < mean["op_counts"] <= 1
+    assert found.lead("s", "op_counts", "random", 25, "hypervolume").difference.mean > 0
+    facts = about["spaces"]["s"]
+    assert not found.by_seed("s", "random", 25) and facts["networks"] == 625 and set(facts["found"]) == set(mean)
+
+
 def test_a_search_by_hand(tmp_path, data):
     grid = grid_of(tmp_path)
     traces = {name: run(grid, data, name)[0] for name in grid.methods}
@@ -128,8 +146,9 @@ def test_no_label_but_those_queried_changes_a_search(tmp_path, data):
         assert again.networks == trace.networks, method.name
 
 
-def test_no_cost_but_those_queried_changes_a_search(tmp_path, data):
-    grid = grid_of(tmp_path, spaces={"s": LIMITED})
+@pytest.mark.parametrize("task", [LIMITED, FRONT])
+def test_no_cost_but_those_queried_changes_a_search(tmp_path, data, task):
+    grid = grid_of(tmp_path, spaces={"s": task})
     networks, labels, _ = space.read(grid.tasks["s"], data)
     for method in grid.methods.values():
         trace = loop.run(grid, method, networks, labels, 0)
@@ -138,7 +157,8 @@ def test_no_cost_but_those_queried_changes_a_search(tmp_path, data):
         altered[others] = altered[others][::-1]
         measured_on = dataclasses.replace(labels, cost=altered)
         measured_on.__dict__["allowed"] = labels.allowed  # on which predictors are scored, no more
-        measured_on.__dict__["value"] = np.where(altered <= labels.limit, labels.query, -altered / labels.limit)
+        if not labels.front:
+            measured_on.__dict__["value"] = np.where(altered <= labels.limit, labels.query, -altered / labels.limit)
         again = loop.run(grid, method, networks, measured_on, 0)
         assert again.networks == trace.networks, method.name
 
@@ -225,6 +245,10 @@ def test_scores_follow_from_the_traces(tmp_path, data):
         ),
         ({"spaces": {"s": LIMITED | {"limit": LIMIT | {"target": "val_acc"}}}}, "hwnasbench has no cost 'val_acc'"),
         ({"spaces": {"s": LIMITED | {"limit": LIMIT | {"share": 1}}}}, "share"),
+        ({"spaces": {"s": FRONT | {"limit": LIMIT}}}, "s: a limit and a front; leave one out"),
+        ({"spaces": {"s": FRONT | {"front": COST | {"device": "x"}}}}, "s.front: hwnasbench has no cost .* on 'x'"),
+        ({"spaces": {"s": FRONT}, "methods": {"x": {"by": "local_search"}}}, "local_search finds no front"),
+        ({"methods": {"x": {"by": "random", "spaces": ["y"]}}}, "no space 'y'; known: nasbench201"),
         ({"methods": {"x": {"predictor": "x"}}}, "no predictor 'x'; known: "),
         ({"methods": {"x": {"by": "luck"}}}, "mend that key"),
         ({"seeds": 0}, "at \\$.seeds: .* mend that key"),
@@ -263,6 +287,8 @@ def test_more_queries_than_networks_in_the_tables_is_one_line(tmp_path, data):
 
 def test_the_shipped_grid_is_right():
     grid = search_grid.load()
-    assert set(grid.tasks) == {"nasbench201", "nasbench201-edgegpu", "nasbench_macro", "nasbench_graph"}
+    spaces = ["nasbench201", "nasbench201-edgegpu", "nasbench201-edgegpu-front", "nasbench_macro", "nasbench_graph"]
+    assert list(grid.tasks) == spaces
+    assert {space for space, method in grid.pairs if method == "local_search"} == set(spaces) - {spaces[2]}
     assert grid.seeds == 20
     assert grid.batch(20) == 10 and grid.batch(100) == 25 and grid.batch(290) == 10

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.special import log_ndtr
 
 from pipeline.config.search_grid import Method
 from pipeline.core.errors import BenchError
 from pipeline.core.graphs import from_frame
+from pipeline.search import methods
 from pipeline.search.methods import (
     NORMAL_MEDIAN,
     ByPredictor,
@@ -160,3 +162,25 @@ def test_thompson_sampling_uses_the_spread_of_an_ensemble(macro):
 def test_random_search_takes_each_network_once(macro):
     seen = History(np.arange(6500), np.zeros(6500))
     assert set(RandomSearch(macro, np.random.default_rng(0)).propose(seen, 61)) == set(range(6500, 6561))
+
+
+def test_a_warm_predictor_goes_on_from_the_last_weights_and_a_fresh_one_does_not(macro, monkeypatch):
+    """With a rate of zero no step changes a weight: what comes out is what was begun with."""
+    values, began = ones(macro), []
+    settings = {"steps": 3, "width": 8, "max_nodes": 10}
+    for warm in (2, 0):
+        method = Method("mlp", "predictor", "mlp", settings, "mean", "all", warm)
+        who = ByPredictor(macro, np.random.default_rng(0), method, 0)
+        first = who._fit(history(values, *range(0, 200, 10)))
+        trained, true_make = first.tensors["head.weight"].clone(), methods.make
+
+        def still(label, overrides, *rest, made=true_make):
+            began.append(overrides)
+            return made(label, {**overrides, "lr": 0.0, "ema": 0.0, "weight_decay": 0.0}, *rest)
+
+        monkeypatch.setattr(methods, "make", still)
+        second = who._fit(history(values, *range(0, 300, 10)))
+        monkeypatch.setattr(methods, "make", true_make)
+        assert torch.equal(second.tensors["head.weight"], trained) == bool(warm)
+        assert torch.equal(first.tensors["head.weight"], trained)
+    assert began == [settings | {"steps": 2, "first_steps": 0, "pretrain_steps": 0}, settings]

@@ -96,7 +96,7 @@ def searches():
 
 def traces(wildcards):
     """The files of all searches."""
-    return expand("results/searches/{space}/{method}.parquet", space=searches().tasks, method=searches().methods)
+    return [f"results/searches/{space}/{method}.parquet" for space, method in searches().pairs]
 
 
 def tables_of_search(wildcards):
