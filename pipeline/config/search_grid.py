@@ -159,6 +159,8 @@ def _method(path: Path | str, name: str, about: dict, tasks: dict[str, Task]) ->
     predictor = about.get("predictor", "")
     if predictor and predictor not in known_predictors():
         raise BenchError(f"{path}: methods.{name}: no predictor {predictor!r}; known: {', '.join(known_predictors())}")
+    if "warm_steps" in about and "ensemble" in about.get("settings", {}):
+        raise BenchError(f"{path}: methods.{name}: warm_steps are of one predictor; leave ensemble out")
     by, spaces = about.get("by", "predictor"), tuple(about.get("spaces", ()))
     for space in spaces or tasks:
         if space not in tasks:

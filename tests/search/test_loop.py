@@ -32,6 +32,7 @@ SMALL = {
 LIMIT = {"dataset": "hwnasbench", "target": "cifar10_latency_ms", "device": "edgegpu", "share": 0.25}
 LIMITED = {"dataset": "nasbench201", "query": "val_acc", "report": ["test_acc"], "limit": LIMIT}
 COST = {key: LIMIT[key] for key in ("dataset", "target", "device")}
+WARM = {"predictor": "mlp", "settings": {"ensemble": 2}, "warm_steps": 5}
 ONE_SPACE = {"twice": {"by": "random", "spaces": ["nasbench201"]}}
 FRONT = {"dataset": "nasbench201", "query": "val_acc", "report": ["test_acc"], "front": COST}
 
@@ -248,6 +249,7 @@ def test_scores_follow_from_the_traces(tmp_path, data):
         ({"spaces": {"s": FRONT | {"limit": LIMIT}}}, "s: a limit and a front; leave one out"),
         ({"spaces": {"s": FRONT | {"front": COST | {"device": "x"}}}}, "s.front: hwnasbench has no cost .* on 'x'"),
         ({"spaces": {"s": FRONT}, "methods": {"x": {"by": "local_search"}}}, "local_search finds no front"),
+        ({"methods": {"x": WARM}}, "warm_steps are of one predictor; leave ensemble out"),
         ({"methods": {"x": {"by": "random", "spaces": ["y"]}}}, "no space 'y'; known: nasbench201"),
         ({"methods": {"x": {"predictor": "x"}}}, "no predictor 'x'; known: "),
         ({"methods": {"x": {"by": "luck"}}}, "mend that key"),
