@@ -9,10 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.core.graphs import Dense, Graphs, to_device
+from pipeline.core.graphs import Graphs, to_device
 from predictors.base import BasePredictor, Diverged, Unsupported, require_finite
 from predictors.kit.cells import require_cells
 from predictors.kit.devices import above_zero, column_scale, device_table
+from predictors.kit.global_node import with_global_node
 from predictors.kit.optim import AdamW
 from predictors.kit.stand_in import with_stand_in
 from predictors.kit.train_loop import learning_rate
@@ -76,18 +77,6 @@ class MetaLearner(nn.Module):
             slopes = torch.autograd.grad(loss, list(weights.values()), create_graph=self.training)
             weights = {k: v - self.step_size[k] * slope for (k, v), slope in zip(weights.items(), slopes, strict=True)}
         return weights
-
-
-def with_global_node(dense: Dense, n_ops: int) -> tuple[Tensor, Tensor]:
-    """Operations one-hot with a global node in front (n, N + 1, n_ops + 1), and who listens to whom.
-
-    A node listens to itself and its parents, the global node to all; each takes the sum of what it hears.
-    """
-    x = F.pad(F.one_hot(dense.op, n_ops).float() * dense.mask[..., None], (0, 1, 1, 0))
-    x[:, 0, -1] = 1
-    links = F.pad(dense.adj.mT.float(), (1, 0, 1, 0))
-    links[:, 0, 1:] = dense.mask.float()
-    return x, links + torch.eye(links.shape[-1], device=links.device)
 
 
 class Predictor(BasePredictor):

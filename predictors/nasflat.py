@@ -123,7 +123,7 @@ class Predictor(NeuralPredictor):
         self._train(inputs, cells, devices, z, recipe)
         if new_device:
             new_rows = table.new_rows.to(self.torch_device)
-            nearest = self._nearest_source([t[new_rows] for t in inputs], z[new_rows, new_device])
+            nearest = self._nearest_source([t[new_rows] for t in inputs], z[new_rows])
             with torch.no_grad():
                 self.module.device.weight[new_device] = self.module.device.weight[nearest]
             tuning = replace(recipe, epochs=0, steps=self.config.tune_steps, lr=self.config.tune_lr)
@@ -147,8 +147,11 @@ class Predictor(NeuralPredictor):
         self.module = train(self.module, batch, z[cells, devices], recipe, self.seed)
 
     def _nearest_source(self, inputs: list[Tensor], z: Tensor) -> int:
-        """The source device whose predictions for these cells agree best with their labels ``z`` on the new one."""
-        ranks = z.argsort().argsort().double().cpu()
+        """The source device whose predictions for these cells agree best with their labels on the new one.
+
+        ``z``: the cells' labels (n, devices), NaN where unknown, those of the new device last.
+        """
+        ranks = z[:, -1].argsort().argsort().double().cpu()
         agreement = []
         for device in range(self.notes["devices"] - 1):
             ids = torch.full((len(z),), device, device=z.device)

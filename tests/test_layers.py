@@ -30,6 +30,7 @@ TOP = {"predictors", "nnfb"}  # packages beside pipeline/, which holds the other
 
 ABOVE_PREDICTORS = {"core"}  # all of the pipeline that a predictor may know
 EXTENDS = {
+    ("predictors.multipredict", "predictors.nasflat"),
     ("predictors.shared_backbone", "predictors.nn_former"),
     ("predictors.kit.source_trees", "predictors.gbdt"),
 }

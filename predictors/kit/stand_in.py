@@ -31,12 +31,12 @@ def most_alike(labels: Tensor) -> int:
     Each two are compared on the graphs that both have a label of; the first of equals is taken.
     """
     mean = [
-        sum(_spearman(ours, theirs) for j, theirs in enumerate(labels.T) if j != i) for i, ours in enumerate(labels.T)
+        sum(spearman(ours, theirs) for j, theirs in enumerate(labels.T) if j != i) for i, ours in enumerate(labels.T)
     ]
     return mean.index(max(mean))
 
 
-def _spearman(a: Tensor, b: Tensor) -> float:
+def spearman(a: Tensor, b: Tensor) -> float:
     """Spearman's correlation where both are known; 0 where it is undefined."""
     both = ~(a.isnan() | b.isnan())
     ranks = torch.stack([_ranks(x[both]) for x in (a, b)])

@@ -9,7 +9,7 @@ import torch
 
 from pipeline.core.graphs import Graphs, from_frame
 from pipeline.spaces import cells
-from predictors import base, nasflat, shared_backbone
+from predictors import base, shared_backbone
 from predictors.kit.devices import above_zero, column_scale, device_table, ridge
 from predictors.kit.features import op_counts
 from predictors.kit.stand_in import most_alike, with_stand_in
@@ -125,11 +125,12 @@ def test_layerwise_reads_the_new_devices_labels_only():
     assert torch.equal(one.predict(SPACE), all_devices.predict(SPACE))
 
 
-@pytest.mark.parametrize("name", ["help", "nasflat", "shared_backbone"])
+@pytest.mark.parametrize("name", ["help", "multipredict", "nasflat", "shared_backbone"])
 def test_learns_a_scaled_copy_of_a_source_device_from_ten_labels(name):
     """Three times as slow as the GPU: unseen cells are put in order, and by the closed form in their unit too."""
     settings = {
         "help": {"pretrain_steps": 150, "lr": 5e-3},
+        "multipredict": {"steps": 150},
         "nasflat": {"steps": 150},
         "shared_backbone": {"steps": 30},
     }
@@ -143,7 +144,7 @@ def test_learns_a_scaled_copy_of_a_source_device_from_ten_labels(name):
         assert ((predicted / true - 1).abs() < 0.05).double().mean() > 0.95
 
 
-@pytest.mark.parametrize("name", ["help", "nasflat", "shared_backbone"])
+@pytest.mark.parametrize("name", ["help", "multipredict", "nasflat", "shared_backbone"])
 def test_labels_of_the_source_devices_matter(name):
     graphs, y = few_shot(n_source=30, n_new=6)
     changed = torch.where(graphs.platform == 2, y.flip(0), y)
@@ -163,9 +164,10 @@ def test_help_needs_cells_in_common():
         base.load("help")({"pretrain_steps": 2}, "cost").fit(graphs[rows], y[rows])
 
 
-def test_nasflat_starts_the_new_device_from_the_source_that_ranks_alike():
+@pytest.mark.parametrize("name", ["multipredict", "nasflat"])
+def test_a_new_device_starts_from_the_source_that_ranks_alike(name):
     graphs, y = few_shot(n_source=120, n_new=30)
-    predictor = nasflat.Predictor({"steps": 150, "tune_steps": 0}, "cost")
+    predictor = base.load(name)({"steps": 150, "tune_steps": 0}, "cost")
     predictor.fit(graphs, y)
     weight = predictor.tensors["device.weight"]
     assert torch.equal(weight[3], weight[0])  # of gpu, of which it is a multiple
@@ -197,7 +199,7 @@ def test_a_source_stands_in_for_a_device_without_labels_and_for_no_other():
     assert with_stand_in(graphs, y)[0] is graphs
 
 
-@pytest.mark.parametrize("name", ["shared_backbone", "help", "nasflat"])
+@pytest.mark.parametrize("name", ["shared_backbone", "help", "multipredict", "nasflat"])
 def test_without_a_label_a_new_device_has_the_order_of_those_that_are_known(name):
     graphs, y = few_shot(n_new=0)
     predictor = base.load(name)(short(name), "cost", seed=0)

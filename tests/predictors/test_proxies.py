@@ -16,7 +16,7 @@ from predictors.kit.ensemble import make
 from tests.helpers.cell_graphs import small_space
 from tests.helpers.trained import short
 
-TAKERS = ["flan", "gbdt", "graf", "nn_former", "path_gp"]
+TAKERS = ["flan", "gbdt", "graf", "multipredict", "nn_former", "path_gp"]
 GRAPHS = small_space(90)
 LABELS = torch.randn(90, generator=torch.Generator().manual_seed(1)).double()
 WITH = replace(GRAPHS, proxy_names=("answer", "noise"), proxies=torch.stack([LABELS, LABELS.flip(0)], 1).float())
@@ -24,8 +24,9 @@ WITH = replace(GRAPHS, proxy_names=("answer", "noise"), proxies=torch.stack([LAB
 
 def fitted(label: str, **settings) -> base.BasePredictor:
     settings = {**short(label), **settings}
-    if "proxies" in settings and label in ("flan", "nn_former"):
-        settings |= {"steps": 150, "loss": "mse", "pretrain_steps": 5, "pretrain_cells": 50}
+    if "proxies" in settings and label in ("flan", "multipredict", "nn_former"):
+        settings |= {"steps": 150, "loss": "mse", "pretrain_cells": 50}
+        settings |= {"pretrain_steps": 5} if base.load(label).pretrains else {}
     predictor = make(label, settings, "accuracy", 3)
     predictor.unlabelled = WITH if "proxies" in predictor.needs else None
     predictor.fit(WITH[:60], LABELS[:60])
