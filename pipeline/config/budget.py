@@ -8,6 +8,7 @@ A budget is written as one word, in grids, paths, scores and on boards:
 - ``stage``: the labels that the source marks as train; those it marks as test are held out;
 - ``without-<family>``: every label of the other families; the named one is held out.
 
+Behind a number, ``-help`` puts the networks first that HELP measures on every device (`pipeline.config.references`).
 Behind the first three, ``-val<k>`` adds the next k labels of the pool for validation, and ``-from-<hash>`` the labels
 of other devices that `Sources` name. ``-faulty`` at the end takes in labels that are marked as faulty.
 
@@ -28,7 +29,7 @@ from pipeline.core.errors import BenchError
 
 WORD = re.compile(
     r"(?:(?P<fraction>[0-9]+\.[0-9]+)|n(?P<count>[0-9]+)|(?P<whole>all)|(?P<marked>stage)|without-(?P<family>[a-z0-9_]+))"
-    r"(?:-val(?P<n_val>[1-9][0-9]*))?(?:-from-(?P<sources>[0-9a-f]{8}))?(?P<faulty>-faulty)?"
+    r"(?P<references>-help)?(?:-val(?P<n_val>[1-9][0-9]*))?(?:-from-(?P<sources>[0-9a-f]{8}))?(?P<faulty>-faulty)?"
 )
 
 
@@ -77,7 +78,8 @@ class Budget:
     """A label budget. `amount` is the fraction, the count or the family held out, as written; else empty.
 
     `n_val` labels are for validation, beside those trained on. `sources` is `Sources.hash`, empty without any.
-    `faulty`: labels marked as faulty are trained and scored on like the others.
+    `faulty`: labels marked as faulty are trained and scored on like the others. `references`: HELP's reference networks
+    come first, in the pool of every device, and none of them is held out.
     """
 
     kind: Kind
@@ -85,6 +87,7 @@ class Budget:
     n_val: int = 0
     sources: str = ""
     faulty: bool = False
+    references: bool = False
 
     @classmethod
     def parse(cls, word: str) -> Budget:
@@ -100,7 +103,10 @@ class Budget:
         amount = "" if kind in (Kind.WHOLE, Kind.MARKED) else parts[kind]
         if kind is Kind.FRACTION and not 0 < Decimal(amount) <= 1:
             raise BenchError(f'fraction {word} is not above 0 and at most 1; write a part, such as "0.05"')
-        budget = cls(kind, amount, int(parts["n_val"] or 0), parts["sources"] or "", bool(parts["faulty"]))
+        marks = bool(parts["faulty"]), bool(parts["references"])
+        budget = cls(kind, amount, int(parts["n_val"] or 0), parts["sources"] or "", *marks)
+        if budget.references and (kind is not Kind.COUNT or budget.n_val):
+            raise BenchError(f"{word!r}: -help goes with a number of labels alone, as in n10-help")
         if budget.n_val and not budget.is_drawn:
             raise BenchError(f"{word!r}: labels for validation go with a fraction, a number of labels or all only")
         return budget
@@ -115,12 +121,12 @@ class Budget:
         """The word of the labels of the cell's own device that are trained on: `0.05`, `n900`, `without-vgg16`."""
         prefix = {Kind.COUNT: "n", Kind.FAMILY: "without-"}.get(self.kind, "")
         words = {Kind.WHOLE: "all", Kind.MARKED: "stage"}
-        return words.get(self.kind, f"{prefix}{self.amount}")
+        return words.get(self.kind, f"{prefix}{self.amount}{'-help' if self.references else ''}")
 
     @property
     def is_drawn(self) -> bool:
-        """True where the labels are the first of the pool, so that budgets of one data set lie on one axis."""
-        return self.kind in (Kind.FRACTION, Kind.COUNT, Kind.WHOLE)
+        """True where the labels are drawn at random, so that budgets of one data set lie on one axis."""
+        return self.kind in (Kind.FRACTION, Kind.COUNT, Kind.WHOLE) and not self.references
 
     @property
     def family(self) -> str | None:

@@ -16,6 +16,7 @@ from pipeline.config.budget import Budget, Kind, Sources
 from pipeline.config.cell_spec import CellSpec
 from pipeline.config.grid_file import GridFile, Task, read
 from pipeline.config.nasflat import FEW_SHOT, NASFLAT
+from pipeline.config.references import REFERENCES
 from pipeline.core.errors import BenchError
 from pipeline.core.names import known_predictors, outside_predictors, predictor_of
 from pipeline.core.paths import ROOT
@@ -82,6 +83,7 @@ def load_grid(path: str | Path) -> Grid:
                 cell.budget.n_val,
                 cell.seed,
                 cell.budget.faulty,
+                cell.budget.references,
             )
             if key in cells:
                 name = f"{cell.dataset} {cell.protocol} {cell.target} {cell.device} {cell.label}"
@@ -175,6 +177,10 @@ def _task_cells(
 def _check_protocol(where: str, task: Task, budget: Budget) -> None:
     """Each protocol has its own way to say what is trained on; the others are mistakes."""
     protocol = task.protocol
+    if budget.references and (protocol != "few_shot_help" or task.dataset not in REFERENCES):
+        raise BenchError(
+            f"{where}: {str(budget)!r} is for protocol few_shot_help on {', '.join(REFERENCES)}; write a number alone"
+        )
     if budget.kind not in BUDGETS.get(protocol, DRAWN):
         raise BenchError(f"{where}: protocol {protocol} cannot train on {str(budget)!r}; see docs/protocols.md")
     if (protocol in SOURCE_PROTOCOLS) != (task.sources is not None):

@@ -18,4 +18,4 @@ NASFLAT = {
     "nasflat_f3": "",
     "nasflat_f4": "",
 }
-FEW_SHOT = ("few_shot", *NASFLAT)  # papers report Spearman's correlation
+FEW_SHOT = ("few_shot", "few_shot_help", *NASFLAT)  # papers report Spearman's correlation

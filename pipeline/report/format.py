@@ -108,8 +108,10 @@ def percent(fraction: str | Decimal) -> str:
 
 
 def size_name(size: Size) -> str:
-    """A training size as the grid gives it: `1 %`, `all`, `without vgg`, `marked train`; empty for a count."""
+    """A training size as the grid gives it: `1 %`, `all`, `without vgg`, `marked train`, HELP's; empty for a count."""
     budget = size.budget
+    if budget.references:
+        return "HELP's references first"
     names = {Kind.WHOLE: "all", Kind.MARKED: "marked train", Kind.FAMILY: f"without {budget.amount}", Kind.COUNT: ""}
     return percent(budget.amount) if budget.kind is Kind.FRACTION else names[budget.kind]
 

@@ -6,6 +6,7 @@ first n graphs of the pool, in rank order, that have that label.
 
 import argparse
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,17 @@ def make_split(n_graphs: int, dataset: str, seed: int, test: float = 0.2) -> pl.
         schema=schema.SPLITS,
         strict=False,
     ).sort("graph_id")
+
+
+def led_by(split: pl.DataFrame, first: Sequence[int]) -> pl.DataFrame:
+    """The split with the networks `first` at the head of the pool, in their order; none of them is held out."""
+    place = pl.DataFrame({"graph_id": first, "place": range(len(first))}, schema_overrides={"graph_id": pl.UInt32})
+    named, rank = split.join(place, "graph_id", "left"), pl.col("rank").cast(pl.Int64) + len(first)
+    return named.select(
+        "graph_id",
+        role=pl.when(pl.col("place").is_null()).then("role").otherwise(pl.lit("pool")),
+        rank=pl.coalesce("place", rank),
+    )
 
 
 def training_ids(split: pl.DataFrame, labelled: pl.Series, n: int | None) -> pl.Series:

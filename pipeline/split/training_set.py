@@ -9,6 +9,7 @@ import polars as pl
 
 from pipeline.config.budget import Kind
 from pipeline.config.cell_spec import CellSpec
+from pipeline.config.references import REFERENCES
 from pipeline.core import schema
 from pipeline.core.errors import BenchError
 from pipeline.split import splits
@@ -42,6 +43,8 @@ def make(spec: CellSpec, labels: pl.DataFrame, graphs: pl.DataFrame, split: pl.D
     """
     budget, device = spec.budget, spec.device
     labels = schema.sound(labels, budget.faulty).filter(pl.col("target") == spec.target)
+    if budget.references:
+        split = splits.led_by(split, REFERENCES[spec.dataset])
     if budget.kind is Kind.MARKED:
         test = labels.filter(pl.col("stage") == "test", pl.col("device") == device)["graph_id"]
         eligible = labels.filter(pl.col("stage") == "train").sort("graph_id")
@@ -56,7 +59,7 @@ def make(spec: CellSpec, labels: pl.DataFrame, graphs: pl.DataFrame, split: pl.D
     def labels_on(name: str, n: int | None) -> pl.DataFrame:
         """The first `n` labels of a device in the order of the pool; all of them with None."""
         rows = eligible.filter(pl.col("device") == name).select("graph_id", "device", "value")
-        if not budget.is_drawn:
+        if budget.kind in (Kind.MARKED, Kind.FAMILY):
             return rows
         ids = splits.training_ids(split, rows["graph_id"], n)
         return ids.to_frame("graph_id").join(rows, on="graph_id", how="left", maintain_order="left")

@@ -73,6 +73,15 @@ def test_other_words_are_refused(word):
         Budget.parse(word)
 
 
+def test_a_word_that_puts_helps_references_first():
+    budget = Budget.parse("n10-help").with_sources(Sources(("a", "b"), 900))
+    assert budget.references and not budget.is_drawn and budget.n_labels(15_625) == 10
+    assert Budget.parse(str(budget)) == budget and Budget.parse(budget.own_labels).references
+    for word in ("all-help", "0.1-help", "stage-help", "without-vgg-help", "n10-help-val5"):
+        with pytest.raises(BenchError, match="-help goes with a number of labels alone"):
+            Budget.parse(word)
+
+
 def test_a_word_that_takes_faulty_labels():
     sources = Sources(("a", "b"), 900)
     budget = Budget.parse("n10-val5-faulty")

@@ -86,6 +86,7 @@ def test_counts_and_fractions_of_one_size_are_named():
     assert format.size_header(Size(Budget.parse("n900"), 900, (0, 0))) == "900 labels"
     assert format.size_name(Size(Budget.parse("0.005"), 78, (0, 0))) == "0.5 %"
     assert format.size_name(Size(Budget.parse("0.1"), 1563, (0, 0))) == "10 %"
+    assert format.size_name(Size(Budget.parse("n10-help"), 10, (0, 0))) == "HELP's references first"
     assert [format.compact(v, 2) for v in (0.00016, 154.0, 154000.0)] == ["0.00016", "150", "150k"]
     assert [format.compact(v) for v in (None, 0.0203, 62.0, 5160.0, 4.9e6)] == [
         "–",

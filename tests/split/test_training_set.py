@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
+from pipeline.config import references
 from pipeline.config.budget import Sources
 from pipeline.config.cell_spec import CellSpec
 from pipeline.core import schema
@@ -80,6 +81,17 @@ def test_sources_come_first_and_never_see_held_out_graphs():
     assert not set(every.rows["graph_id"]) & set(every.test)
     staged = trained("stage", Sources(("server",), None))
     assert not set(staged.rows["graph_id"]) & set(staged.test)
+
+
+def test_helps_references_lead_every_pool_and_are_not_held_out(monkeypatch):
+    held_out, pooled = sorted(set(range(N)) - set(POOL))[0], POOL[4]
+    monkeypatch.setitem(references.REFERENCES, "hand_made", (held_out, pooled))
+    rest = [g for g in POOL if g != pooled]
+    both = trained("n3-help", Sources(("server",), 5))
+    assert both.rows["graph_id"].to_list() == [held_out, pooled, *rest[:3], held_out, pooled, rest[0]]
+    assert set(both.test) == set(trained("n3").test) - {held_out} and len(both.test) == 3
+    table = labels(missing={(pooled, "phone")})
+    assert trained("n3-help", table=table).rows["graph_id"].to_list() == [held_out, *rest[:2]]
 
 
 def test_sources_survive_their_text():

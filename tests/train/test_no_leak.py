@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 import torch
 
+from pipeline.config import references
 from pipeline.config.budget import Budget, Kind, Sources
 from pipeline.config.cell_spec import CellSpec
 from pipeline.config.grid_file import Protocol
@@ -24,6 +25,7 @@ from predictors import base
 from tests.helpers.tiny_tables import DEVICES, FAMILIES, N, tiny_tables
 
 Row = tuple[int, str, float]  # graph, device, label
+LEADING = (3, 17, 0)  # reference networks of the tables, of which the split holds some out
 
 
 def spec(protocol: str, target: str, budget: str, device: str = "any", sources: Sources | None = None) -> CellSpec:
@@ -43,6 +45,7 @@ CASES = {
     "leave_one_family_out": spec("leave_one_family_out", "latency_ms", "without-beta", "phone"),
     "few_shot": spec("few_shot", "latency_ms", "n4", "phone", Sources(("server", "phone", "watch"), 14)),
     "few_shot, no label": spec("few_shot", "latency_ms", "n0", "phone", Sources(("server", "watch"), 14)),
+    "few_shot_help": spec("few_shot_help", "latency_ms", "n4-help", "phone", Sources(("server", "watch"), 14)),
     "transfer_platform": spec("transfer_platform", "latency_ms", "n6-val3", "phone", Sources(("server",), None)),
     "multi_platform": spec("multi_platform", "latency_ms", "stage", "server", Sources(DEVICES, None)),
     **{task: spec(task, "latency_ms", "n4", "phone", Sources(("server", "watch"), 14)) for task in NASFLAT},
@@ -79,12 +82,16 @@ def plan(cell: CellSpec) -> Plan:
         held_out = {g for g in range(N) if FAMILIES[g % 3] == word.removeprefix("without-")}
         order = [g for g in range(N) if g not in held_out]
     else:
-        held_out, order = set(range(N)) - set(pool), pool
+        first_of_all = list(LEADING) if word.endswith("-help") else []
+        order = first_of_all + [g for g in pool if g not in first_of_all]
+        held_out = set(range(N)) - set(order)
 
     def first(device: str, n: int | None) -> list[Row]:
         return [(g, device, labels[g, device][0]) for g in order if (g, device) in labels][:n]
 
-    n = {Kind.COUNT: lambda: int(word[1:]), Kind.FRACTION: lambda: int(float(word) * N)}.get(cell.budget.kind)
+    n = {Kind.COUNT: lambda: int(word[1:].removesuffix("-help")), Kind.FRACTION: lambda: int(float(word) * N)}.get(
+        cell.budget.kind
+    )
     own = first(cell.device, None)
     n_train = n() if n else len(own)
     others = [d for d in (cell.sources.devices if cell.sources else ()) if d != cell.device]
@@ -116,6 +123,11 @@ class SpyOnAllDevices(Spy):
 def rows(graphs: Graphs, y: torch.Tensor) -> list[Row]:
     devices = [graphs.platforms[i] for i in graphs.platform.tolist()]
     return list(zip(graphs.graph_id.tolist(), devices, y.tolist(), strict=True))
+
+
+@pytest.fixture(autouse=True)
+def leading(monkeypatch):
+    monkeypatch.setitem(references.REFERENCES, "tiny", LEADING)
 
 
 @pytest.fixture(params=[Spy, SpyOnAllDevices], ids=["own device", "all devices"])
