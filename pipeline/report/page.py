@@ -24,6 +24,7 @@ from pipeline.report.format import (
     markdown,
     plain,
     seed_counts,
+    size_name,
     span,
     title,
 )  # fmt: skip
@@ -199,7 +200,9 @@ def _device_tables(table: Table, content: Content) -> list[str]:
     keys = f"MAPE / Acc(10 %) / {'ρ' if table.metric == 'spearman' else 'τ'}, split <code>{table.split}</code>"
     for size in table.sizes:
         by_device = sections.device_table(table, size, content.scores.noise)
-        lines += folded(f"By device, {labels(size)} labels a device: {keys}", by_device, size == table.sizes[-1])
+        named = f", {size_name(size)}" if size.budget.references else ""
+        about = f"By device, {labels(size)} labels a device{named}: {keys}"
+        lines += folded(about, by_device, size == table.sizes[-1])
     return lines
 
 
