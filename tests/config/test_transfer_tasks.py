@@ -45,6 +45,10 @@ FD = {
         ({"task_sources": {"devices": ["pixel3"], "labels": 4001}}, "4001 labels, the pool of help_fbnet has 4000"),
         ({"task_sources": None}, "needs sources"),
         ({"protocol": "nasflat_f5"}, "nasflat_f5"),
+        (
+            {"budgets": ["n10-help"]},
+            "'n10-help' is for protocol few_shot_help on help_nasbench201, help_fbnet, help_ofa",
+        ),
     ],
 )
 def test_a_transfer_task_that_cannot_be_is_one_line(write, task, message):
@@ -60,6 +64,14 @@ def test_a_device_may_have_no_label_of_its_own(write):
         assert {cell.budget.own_labels for cell in cells} == {"n0"} and all(cell.sources for cell in cells)
 
 
+def test_labels_of_helps_references_are_for_its_own_data_sets(write):
+    task = FD | {"protocol": "few_shot_help", "budgets": [10, "n10-help"]}
+    assert {cell.budget.own_labels for cell in load_grid(write(changed(**task))).cells} == {"n10", "n10-help"}
+    with pytest.raises(BenchError, match="few_shot_help on help_nasbench201"):
+        other = {"dataset": "oneproxy_nasbench201", "task_sources": {"devices": ["pixel3"], "labels": 80}}
+        load_grid(write(changed(**task | other)))
+
+
 def test_a_task_may_train_others_than_the_grid_lists(write):
     """The grid's list is for tasks without one."""
     first = GOOD["tasks"][0] | {"predictors": ["layerwise", "gbdt-table"]}
@@ -71,7 +83,7 @@ def test_a_task_may_train_others_than_the_grid_lists(write):
 
 def test_the_grid_of_transfer_has_the_twelve_tasks_and_their_published_figures():
     grid = load_grid(ROOT / "config/transfer.yaml")
-    assert {cell.protocol for cell in grid.cells} == {*NASFLAT, "few_shot", "direct"}
+    assert {cell.protocol for cell in grid.cells} == {*NASFLAT, "few_shot", "few_shot_help", "direct"}
     tasks = [cell for cell in grid.cells if cell.protocol in NASFLAT]
     assert {str(cell.budget.own_labels) for cell in tasks} == {"n10", "n20"}
     sizes = {
