@@ -10,7 +10,7 @@ from predictors import base
 from predictors.kit.train_loop import Recipe
 from tests.helpers.trained import changed_by_fit, fitted, new, space, takes
 
-# What trains by a Recipe picks the checkpoint by them, but these two; whatever else there is ignores them.
+# What trains by a Recipe picks the checkpoint by them, but these; whatever else there is ignores them.
 NO_CHECKPOINT = {"multipredict", "nasflat", "shared_backbone"}
 PICKS_A_CHECKPOINT = [
     label for label in known_predictors() if issubclass(base.load(label).Config, Recipe) and label not in NO_CHECKPOINT
