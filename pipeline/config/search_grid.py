@@ -93,9 +93,8 @@ class SearchGrid:
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """(space, method) of all searches, method by method."""
-        return tuple(
-            (space, name) for name, method in self.methods.items() for space in method.spaces or self.tasks
-        )  # fmt: skip
+        methods = self.methods.items()
+        return tuple((space, name) for name, method in methods for space in method.spaces or self.tasks)
 
     def facts(self, space: str, method: str) -> dict[str, Any]:
         """What decides the searches of a space by a method, as JSON values."""

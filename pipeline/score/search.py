@@ -71,10 +71,8 @@ def rows_of(frame: pl.DataFrame, meta: dict, budgets: tuple[int, ...], space: st
             volumes = [hypervolume(*front_found(trace, n).T, meta["reference"]) / meta["best"] for n in points]
             rows += [(space, method, seed, n, "hypervolume", v) for n, v in zip(points, volumes, strict=True)]
             continue
-        regret, best_query = (
-            regrets(trace["queried"].to_numpy(), trace["reported"].to_numpy(), meta["best"]),
-            meta["best_query"],
-        )
+        best_query = meta["best_query"]
+        regret = regrets(trace["queried"].to_numpy(), trace["reported"].to_numpy(), meta["best"])
         rows += [(space, method, seed, n, "regret", float(regret[n - 1])) for n in points]
         rows += [(space, method, seed, n, "query_regret", best_query - trace["queried"][:n].max()) for n in budgets]
         for limit in WITHIN:

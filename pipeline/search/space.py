@@ -78,10 +78,14 @@ class Labels:
             return 1 - self.volume(non_dominated(self.query, self.cost)) / self.volume(self.true_front)
         return float(self.judged.max() - self.judged[self.value.argmax()])
 
+    def cost_quantile(self, share: float) -> float:
+        """The cost that this share of the networks with a cost has or is below."""
+        return float(np.quantile(self.cost[np.isfinite(self.cost)], share))
+
     @cached_property
     def reference(self) -> tuple[float, float]:
         """From where a front counts: lower quartile of what networks are judged by, upper quartile of their costs."""
-        return float(np.quantile(self.report, 0.25)), float(np.quantile(self.cost[np.isfinite(self.cost)], 0.75))
+        return float(np.quantile(self.report, 0.25)), self.cost_quantile(0.75)
 
     @cached_property
     def true_front(self) -> np.ndarray:
@@ -118,8 +122,7 @@ def read(task: Task, data: Path) -> tuple[Networks, Labels, str]:
     if task.cost:
         labels = replace(labels, cost=_costs(task.cost, frame["name"], data), front=task.front is not None)
     if task.limit:
-        sound = labels.cost[np.isfinite(labels.cost)]
-        labels = replace(labels, limit=float(np.quantile(sound, task.limit.share)))
+        labels = replace(labels, limit=labels.cost_quantile(task.limit.share))
     family = frame["family"][0]
     return Networks(from_frame(frame, meta), family, tuple(frame["name"])), labels, meta["version"]
 
